@@ -1,0 +1,59 @@
+import type { ExpertShape } from './types';
+import type { Schedule } from '../sampler/types';
+
+interface FieldBase {
+  /** What it does, for people; the unit belongs here where it is not SI or obvious. */
+  readonly description: string;
+  readonly unit?: string;
+  /** Where the default comes from: paper, table, code, or "this project". */
+  readonly source: string;
+}
+
+/** What a default may depend on. */
+export interface DefaultContext {
+  readonly shape: ExpertShape;
+  readonly schedule: Schedule;
+}
+
+type DefaultOf<T> = T | ((context: DefaultContext) => T);
+
+export interface IntegerField extends FieldBase {
+  readonly type: 'integer';
+  readonly default: DefaultOf<number>;
+  readonly min: number;
+  readonly max: number;
+}
+export interface NumberField extends FieldBase {
+  readonly type: 'number';
+  readonly default: DefaultOf<number>;
+  readonly min: number;
+  readonly max: number;
+}
+export interface BooleanField extends FieldBase {
+  readonly type: 'boolean';
+  readonly default: DefaultOf<boolean>;
+}
+export interface EnumField<V extends string = string> extends FieldBase {
+  readonly type: 'enum';
+  readonly values: readonly V[];
+  readonly default: DefaultOf<V>;
+}
+/** Inclusive denoising step indices [start, end]. */
+export interface RangeField extends FieldBase {
+  readonly type: 'range';
+  readonly default: DefaultOf<readonly [number, number]>;
+}
+
+export type Field = IntegerField | NumberField | BooleanField | EnumField | RangeField;
+export type FieldTable = Readonly<Record<string, Field>>;
+
+type ValueOf<F extends Field> = F extends IntegerField | NumberField
+  ? number
+  : F extends BooleanField
+    ? boolean
+    : F extends EnumField<infer V>
+      ? V
+      : readonly [number, number];
+
+/** The value type that a table of fields describes. */
+export type FieldValues<F extends FieldTable> = { readonly [K in keyof F]: ValueOf<F[K]> };

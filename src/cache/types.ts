@@ -1,0 +1,190 @@
+import type { Schedule } from '../sampler/types';
+import type { FieldTable, FieldValues } from './fields';
+
+/** What of the action expert a policy needs to be able to address. `stack` is served by every expert graph. */
+export type Grain = 'stack' | 'block';
+
+/** Sizes of the action expert. N denoising steps, T horizon tokens, a action dimensions, d hidden, L blocks. */
+export interface ExpertShape {
+  readonly steps: number;
+  readonly horizon: number;
+  readonly actionDim: number;
+  readonly hidden: number;
+  readonly layers: number;
+}
+
+/** y = x W^T + b. `weight` [out, in] row-major, `bias` [out], float32. */
+export interface LinearMap {
+  readonly weight: Float32Array;
+  readonly bias: Float32Array;
+  readonly inputs: number;
+  readonly outputs: number;
+}
+
+/** One full denoising step. Before the stack runs, x <- x P + q where `before` is given (row vectors). */
+export interface FullStep {
+  /** Denoising step index k. */
+  readonly index: number;
+  /** P [a, a] and q [T, a], float32: the reused steps that lie before this one (cache-policies §6.2). */
+  readonly before?: { readonly P: Float32Array; readonly q: Float32Array };
+}
+
+/** Result of M full steps. All float32, freshly allocated (never an alias of a runtime buffer). */
+export interface FullRun {
+  /** x after the last step, [T, a] */
+  readonly x: Float32Array;
+  /** x that entered each stack (after `before`), [M, T, a] */
+  readonly xs: Float32Array;
+  /** velocity of each step, [M, T, a] */
+  readonly vs: Float32Array;
+  /** hL - h0 of each step, [M, T, d]; only if asked for */
+  readonly residuals?: Float32Array;
+  /** contributions of every sub-block (SA, CA, FFN) to the residual stream, [M, L, 3, T, d]; only if asked for */
+  readonly parts?: Float32Array;
+}
+
+/** Inputs of the in-graph X-Cache gate for all N steps; see XCache.ts. */
+export interface BlockGate {
+  /** stored block inputs (fingerprints) [N, L, T, d] */
+  readonly fingerprints: Float32Array;
+  /** stored block residuals [N, L, T, d] */
+  readonly residuals: Float32Array;
+  /** cosine threshold of each cell [N, L] */
+  readonly tauCos: Float32Array;
+  /** smallest cosine of the condition entries against those stored in each cell [N, L] */
+  readonly conditionCosine: Float32Array;
+  /** 1 where skipping is allowed at all [N, L] */
+  readonly allowed: Uint8Array;
+  readonly tauDev: number;
+  readonly epsilon: number;
+}
+
+export interface GatedRun extends FullRun {
+  /** 1 where the block was skipped [N, L] */
+  readonly skipped: Uint8Array;
+  /** s_cos of each evaluated gate, NaN elsewhere [N, L] */
+  readonly similarity: Float32Array;
+  /** d_max of each evaluated gate, NaN elsewhere [N, L] */
+  readonly deviation: Float32Array;
+  /** block inputs h_l of each step, and hL last, [N, L+1, T, d] */
+  readonly hidden: Float32Array;
+}
+
+/**
+ * The action expert during one chunk, as cache policies see it: the context and the video K/V of the chunk are
+ * already bound. Every call counts what it computes. Nothing here knows of onnxruntime.
+ */
+export interface Expert {
+  readonly shape: ExpertShape;
+  readonly schedule: Schedule;
+  /** a -> d */
+  readonly encoder: LinearMap;
+  /** d -> a; plain linear, so a reused step is affine in x (cache-policies §6). */
+  readonly head: LinearMap;
+  /** A = W_h W_e, [a, a] row-major, float64: v = x A^T + D on a reused step. */
+  readonly A: Float64Array;
+
+  /** Full steps in one call; x [T, a]. */
+  fullSteps(
+    x: Float32Array,
+    steps: readonly FullStep[],
+    record?: { residuals?: boolean; parts?: boolean },
+  ): Promise<FullRun>;
+
+  /** h0 = encode(x) and y = blocks 0..depth-1, both [T, d]. Needs grain `block`. */
+  probe(x: Float32Array, index: number, depth: number): Promise<{ h0: Float32Array; y: Float32Array }>;
+
+  /** Blocks depth..L-1 from y, head and Euler step. Needs grain `block`. */
+  resume(
+    x: Float32Array,
+    y: Float32Array,
+    index: number,
+    depth: number,
+  ): Promise<{ x: Float32Array; v: Float32Array; hL: Float32Array }>;
+
+  /** All N steps with a fixed schedule of sub-blocks: computed [N, L, 3]; a 0 re-uses the contribution held
+   * from the last step in this call that computed it. Needs grain `block`. `steps` defaults to all N, in which
+   * case `computed` has N rows; otherwise one row for each step. */
+  scheduledSteps(x: Float32Array, computed: Uint8Array, steps?: readonly FullStep[]): Promise<FullRun>;
+
+  /** All N steps with the dual gate of X-Cache between the blocks. Needs grain `block`. */
+  gatedSteps(x: Float32Array, gate: BlockGate): Promise<GatedRun>;
+}
+
+/** What a policy may look at in one chunk. */
+export interface ChunkContext {
+  /** number of the chunk in its episode, from 0 */
+  readonly chunk: number;
+  /** stamp of the observation, seconds */
+  readonly time: number;
+  /** starting noise [T, a] */
+  readonly noise: Float32Array;
+  /** normalised proprioception [p]; empty if the model has none */
+  readonly proprio: Float32Array;
+  /** normalised VAE latents of the first frame, [48, h, w] */
+  readonly latents: Float32Array;
+  readonly latentShape: readonly [number, number, number];
+  /** keep the whole-stack residual of every full step for evaluation */
+  readonly recordResiduals?: boolean;
+}
+
+export type ComputedShape = 'steps' | 'blocks' | 'subblocks';
+
+/** What a policy did in one chunk. */
+export interface ChunkOutcome {
+  /** final x, normalised actions [T, a] */
+  readonly x: Float32Array;
+  /** velocity used at each step, [N, T, a] */
+  readonly velocity: Float32Array;
+  /** [N], [N, L] or [N, L, 3]: 1 where computed */
+  readonly computed: Uint8Array;
+  readonly computedShape: ComputedShape;
+  readonly refreshed: boolean;
+  /** why it refreshed; empty for a reuse chunk */
+  readonly reason: string;
+  readonly fullSteps: number;
+  readonly reusedSteps: number;
+  /** full-stack equivalents */
+  readonly stackEvaluations: number;
+  readonly computedSubBlocks: number;
+  /** time spent deciding, seconds */
+  readonly gateSeconds: number;
+  /** figures behind the decision, by name (drift, proprio jump ...) */
+  readonly signals: Readonly<Record<string, number>>;
+  /** stored values that did not fit (non-finite, wrong shape) and were recomputed */
+  readonly fallbacks: number;
+  /** hL - h0 of the full steps by step index, if `recordResiduals` */
+  readonly residuals?: ReadonlyMap<number, Float32Array>;
+}
+
+/**
+ * The state of one policy in one episode. `run` computes a chunk and stages what it would store; `commit` makes it
+ * the state, `discard` forgets it: an aborted chunk changes nothing.
+ */
+export interface CacheState<S> {
+  run(chunk: ChunkContext, settings: S, expert: Expert): Promise<ChunkOutcome>;
+  commit(): void;
+  discard(): void;
+  /** Empties the cache; the next chunk is computed in full with this reason. */
+  clear(reason: string): void;
+  /** bytes held */
+  readonly bytes: number;
+}
+
+/** A cache policy: settings documented field by field, and its state for one episode. One file each. */
+export interface CachePolicy<F extends FieldTable = FieldTable> {
+  readonly name: string;
+  /** one line for people */
+  readonly title: string;
+  /** paper or origin */
+  readonly source: string;
+  readonly fields: F;
+  /** whether `refresh_interval` and `range` are the shared `cache.refresh_interval`, `cache.range` */
+  readonly usesSharedRefresh: boolean;
+  grain(settings: FieldValues<F>): Grain;
+  /** A sentence that says what would fit if the settings do not fit this model; undefined if they do. */
+  refuse(settings: FieldValues<F>, shape: ExpertShape, schedule: Schedule): string | undefined;
+  /** A sentence for settings that are allowed but unwise. */
+  warn?(settings: FieldValues<F>, shape: ExpertShape, schedule: Schedule): string | undefined;
+  createState(shape: ExpertShape, schedule: Schedule): CacheState<FieldValues<F>>;
+}

@@ -1,0 +1,39 @@
+/**
+ * The errors of this product. Each message is one line for a person: what is wrong, where, what was expected
+ * and what to do. `cause` keeps the rest.
+ */
+export class FastWamError extends Error {
+  override readonly name: string = 'FastWamError';
+}
+
+/** A file is not what it should be (truncated, wrong magic, hostile length, forbidden content). */
+export class FileFormatError extends FastWamError {
+  override readonly name = 'FileFormatError';
+  constructor(
+    readonly file: string,
+    problem: string,
+    options?: ErrorOptions,
+  ) {
+    super(`${file}: ${problem}`, options);
+  }
+}
+
+/** The user asked for something that cannot be meant (unknown option, bad value); exit code 2. */
+export class UsageError extends FastWamError {
+  override readonly name = 'UsageError';
+}
+
+/** An observation, a setting or a tensor given at run time does not fit the model. */
+export class InputError extends FastWamError {
+  override readonly name = 'InputError';
+}
+
+/** An execution provider or a native library cannot start; the message says what to install. */
+export class ProviderError extends FastWamError {
+  override readonly name = 'ProviderError';
+}
+
+/** The sentence of an unknown thrown value. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,11 @@
+/** The denoising schedule of one bundle: `sigma` [N+1] falls from 1 to 0, `delta[k] = sigma[k+1] - sigma[k] < 0`. */
+export interface Schedule {
+  readonly steps: number;
+  readonly shift: number;
+  /** [N+1] */
+  readonly sigma: Float64Array;
+  /** [N], 1000 * sigma[k] */
+  readonly timesteps: Float64Array;
+  /** [N] */
+  readonly delta: Float64Array;
+}
