@@ -1,0 +1,93 @@
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { FileFormatError, messageOf } from '../errors';
+
+/** Linux reads at most 2 GiB - 4 KiB in one call. */
+const LARGEST_READ = 2 ** 30;
+
+/**
+ * A regular file read by absolute byte ranges. Every range is checked against the size of the file before anything
+ * is allocated, so that a length from a hostile header cannot ask for more memory than the file has bytes.
+ */
+export class RangedFile {
+  readonly path: string;
+  /** bytes */
+  readonly size: number;
+  readonly #descriptor: number;
+
+  private constructor(path: string, descriptor: number, size: number) {
+    this.path = path;
+    this.#descriptor = descriptor;
+    this.size = size;
+  }
+
+  /** Opens `path`, runs `use`, and closes it. Throws FileFormatError where there is no readable regular file. */
+  static reading<T>(path: string, use: (file: RangedFile) => T): T {
+    let descriptor: number;
+    try {
+      descriptor = openSync(path, 'r');
+    } catch (error) {
+      throw new FileFormatError(path, whyNotOpened(error), { cause: error });
+    }
+    try {
+      const stat = fstatSync(descriptor);
+      if (!stat.isFile()) {
+        throw new FileFormatError(
+          path,
+          `is ${stat.isDirectory() ? 'a folder' : 'not a regular file'}, expected a file`,
+        );
+      }
+      return use(new RangedFile(path, descriptor, stat.size));
+    } finally {
+      closeSync(descriptor);
+    }
+  }
+
+  /** `length` bytes from `offset`, in a buffer of their own. `what` names the part in the error for a short file. */
+  read(offset: number, length: number, what: string): Buffer {
+    this.check(offset, length, what);
+    const bytes = Buffer.alloc(length);
+    this.readInto(bytes, offset, what);
+    return bytes;
+  }
+
+  /** Fills `target` with the bytes from `offset`. */
+  readInto(target: Uint8Array, offset: number, what: string): void {
+    this.check(offset, target.byteLength, what);
+    let done = 0;
+    while (done < target.byteLength) {
+      const wanted = Math.min(target.byteLength - done, LARGEST_READ);
+      const got = readSync(this.#descriptor, target, done, wanted, offset + done);
+      if (got === 0) {
+        throw new FileFormatError(
+          this.path,
+          `ended at byte ${offset + done} while ${what} was read; was it changed?`,
+        );
+      }
+      done += got;
+    }
+  }
+
+  /** Throws unless the `length` bytes from `offset` lie within the file. */
+  check(offset: number, length: number, what: string): void {
+    const sane = Number.isSafeInteger(offset) && Number.isSafeInteger(length) && offset >= 0 && length >= 0;
+    if (!sane || offset + length > this.size) {
+      throw new FileFormatError(
+        this.path,
+        `${what} would take ${length} bytes from byte ${offset}, but the file has ${this.size}; it is truncated or damaged`,
+      );
+    }
+  }
+}
+
+function whyNotOpened(error: unknown): string {
+  switch ((error as NodeJS.ErrnoException).code) {
+    case 'ENOENT':
+      return 'does not exist';
+    case 'EACCES':
+      return 'may not be read (permission denied)';
+    case 'EISDIR':
+      return 'is a folder, expected a file';
+    default:
+      return `cannot be opened: ${messageOf(error)}`;
+  }
+}
