@@ -86,11 +86,8 @@ describe('reading sensor_msgs/Image', () => {
     expect(() => decodeImage(message('8UC3', 1, 1, 3, [0, 0, 0]))).toThrow(
       /does not say what the channels mean/,
     );
-    expect(() => decodeImage(message('32\u001b[2J', 1, 1, 3, [0, 0, 0]))).toThrow(
-      /^image encoding "32\\u001b\[2J" is .*expected one of rgb8/,
-    );
-      /^[^\u001b]*expected one of rgb8/,
-    );
+    const control = message('32\u001b[2J', 1, 1, 3, [0, 0, 0]);
+    expect(() => decodeImage(control)).toThrow(/^image encoding "32\\u001b\[2J" is .*expected one of rgb8/);
   });
 
   it('refuses data that are shorter than width, height and step say', () => {
