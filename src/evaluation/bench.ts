@@ -1,0 +1,107 @@
+import { InputError } from '../errors';
+import { distributionOf, scaled, type Distribution } from './distribution';
+import { stageLatency } from './latency';
+import { speedUp } from './speedUp';
+import type { ChunkResult, Configuration, Stage } from './types';
+
+const MILLISECONDS = 1000;
+
+/** p50, p95 and mean in milliseconds. */
+export interface Milliseconds {
+  readonly p50: number;
+  readonly p95: number;
+  readonly mean: number;
+}
+
+/** One configuration in the output of `fastwam bench --json`. */
+export interface BenchEntry {
+  readonly policy: string;
+  readonly settings: Configuration['settings'];
+  readonly chunks: number;
+  readonly refreshes: number;
+  readonly total_ms: Milliseconds;
+  readonly stages: Readonly<Record<Exclude<Stage, 'total'>, Milliseconds>>;
+  /** expert time of refreshing and of reusing chunks; null where there are none */
+  readonly expert_refresh_ms: Milliseconds | null;
+  readonly expert_reuse_ms: Milliseconds | null;
+  readonly stack_evaluations: number;
+  /** against the first configuration */
+  readonly speed_up: number;
+  readonly bound: number;
+  readonly share_of_bound: number;
+  readonly expert_share: number;
+  readonly saved_share: number;
+  /** first configuration's time / this one's, chunk by chunk */
+  readonly pair_ratio: { readonly p50: number; readonly min: number; readonly max: number };
+}
+
+/** The object behind the JSON line: one entry for each configuration, by name. */
+export type BenchResult = Readonly<Record<string, BenchEntry>>;
+
+export interface BenchRun {
+  readonly configuration: Configuration;
+  /** measured chunks only, in the order of measurement */
+  readonly chunks: readonly ChunkResult[];
+}
+
+/**
+ * Figures of interleaved runs: chunk i of every run was computed from the same observation, one right after the
+ * other, so that what slows the machine down for a while slows all of them. Ratios are against the first run.
+ *
+ * @throws InputError where there is no run, or the runs do not have the same number of chunks
+ */
+export function benchResult(runs: readonly BenchRun[]): BenchResult {
+  const [first] = runs;
+  if (!first) throw new InputError('a bench needs at least one configuration');
+  return Object.fromEntries(
+    runs.map(({ configuration, chunks }) => [configuration.name, benchEntry(configuration, chunks, first)]),
+  );
+}
+
+function benchEntry(
+  configuration: Configuration,
+  chunks: readonly ChunkResult[],
+  first: BenchRun,
+): BenchEntry {
+  const latency = stageLatency(chunks);
+  const gain = speedUp(first.chunks, chunks);
+  const expert = (refreshed: boolean): Milliseconds | null => {
+    const times = chunks.filter((chunk) => chunk.report.refreshed === refreshed);
+    return times.length === 0 ? null : milliseconds(distributionOf(times.map((chunk) => chunk.times.expert)));
+  };
+  return {
+    policy: configuration.policy,
+    settings: configuration.settings,
+    chunks: chunks.length,
+    refreshes: chunks.filter((chunk) => chunk.report.refreshed).length,
+    total_ms: milliseconds(latency.total),
+    stages: {
+      decode: milliseconds(latency.decode),
+      vae: milliseconds(latency.vae),
+      prefill: milliseconds(latency.prefill),
+      expert: milliseconds(latency.expert),
+    },
+    expert_refresh_ms: expert(true),
+    expert_reuse_ms: expert(false),
+    stack_evaluations: chunks.reduce((sum, chunk) => sum + chunk.report.stackEvaluations, 0),
+    speed_up: rounded(gain.ratio),
+    bound: rounded(gain.bound),
+    share_of_bound: rounded(gain.shareOfBound),
+    expert_share: rounded(gain.expertShare),
+    saved_share: rounded(gain.savedShare),
+    pair_ratio: {
+      p50: rounded(gain.pairs.p50),
+      min: rounded(gain.pairs.min),
+      max: rounded(gain.pairs.max),
+    },
+  };
+}
+
+/** Seconds to milliseconds, in microsecond resolution. */
+function milliseconds(seconds: Distribution): Milliseconds {
+  const { p50, p95, mean } = scaled(seconds, MILLISECONDS);
+  return { p50: thousandths(p50), p95: thousandths(p95), mean: thousandths(mean) };
+}
+
+const thousandths = (value: number): number => Math.round(value * 1e3) / 1e3;
+const rounded = (value: number): number => Math.round(value * 1e4) / 1e4;

@@ -1,0 +1,21 @@
+import { distributionOf, type Distribution } from './distribution';
+import type { ChunkResult, Stage } from './types';
+
+/** Latency of each stage, seconds. */
+export type StageLatency = Readonly<Record<Stage, Distribution>>;
+
+/**
+ * Latency of each stage over measured chunks, seconds. Warm-up is not in here because it never becomes a chunk:
+ * `replay` and `bench` compute the first observation once with every configuration, throw the result away and
+ * reset, before they measure.
+ */
+export function stageLatency(chunks: readonly ChunkResult[]): StageLatency {
+  const of = (stage: Stage): Distribution => distributionOf(chunks.map((chunk) => chunk.times[stage]));
+  return {
+    decode: of('decode'),
+    vae: of('vae'),
+    prefill: of('prefill'),
+    expert: of('expert'),
+    total: of('total'),
+  };
+}
