@@ -1,0 +1,103 @@
+import { createHash } from 'node:crypto';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { FileFormatError, messageOf } from '../errors';
+import { readBool, readFloat32 } from './readTensor';
+import { openTorchFile, tensorDictionary } from './torchFile';
+
+/** The T5 context of one prompt as the network takes it. */
+export interface TextContext {
+  /** [tokens, dim] row-major, float32; rows beyond the prompt are zero */
+  readonly context: Float32Array;
+  readonly tokens: number;
+  readonly dim: number;
+  /** rows that belong to the prompt */
+  readonly trueRows: number;
+}
+
+/** SHA-256 of the prompt in hexadecimal, by which the original names its cached contexts. */
+export function promptHash(prompt: string): string {
+  return createHash('sha256').update(prompt, 'utf8').digest('hex');
+}
+
+/** Name of the file that caches a prompt's context of `tokens` rows. */
+export function textContextFileName(prompt: string, tokens: number): string {
+  return `${promptHash(prompt)}.t5_len${tokens}.wan22ti2v5b.pt`;
+}
+
+/**
+ * Reads a cached context, a torch file with `context` [tokens, dim] and `mask` [tokens] as
+ * `scripts/precompute_text_embeds.py` of the original writes it. It is stored unmasked; rows whose mask is false are
+ * set to zero here, as the original does on load, after which every row is attended to.
+ *
+ * Throws FileFormatError where a tensor is missing or has another shape or type.
+ */
+export function openTextContext(file: string): TextContext {
+  const tensors = tensorDictionary(openTorchFile(file).root, file);
+  const stored = tensors.get('context');
+  const storedMask = tensors.get('mask');
+  if (stored === undefined || storedMask === undefined) {
+    throw new FileFormatError(
+      file,
+      `lacks ${stored ? 'mask' : 'context'}, expected the tensors context and mask`,
+    );
+  }
+  const [tokens, dim, ...more] = stored.shape;
+  if (tokens === undefined || dim === undefined || more.length > 0 || tokens === 0 || dim === 0) {
+    throw new FileFormatError(
+      file,
+      `has context of shape [${stored.shape.join(', ')}], expected [tokens, text dim]`,
+    );
+  }
+  if (storedMask.shape.length !== 1 || storedMask.shape[0] !== tokens) {
+    throw new FileFormatError(
+      file,
+      `has mask of shape [${storedMask.shape.join(', ')}], expected [${tokens}]`,
+    );
+  }
+  const context = readFloat32(stored);
+  const mask = readBool(storedMask);
+  let trueRows = 0;
+  mask.forEach((real, row) => {
+    if (real === 1) trueRows += 1;
+    else context.fill(0, row * dim, (row + 1) * dim);
+  });
+  const bad = context.findIndex((x) => !Number.isFinite(x));
+  if (bad >= 0) {
+    throw new FileFormatError(
+      file,
+      `has a context that is not finite, first in row ${Math.floor(bad / dim)}`,
+    );
+  }
+  return { context, tokens, dim, trueRows };
+}
+
+const FILE_NAME = /^([0-9a-f]{64})\.t5_len([1-9][0-9]*)\.wan22ti2v5b\.pt$/;
+
+/**
+ * The cached contexts in a folder, by the hash of their prompt; other files are ignored. Of several lengths for one
+ * prompt the longest is taken, or that of `tokens` rows where it is given.
+ */
+export function findTextContexts(folder: string, tokens?: number): ReadonlyMap<string, string> {
+  let names: string[];
+  try {
+    names = readdirSync(folder);
+  } catch (error) {
+    throw new FileFormatError(
+      folder,
+      `cannot be listed, expected a folder of text contexts: ${messageOf(error)}`,
+      {
+        cause: error,
+      },
+    );
+  }
+  const files = new Map<string, { file: string; length: number }>();
+  for (const name of names.sort()) {
+    const [, hash, digits] = FILE_NAME.exec(name) ?? [];
+    if (hash === undefined) continue;
+    const length = Number(digits);
+    if (tokens !== undefined && length !== tokens) continue;
+    if (length > (files.get(hash)?.length ?? 0)) files.set(hash, { file: join(folder, name), length });
+  }
+  return new Map([...files].map(([hash, { file }]) => [hash, file]));
+}
