@@ -1,4 +1,5 @@
 import type { Schedule } from '../sampler/types';
+import type { BacSchedule } from './bacSchedule';
 import type { FieldTable, FieldValues } from './fields';
 
 /** What of the action expert a policy needs to be able to address. `stack` is served by every expert graph. */
@@ -57,6 +58,8 @@ export interface BlockGate {
   readonly allowed: Uint8Array;
   readonly tauDev: number;
   readonly epsilon: number;
+  /** token indices that the spatial entry compares, ascending; all T tokens where absent */
+  readonly tokens?: readonly number[];
 }
 
 export interface GatedRun extends FullRun {
@@ -104,8 +107,14 @@ export interface Expert {
 
   /** All N steps with a fixed schedule of sub-blocks: computed [N, L, 3]; a 0 re-uses the contribution held
    * from the last step in this call that computed it. Needs grain `block`. `steps` defaults to all N, in which
-   * case `computed` has N rows; otherwise one row for each step. */
-  scheduledSteps(x: Float32Array, computed: Uint8Array, steps?: readonly FullStep[]): Promise<FullRun>;
+   * case `computed` has N rows; otherwise one row for each step. `hold` says what is kept of a sub-block: the gated
+   * term that was added (default), or the term before its gate, to which the gate of the current step is applied. */
+  scheduledSteps(
+    x: Float32Array,
+    computed: Uint8Array,
+    steps?: readonly FullStep[],
+    hold?: 'gated' | 'ungated',
+  ): Promise<FullRun>;
 
   /** All N steps with the dual gate of X-Cache between the blocks. Needs grain `block`. */
   gatedSteps(x: Float32Array, gate: BlockGate): Promise<GatedRun>;
@@ -126,6 +135,15 @@ export interface ChunkContext {
   readonly latentShape: readonly [number, number, number];
   /** keep the whole-stack residual of every full step for evaluation */
   readonly recordResiduals?: boolean;
+  /** settings of the other policies by name, for a policy that hands part of the chunk to one of them; a policy
+   * that is not named here runs with its defaults */
+  readonly companions?: Readonly<Record<string, FieldValues<FieldTable>>>;
+}
+
+/** What belongs to a bundle and is not a setting. */
+export interface CacheResources {
+  /** schedules made by calibrating `bac`, told apart by the settings they were made with */
+  readonly bacSchedules?: readonly BacSchedule[];
 }
 
 export type ComputedShape = 'steps' | 'blocks' | 'subblocks';
@@ -183,8 +201,13 @@ export interface CachePolicy<F extends FieldTable = FieldTable> {
   readonly usesSharedRefresh: boolean;
   grain(settings: FieldValues<F>): Grain;
   /** A sentence that says what would fit if the settings do not fit this model; undefined if they do. */
-  refuse(settings: FieldValues<F>, shape: ExpertShape, schedule: Schedule): string | undefined;
+  refuse(
+    settings: FieldValues<F>,
+    shape: ExpertShape,
+    schedule: Schedule,
+    resources?: CacheResources,
+  ): string | undefined;
   /** A sentence for settings that are allowed but unwise. */
   warn?(settings: FieldValues<F>, shape: ExpertShape, schedule: Schedule): string | undefined;
-  createState(shape: ExpertShape, schedule: Schedule): CacheState<FieldValues<F>>;
+  createState(shape: ExpertShape, schedule: Schedule, resources?: CacheResources): CacheState<FieldValues<F>>;
 }

@@ -1,0 +1,109 @@
+import { RefreshMemory } from './RefreshMemory';
+import { checkNoise, outcomeOf, runInFull } from './StepRun';
+import { coverageWarning } from './pathCoverage';
+import { maxAgeField, rangeField, refreshIntervalField } from './sharedFields';
+import { bytesOf, runWithReuse, stepValuesOf } from './stepValues';
+import type { StepValues } from './stepValues';
+import type { FieldTable, FieldValues } from './fields';
+import type { CommittedRefresh } from './refresh';
+import type { CachePolicy, CacheState, ChunkContext, ChunkOutcome, Expert, ExpertShape } from './types';
+
+const fields = {
+  refresh_interval: refreshIntervalField,
+  range: rangeField,
+  max_age: maxAgeField,
+  mode: {
+    type: 'enum',
+    values: ['affine', 'residual'],
+    default: 'affine',
+    description:
+      'affine: reused steps as one small matrix product, exact because encoder and head are linear; residual: encoder, stored residual and head for each step, by definition',
+    source: 'residual: eq. 7 of arXiv 2606.08962; affine: this project, equal within rounding',
+  },
+} as const satisfies FieldTable;
+
+type C3acheSettings = FieldValues<typeof fields>;
+
+/** C3ache: the residual of the whole stack, reused across chunks for a range of steps (arXiv 2606.08962). */
+export const c3ache: CachePolicy<typeof fields> = {
+  name: 'c3ache',
+  title: 'C3ache: residuals of the first steps, reused for R chunks',
+  source: 'arXiv 2606.08962',
+  fields,
+  usesSharedRefresh: true,
+  grain: () => 'stack',
+  refuse: (_settings, shape) =>
+    shape.steps < 2
+      ? 'c3ache has nothing to reuse in a model that takes 1 denoising step: use policy none'
+      : undefined,
+  warn: ({ range, refresh_interval }, _shape, schedule) =>
+    refresh_interval === 1 ? undefined : coverageWarning(schedule, range),
+  createState: (shape) => new C3acheState(shape),
+};
+
+interface StoredRefresh extends CommittedRefresh {
+  readonly values: StepValues;
+}
+
+class C3acheState implements CacheState<C3acheSettings> {
+  readonly #shape: ExpertShape;
+  readonly #memory = new RefreshMemory<StoredRefresh>();
+
+  constructor(shape: ExpertShape) {
+    this.#shape = shape;
+  }
+
+  async run(chunk: ChunkContext, settings: C3acheSettings, expert: Expert): Promise<ChunkOutcome> {
+    checkNoise(chunk, this.#shape);
+    this.#memory.discard();
+    const { range, refresh_interval, max_age, mode } = settings;
+    const stored = this.#memory.committed?.values;
+    const unfit = stored === undefined ? 0 : unfitSteps(stored, range);
+    let reason = this.#memory.reason(chunk, refresh_interval, max_age);
+    if (reason === '' && unfit > 0) reason = 'fallback';
+    // The residuals are kept only where the mode needs them; the constants alone do not bring them back.
+    if (reason === '' && mode === 'residual' && stored?.residuals === undefined) reason = 'mode_changed';
+    const verdict = { reason, fallbacks: reason === 'fallback' ? unfit : 0 };
+
+    if (reason !== '' || stored === undefined) {
+      const run = await runInFull(expert, chunk.noise, 0, mode === 'residual' || chunk.recordResiduals);
+      const values = stepValuesOf(run.full, expert);
+      this.#memory.stage({ chunk: chunk.chunk, time: chunk.time, values: keepFor(mode, values) });
+      return outcomeOf(run, verdict, this.#shape, chunk);
+    }
+    const run = await runWithReuse(expert, chunk.noise, {
+      from: 0,
+      to: this.#shape.steps,
+      reused: (step) => step >= range[0] && step <= range[1],
+      values: stored,
+      mode,
+      recordResiduals: chunk.recordResiduals ?? false,
+    });
+    return outcomeOf(run, verdict, this.#shape, chunk);
+  }
+
+  commit(): void {
+    this.#memory.commit();
+  }
+
+  discard(): void {
+    this.#memory.discard();
+  }
+
+  clear(reason: string): void {
+    this.#memory.clear(reason);
+  }
+
+  get bytes(): number {
+    return bytesOf(this.#memory.committed?.values) + bytesOf(this.#memory.staged?.values);
+  }
+}
+
+/** Steps of the range whose stored values are not finite. */
+export function unfitSteps(values: StepValues, [start, end]: readonly [number, number]): number {
+  return values.finite.slice(start, end + 1).filter((finite) => !finite).length;
+}
+
+function keepFor(mode: C3acheSettings['mode'], values: StepValues): StepValues {
+  return mode === 'residual' ? values : { constants: values.constants, finite: values.finite };
+}

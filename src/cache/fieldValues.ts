@@ -1,0 +1,184 @@
+import { UsageError } from '../errors';
+import type { DefaultContext, Field, FieldTable, FieldValues } from './fields';
+import { nearestName } from './nearestName';
+import { rangeText } from './pathCoverage';
+
+/** Values that a field may hold. */
+export type FieldValue = FieldValues<FieldTable>[string];
+
+/** The default of a field for a model. */
+export function defaultOf(field: Field, context: DefaultContext): FieldValue {
+  return typeof field.default === 'function' ? field.default(context) : field.default;
+}
+
+/**
+ * Why a value does not fit a field of a model, as one line that says what would fit; undefined if it fits.
+ * `name` is how the user knows the field (`refresh_interval`, `cache.refresh_interval`).
+ */
+export function problemWith(
+  name: string,
+  field: Field,
+  value: unknown,
+  context: DefaultContext,
+): string | undefined {
+  switch (field.type) {
+    case 'boolean':
+      return typeof value === 'boolean' ? undefined : `${name} ${shown(value)}: expected true or false`;
+    case 'enum':
+      return typeof value === 'string' && field.values.includes(value)
+        ? undefined
+        : `${name} ${shown(value)}: expected one of ${field.values.join(', ')}${suggestion(value, field.values)}`;
+    case 'integer':
+    case 'number':
+      return problemWithNumber(name, field, value);
+    case 'range':
+      return problemWithRange(name, value, context.schedule.steps);
+  }
+}
+
+/**
+ * The settings of a policy: the given values, checked, and the defaults of this model for the rest. `owner` names the
+ * policy in messages.
+ * @throws UsageError for an unknown name (with the nearest known one) or a value that does not fit
+ */
+export function resolveSettings<F extends FieldTable>(
+  owner: string,
+  fields: F,
+  given: Readonly<Record<string, unknown>>,
+  context: DefaultContext,
+): FieldValues<F> {
+  for (const name of Object.keys(given)) fieldNamed(owner, fields, name);
+  const values: Record<string, FieldValue> = {};
+  for (const [name, field] of Object.entries(fields)) {
+    const value = given[name] ?? defaultOf(field, context);
+    const problem = problemWith(name, field, value, context);
+    if (problem !== undefined) throw new UsageError(problem);
+    values[name] = field.type === 'range' ? [...(value as readonly [number, number])] : (value as FieldValue);
+  }
+  return values as FieldValues<F>;
+}
+
+/**
+ * Reads `name=value` as it is written on a command line: `refresh_interval=4`, `range=0:6` (or `[0, 6]`),
+ * `mode=residual`, `protect_first_step=true`. Only the spelling is checked here; limits are the model's affair.
+ * @throws UsageError for a missing `=`, an unknown name or a value that cannot be read
+ */
+export function parseSetting(
+  owner: string,
+  fields: FieldTable,
+  text: string,
+): readonly [name: string, value: FieldValue] {
+  const equals = text.indexOf('=');
+  if (equals < 1) {
+    throw new UsageError(
+      `setting "${text}": expected name=value, for instance ${exampleOf(fields) ?? 'name=1'}`,
+    );
+  }
+  const name = text.slice(0, equals).trim();
+  return [name, parseValue(name, fieldNamed(owner, fields, name), text.slice(equals + 1).trim())];
+}
+
+/** Reads the value of one field from text. @throws UsageError if it cannot be read as the field's type */
+export function parseValue(name: string, field: Field, text: string): FieldValue {
+  switch (field.type) {
+    case 'boolean': {
+      const value = BOOLEANS.get(text.toLowerCase());
+      if (value === undefined) throw new UsageError(`${name} "${text}": expected true or false`);
+      return value;
+    }
+    case 'enum':
+      return text;
+    case 'integer':
+    case 'number': {
+      const value = text === '' ? Number.NaN : Number(text);
+      if (Number.isNaN(value)) {
+        throw new UsageError(
+          `${name} "${text}": expected a ${field.type === 'integer' ? 'whole number' : 'number'}`,
+        );
+      }
+      return value;
+    }
+    case 'range': {
+      const match = /^\[?\s*(-?\d+)\s*[:,]\s*(-?\d+)\s*\]?$/.exec(text);
+      if (match === null) {
+        throw new UsageError(
+          `${name} "${text}": expected start:end in whole numbers, both inclusive, for instance 0:6`,
+        );
+      }
+      return [Number(match[1]), Number(match[2])];
+    }
+  }
+}
+
+/** The field of that name. @throws UsageError that lists the known names, the nearest one first */
+export function fieldNamed(owner: string, fields: FieldTable, name: string): Field {
+  const field = Object.hasOwn(fields, name) ? fields[name] : undefined;
+  if (field !== undefined) return field;
+  const known = Object.keys(fields);
+  if (known.length === 0) throw new UsageError(`${owner} has no settings, so "${name}" cannot be set`);
+  throw new UsageError(
+    `${owner} has no setting "${name}"${suggestion(name, known)}; its settings are ${known.join(', ')}`,
+  );
+}
+
+const BOOLEANS = new Map([
+  ['true', true],
+  ['false', false],
+  ['1', true],
+  ['0', false],
+  ['yes', true],
+  ['no', false],
+  ['on', true],
+  ['off', false],
+]);
+
+function problemWithNumber(
+  name: string,
+  field: Extract<Field, { type: 'integer' | 'number' }>,
+  value: unknown,
+): string | undefined {
+  const unit = field.unit === undefined ? '' : ` ${field.unit}`;
+  const wanted = `a ${field.type === 'integer' ? 'whole number' : 'number'} from ${field.min} to ${field.max}${unit}`;
+  const fits =
+    typeof value === 'number' &&
+    Number.isFinite(value) &&
+    (field.type === 'number' || Number.isInteger(value)) &&
+    value >= field.min &&
+    value <= field.max;
+  return fits ? undefined : `${name} ${shown(value)}: expected ${wanted}`;
+}
+
+function problemWithRange(name: string, value: unknown, steps: number): string | undefined {
+  const [start, end] = (Array.isArray(value) ? value : []) as unknown[];
+  if (
+    !Array.isArray(value) ||
+    value.length !== 2 ||
+    !Number.isInteger(start) ||
+    !Number.isInteger(end) ||
+    typeof start !== 'number' ||
+    typeof end !== 'number'
+  ) {
+    return `${name} ${shown(value)}: expected two whole numbers [start, end], the first and the last step to reuse`;
+  }
+  const label = `${name} ${rangeText([start, end])}`;
+  if (start < 0) return `${label}: start must be at least 0`;
+  if (end > steps - 1) return `${label}: end must be at most ${steps - 1}, the sampler takes ${steps} steps`;
+  if (start > end) return `${label}: start must be at most end, which is ${end}`;
+  return undefined;
+}
+
+function suggestion(value: unknown, known: readonly string[]): string {
+  const near = typeof value === 'string' ? nearestName(value, known) : undefined;
+  return near === undefined ? '' : `; did you mean "${near}"?`;
+}
+
+function exampleOf(fields: FieldTable): string | undefined {
+  const [name, field] = Object.entries(fields)[0] ?? [];
+  if (name === undefined || field === undefined) return undefined;
+  return typeof field.default === 'function' ? `${name}=0:6` : `${name}=${String(field.default)}`;
+}
+
+function shown(value: unknown): string {
+  if (value === undefined) return 'without a value';
+  return typeof value === 'number' || typeof value === 'bigint' ? value.toString() : JSON.stringify(value);
+}

@@ -1,0 +1,28 @@
+import { UsageError } from '../errors';
+import { c3ache } from './c3ache';
+import { nearestName } from './nearestName';
+import { none } from './none';
+import type { CachePolicy } from './types';
+
+/** Every cache policy, in the order in which they are shown. Adding one is one line here; see docs/adding-a-cache.md. */
+export const POLICIES: readonly CachePolicy[] = [none, c3ache];
+
+/** The policy of that name. @throws UsageError that lists the known names and the nearest one */
+export function policyNamed(name: string): CachePolicy {
+  const policy = POLICIES.find((candidate) => candidate.name === name);
+  if (policy !== undefined) return policy;
+  const known = POLICIES.map((candidate) => candidate.name);
+  const near = nearestName(name, known);
+  const hint = near === undefined ? '' : `; did you mean "${near}"?`;
+  throw new UsageError(`unknown cache policy "${name}"${hint} (known: ${known.join(', ')})`);
+}
+
+/**
+ * The name of a policy's field as a parameter: `cache.refresh_interval`, `cache.range` and `cache.max_age` are shared
+ * by the policies that refresh in the same sense, everything else is `cache.<policy>.<field>`.
+ */
+export function parameterName(policy: CachePolicy, field: string): string {
+  const shared =
+    field === 'max_age' || (policy.usesSharedRefresh && (field === 'refresh_interval' || field === 'range'));
+  return shared ? `cache.${field}` : `cache.${policy.name}.${field}`;
+}
