@@ -142,7 +142,8 @@ function deviation(
         const difference = Math.abs((values[step * width + column] ?? NaN) - expected);
         squares += difference * difference;
         count += 1;
-        if (!(difference <= worst)) {
+        // Once not a number, it stays so.
+        if (!(difference <= worst) && !Number.isNaN(worst)) {
           worst = difference;
           worstAt = { observation, step, column };
         }
