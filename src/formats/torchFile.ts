@@ -387,7 +387,7 @@ const ZIP_START = Buffer.from('PK\x03\x04', 'latin1');
 /** The pickled magic number 0x1950a86a20f9469cfc6c with which files of PyTorch before 1.6 begin. */
 const LEGACY_START = Buffer.from('80028a0a6cfc9c46f9206aa85019', 'hex');
 
-function looksLikeTorch(path: string): boolean {
+export function looksLikeTorch(path: string): boolean {
   return RangedFile.reading(path, (file) => {
     const start = file.read(0, Math.min(file.size, LEGACY_START.length), 'the start of the file');
     return start.subarray(0, ZIP_START.length).equals(ZIP_START) || start.equals(LEGACY_START);
