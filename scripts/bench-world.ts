@@ -1,0 +1,35 @@
+/**
+ * Control steps per second of the simulated world on one core, with both cameras rendered to RGB in each step.
+ * Run it with: npx ts-node scripts/bench-world.ts
+ */
+import { expertAction } from '../src/sim/expert';
+import { Random } from '../src/sim/Random';
+import { colourise, renderIndices } from '../src/sim/renderer';
+import { resetWorld } from '../src/sim/resetWorld';
+import { SPEEDS } from '../src/sim/speeds';
+import { stepLimit, TASKS } from '../src/sim/tasks';
+
+const SECONDS = 3;
+
+function measure(name: string, render: boolean): void {
+  const indices = new Uint8Array(64 * 128);
+  const image = new Uint8Array(64 * 128 * 3);
+  const action = new Float64Array(3);
+  const start = performance.now();
+  let steps = 0;
+  for (let episode = 0; performance.now() - start < SECONDS * 1000; episode++) {
+    const task = TASKS[episode % TASKS.length];
+    if (task === undefined) return;
+    const world = resetWorld(task, SPEEDS.slow, new Random(1, episode));
+    const limit = stepLimit(task, 'clean', 'slow');
+    for (let step = 0; step < limit && !world.success; step++, steps++) {
+      if (render) colourise(renderIndices(world, indices), image);
+      world.step(expertAction(world, action));
+    }
+  }
+  const rate = steps / ((performance.now() - start) / 1000);
+  process.stdout.write(`${name}: ${Math.round(rate)} control steps per second\n`);
+}
+
+measure('world and expert', false);
+measure('world, expert and both cameras', true);

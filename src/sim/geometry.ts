@@ -1,0 +1,32 @@
+/** Sizes of the table-top, in table units: the table is [0,1] x [0,1], x to the right, y down in the image. */
+
+/** Half the side of a block. */
+export const BLOCK_HALF_SIDE = 0.055;
+export const PLATE_RADIUS = 0.085;
+/** A closing gripper takes the nearest block if it is nearer than this on both axes. */
+export const GRASP_TOLERANCE = 0.045;
+/** A block lies on its plate when their centres are nearer than this. */
+export const PLACE_TOLERANCE = 0.06;
+/** The gripper's centre stays in [GRIPPER_MIN, GRIPPER_MAX] on both axes. */
+export const GRIPPER_MIN = 0.03;
+export const GRIPPER_MAX = 0.97;
+/** Passing this opening downwards grasps, upwards releases. */
+export const GRIP_THRESHOLD = 0.6;
+/** The fingers cannot close further than this around a block. */
+export const HOLDING_OPENING = 0.25;
+
+/** Objects and gripper start in [PLACE_MIN, PLACE_MAX] on both axes ... */
+export const PLACE_MIN = 0.1;
+export const PLACE_MAX = 0.9;
+/** ... with their centres at least this far apart. */
+export const OBJECT_DISTANCE = 0.17;
+/** "Left of", "above" ... means by at least this much. */
+export const RELATION_MARGIN = 0.12;
+
+/** Blocks and plates a table can hold; absent ones have the colour -1. */
+export const SLOTS = 3;
+
+export const BLOCK_COLOURS = ['red', 'green', 'blue', 'yellow'] as const;
+export const PLATE_COLOURS = ['white', 'grey', 'purple'] as const;
+export type BlockColour = (typeof BLOCK_COLOURS)[number];
+export type PlateColour = (typeof PLATE_COLOURS)[number];
