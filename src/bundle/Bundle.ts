@@ -1,0 +1,195 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join, resolve, sep } from 'node:path';
+import type { z } from 'zod';
+import { FileFormatError, InputError, messageOf } from '../errors';
+
+import type { TensorFile } from '../formats/StoredTensor';
+import { findTextContexts, openTextContext, promptHash } from '../formats/textContext';
+import { createSchedule } from '../sampler/schedule';
+import type { Schedule } from '../sampler/types';
+import { fingerprint } from './fingerprint';
+import { dimensionsFromManifest } from './manifestDimensions';
+import type { ModelDimensions } from './layout';
+import { policyTensors, vaeTensors } from './checkpointFiles';
+import { BUNDLE_VERSION, bundleSchema } from './schema';
+import type { BundleManifest } from './schema';
+
+export const MANIFEST_FILE = 'bundle.json';
+
+/** T5 context of a task, [tokens, textDim], rows that the mask leaves out set to zero. */
+export interface TaskContext {
+  /** hash of the prompt */
+  readonly key: string;
+  readonly rows: Float32Array;
+  readonly tokens: number;
+}
+
+/** A model on disk: `bundle.json`, and the checkpoint whose tensors it refers to. Reading it reads no weights. */
+export class Bundle {
+  readonly dimensions: ModelDimensions;
+  readonly schedule: Schedule;
+  readonly #contexts: ReadonlyMap<string, string>;
+
+  private constructor(
+    readonly folder: string,
+    readonly manifest: BundleManifest,
+    readonly policyWeights: TensorFile,
+    readonly vaeWeights: TensorFile,
+  ) {
+    this.dimensions = dimensionsFromManifest(manifest);
+    this.schedule = createSchedule(manifest.sampler.steps, manifest.sampler.shift);
+    this.#contexts = findTextContexts(this.textFolder);
+  }
+
+  /**
+   * Opens a bundle and checks that the weights are those it was made for.
+   * @throws FileFormatError with the file, the key and what was expected
+   */
+  static open(folder: string): Bundle {
+    const root = resolve(folder);
+    const manifest = readManifest(join(root, MANIFEST_FILE));
+    const weight = (name: 'policy' | 'vae'): string => {
+      const entry = manifest.weights[name];
+      const path = resolve(root, entry.path);
+      if (!existsSync(path)) {
+        throw new FileFormatError(
+          join(root, MANIFEST_FILE),
+          `weights.${name}.path names ${path}, which does not exist; export the bundle again, or with --self-contained`,
+        );
+      }
+      const found = fingerprint(path);
+      if (found.size !== entry.size || found.fingerprint !== entry.fingerprint) {
+        throw new FileFormatError(
+          path,
+          `is not the file that ${join(root, MANIFEST_FILE)} was exported from (fingerprint differs); export the bundle again`,
+        );
+      }
+      return path;
+    };
+    const policy = policyTensors(weight('policy'));
+    const vae = vaeTensors(weight('vae'));
+    return new Bundle(root, manifest, policy, vae);
+  }
+
+  /** Folder of the cached text contexts; inside the bundle or beside the checkpoint. */
+  get textFolder(): string {
+    const path = resolve(this.folder, this.manifest.weights.text_embeds);
+    const homes = [this.folder, dirname(this.policyWeights.path), dirname(this.vaeWeights.path)];
+    if (!homes.some((home) => path === home || path.startsWith(home + sep))) {
+      throw new FileFormatError(
+        join(this.folder, MANIFEST_FILE),
+        `weights.text_embeds leaves the folders of the bundle and of its checkpoint`,
+      );
+    }
+    return path;
+  }
+
+  /** Path of one of the bundle's ONNX files. */
+  graphPath(name: keyof BundleManifest['graphs']): string {
+    const path = resolve(this.folder, this.manifest.graphs[name]);
+    if (!path.startsWith(this.folder + sep)) {
+      throw new FileFormatError(join(this.folder, MANIFEST_FILE), `graphs.${name} leaves the bundle's folder`);
+    }
+    return path;
+  }
+
+  /** The prompt of a bare task text. */
+  prompt(task: string): string {
+    return this.manifest.prompt_template.replace('{task}', () => task);
+  }
+
+  /** Whether a task has a cached context. */
+  knows(task: string): boolean {
+    return this.#contexts.has(promptHash(this.prompt(task)));
+  }
+
+  /**
+   * The cached context of a task.
+   * @throws InputError that lists the known tasks
+   */
+  context(task: string): TaskContext {
+    const key = promptHash(this.prompt(task));
+    const file = this.#contexts.get(key);
+    if (!file) throw new InputError(this.#unknownTask(task));
+    const context = openTextContext(file);
+    const { textDim } = this.dimensions;
+    if (context.dim !== textDim) {
+      throw new FileFormatError(file, `has rows of ${context.dim} values, the model takes ${textDim}`);
+    }
+    return { key, rows: context.context, tokens: context.tokens };
+  }
+
+  #unknownTask(task: string): string {
+    const known = this.manifest.instructions;
+    const hint =
+      known.length > 0
+        ? `known instructions: ${known.map((k) => `"${k}"`).join(', ')}`
+        : `the bundle has contexts of ${this.#contexts.size} prompts, whose texts are not recorded (export with --instructions)`;
+    return `unknown instruction "${task}": no cached text context for it; ${hint}`;
+  }
+}
+
+/** Reads and checks `bundle.json`. */
+export function readManifest(path: string): BundleManifest {
+  if (!existsSync(path)) {
+    throw new FileFormatError(path, 'does not exist; a bundle is a folder made by `fastwam export`');
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(readFileSync(path, 'utf8'));
+  } catch (error) {
+    throw new FileFormatError(path, `is not JSON: ${messageOf(error)}`, { cause: error });
+  }
+  const version = (value as { version?: unknown } | null)?.version;
+  if (typeof version === 'number' && version !== BUNDLE_VERSION) {
+    throw new FileFormatError(
+      path,
+      `has bundle version ${version}, this program reads ${BUNDLE_VERSION}; export it again`,
+    );
+  }
+  const parsed = bundleSchema.safeParse(value);
+  if (!parsed.success) throw new FileFormatError(path, describeIssue(parsed.error));
+  checkLengths(path, parsed.data);
+  return parsed.data;
+}
+
+/** The first problem of a document, with its place. */
+function describeIssue(error: z.ZodError): string {
+  const issue = error.issues[0];
+  if (!issue) return 'does not fit the schema';
+  const place = issue.path.map(String).join('.') || 'the document';
+  return `${place}: ${issue.message}`;
+}
+
+/** Arrays that belong to a dimension must have its length. */
+function checkLengths(path: string, manifest: BundleManifest): void {
+  const { action_dim, proprio_dim } = manifest.dimensions;
+  const { actions, proprio } = manifest;
+  const expected: [string, number, number][] = [
+    ['actions.items', actions.items.length, action_dim],
+    ['actions.normaliser.scale', actions.normaliser.scale.length, action_dim],
+    ['actions.normaliser.offset', actions.normaliser.offset.length, action_dim],
+    ['proprio.names', proprio.names.length, proprio_dim],
+    ['proprio.units', proprio.units.length, proprio_dim],
+    ['proprio.normaliser.scale', proprio.normaliser.scale.length, proprio_dim],
+    ['proprio.normaliser.offset', proprio.normaliser.offset.length, proprio_dim],
+  ];
+  if (actions.limits !== null && actions.limits !== 'none') {
+    for (const [name, values] of Object.entries(actions.limits)) {
+      expected.push([`actions.limits.${name}`, values.length, action_dim]);
+    }
+  }
+  for (const [key, found, wanted] of expected) {
+    if (found !== wanted) {
+      throw new FileFormatError(path, `${key}: expected ${wanted} entries, found ${found}`);
+    }
+  }
+  for (const { index } of actions.gripper) {
+    if (index >= action_dim) {
+      throw new FileFormatError(
+        path,
+        `actions.gripper.index ${index}: the model has ${action_dim} action dimensions`,
+      );
+    }
+  }
+}

@@ -1,0 +1,120 @@
+import { z } from 'zod';
+
+/** Version of `bundle.json`; a reader refuses others in one sentence. */
+export const BUNDLE_VERSION = 1;
+
+const positive = z.number().int().positive();
+const finite = z.number();
+
+const dimensions = z.strictObject({
+  height: positive,
+  width: positive,
+  action_dim: positive,
+  proprio_dim: z.number().int().nonnegative(),
+  horizon: positive,
+  layers: positive,
+  heads: positive,
+  head_dim: positive,
+  video_dim: positive,
+  video_ffn: positive,
+  action_hidden: positive,
+  action_ffn: positive,
+  text_dim: positive,
+  freq_dim: positive,
+  vae_dim: positive,
+  context_length: positive,
+  eps: z.number().positive(),
+});
+
+/** A file that the bundle refers to: relative to the bundle's folder, with what identifies its content. */
+const fileReference = z.strictObject({
+  path: z.string().min(1),
+  size: z.number().int().nonnegative(),
+  fingerprint: z.string().regex(/^[0-9a-f]{64}$/),
+});
+
+const camera = z.strictObject({
+  name: z.string().min(1),
+  /** where it lies in the composed image, pixels */
+  x: z.number().int().nonnegative(),
+  y: z.number().int().nonnegative(),
+  width: positive,
+  height: positive,
+  rotate180: z.boolean(),
+  /** `cover`: scale to cover the box, crop the middle; `stretch`: scale to the box */
+  fit: z.enum(['cover', 'stretch']),
+});
+
+/** y = x * scale + offset, clamped to [-5, 5] where a value is normalised. */
+const normaliser = z.strictObject({
+  mode: z.string().min(1),
+  scale: z.array(finite),
+  offset: z.array(finite),
+});
+
+const action = z.strictObject({
+  name: z.string().min(1),
+  unit: z.string(),
+  /** actions of one group are compared and limited together: translation, rotation, gripper, joints ... */
+  group: z.string().min(1),
+});
+
+const limits = z.strictObject({
+  min: z.array(finite.nullable()).optional(),
+  max: z.array(finite.nullable()).optional(),
+  /** largest change between two control steps */
+  max_step: z.array(finite.nullable()).optional(),
+  /** largest rate, unit / s */
+  max_velocity: z.array(finite.nullable()).optional(),
+});
+
+const gripper = z.strictObject({
+  index: z.number().int().nonnegative(),
+  /** `libero`: g <- -(2 g - 1); `none`: as the network gives it */
+  rule: z.enum(['libero', 'none']),
+  binarize: z.boolean(),
+  /** physical value at which a gripper decision flips (closed below, open above or the other way round) */
+  threshold: finite,
+});
+
+export const bundleSchema = z.strictObject({
+  format: z.literal('fast-wam-bundle'),
+  version: z.literal(BUNDLE_VERSION),
+  name: z.string().min(1),
+  created_by: z.string(),
+  dimensions,
+  weights: z.strictObject({
+    policy: fileReference,
+    vae: fileReference,
+    /** folder of cached T5 contexts, relative to the bundle */
+    text_embeds: z.string().min(1),
+  }),
+  /** ONNX files of the default execution (fp32), relative to the bundle */
+  graphs: z.strictObject({
+    vae_encoder: z.string().min(1),
+    context: z.string().min(1),
+    prefill: z.string().min(1),
+    expert: z.string().min(1),
+  }),
+  sampler: z.strictObject({ steps: positive, shift: z.number().positive() }),
+  control: z.strictObject({ rate: z.number().positive(), replan_steps: positive }),
+  prompt_template: z.string().includes('{task}'),
+  instructions: z.array(z.string().min(1)),
+  cameras: z.array(camera),
+  proprio: z.strictObject({ names: z.array(z.string().min(1)), units: z.array(z.string()), normaliser }),
+  actions: z.strictObject({
+    /** what an action means: absolute joint positions, a delta of the end-effector's pose, or anything else */
+    kind: z.enum(['joint_position', 'delta_pose', 'other']),
+    /** frame that poses refer to; empty for joints */
+    frame: z.string(),
+    items: z.array(action).min(1),
+    normaliser,
+    gripper: z.array(gripper),
+    /** null: not stated, so the node refuses to drive a robot; "none": stated that there are none */
+    limits: z.union([limits, z.literal('none'), z.null()]),
+  }),
+});
+
+/** Content of `bundle.json`. */
+export type BundleManifest = z.infer<typeof bundleSchema>;
+export type CameraPlacementEntry = BundleManifest['cameras'][number];

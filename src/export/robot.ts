@@ -1,0 +1,134 @@
+import { readFileSync } from 'node:fs';
+import { LineCounter, parseDocument } from 'yaml';
+import { z } from 'zod';
+import type { BundleManifest } from '../bundle/schema';
+import { UsageError, messageOf } from '../errors';
+
+/** What a checkpoint does not say about the robot it was trained for. Everything is optional. */
+const perDimension = z.array(z.number().nullable());
+
+const robotSchema = z.strictObject({
+  name: z.string().min(1).optional(),
+  control: z
+    .strictObject({
+      rate: z.number().positive().optional(),
+      replan_steps: z.number().int().positive().optional(),
+    })
+    .optional(),
+  cameras: z
+    .array(
+      z.strictObject({
+        name: z.string().min(1),
+        x: z.number().int().nonnegative(),
+        y: z.number().int().nonnegative(),
+        width: z.number().int().positive(),
+        height: z.number().int().positive(),
+        rotate180: z.boolean().default(false),
+        fit: z.enum(['cover', 'stretch']).default('stretch'),
+      }),
+    )
+    .min(1)
+    .optional(),
+  proprio: z
+    .strictObject({ names: z.array(z.string().min(1)).optional(), units: z.array(z.string()).optional() })
+    .optional(),
+  actions: z
+    .strictObject({
+      kind: z.enum(['joint_position', 'delta_pose', 'other']).optional(),
+      frame: z.string().optional(),
+      names: z.array(z.string().min(1)).optional(),
+      units: z.array(z.string()).optional(),
+      groups: z.array(z.string().min(1)).optional(),
+      gripper: z
+        .array(
+          z.strictObject({
+            index: z.number().int().nonnegative(),
+            rule: z.enum(['libero', 'none']).default('none'),
+            binarize: z.boolean().default(false),
+            threshold: z.number().default(0),
+          }),
+        )
+        .optional(),
+      limits: z
+        .union([
+          z.literal('none'),
+          z.strictObject({
+            min: perDimension.optional(),
+            max: perDimension.optional(),
+            max_step: perDimension.optional(),
+            max_velocity: perDimension.optional(),
+          }),
+        ])
+        .optional(),
+    })
+    .optional(),
+});
+
+export type RobotDescription = z.infer<typeof robotSchema>;
+
+/** Reads a robot description (YAML). @throws UsageError with file, line and key */
+export function readRobot(path: string): RobotDescription {
+  const parsed = robotSchema.safeParse(readYaml(path));
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  throw new UsageError(`${path}: ${issue?.path.map(String).join('.') || 'the document'}: ${issue?.message}`);
+}
+
+/** Parses YAML or JSON. @throws UsageError with file and line */
+export function readYaml(path: string): unknown {
+  let source: string;
+  try {
+    source = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new UsageError(`${path}: cannot be read: ${messageOf(error)}`, { cause: error });
+  }
+  const lines = new LineCounter();
+  const document = parseDocument(source, { lineCounter: lines, prettyErrors: false });
+  const problem = document.errors[0];
+  if (problem) {
+    throw new UsageError(`${path}:${lines.linePos(problem.pos[0]).line}: ${problem.message}`);
+  }
+  return document.toJS();
+}
+
+/** A robot in full: what `bundle.json` records of it. */
+export type RobotEntries = Pick<BundleManifest, 'control' | 'cameras'> & {
+  readonly proprio: Pick<BundleManifest['proprio'], 'names' | 'units'>;
+  readonly actions: Omit<BundleManifest['actions'], 'normaliser'>;
+};
+
+/** Fills what a description leaves open: `action_0`, unit `normalised` (no statistics) or unstated. */
+export function completeRobot(
+  robot: RobotDescription,
+  size: { actionDim: number; proprioDim: number; width: number; height: number; normalised: boolean },
+): RobotEntries {
+  const { actionDim, proprioDim } = size;
+  const unit = size.normalised ? '' : 'normalised';
+  const list = <T>(given: readonly T[] | undefined, count: number, what: string, fill: (i: number) => T): T[] => {
+    if (given && given.length !== count) {
+      throw new UsageError(`robot: ${what}: expected ${count} entries, got ${given.length}`);
+    }
+    return given ? [...given] : Array.from({ length: count }, (_, i) => fill(i));
+  };
+  const a = robot.actions ?? {};
+  const names = list(a.names, actionDim, 'actions.names', (i) => `action_${i}`);
+  const units = list(a.units, actionDim, 'actions.units', () => unit);
+  const groups = list(a.groups, actionDim, 'actions.groups', () => 'action');
+  return {
+    control: { rate: robot.control?.rate ?? 10, replan_steps: robot.control?.replan_steps ?? 10 },
+    cameras: robot.cameras ?? [
+      { name: 'image', x: 0, y: 0, width: size.width, height: size.height, rotate180: false, fit: 'stretch' },
+    ],
+    proprio: {
+      names: list(robot.proprio?.names, proprioDim, 'proprio.names', (i) => `proprio_${i}`),
+      units: list(robot.proprio?.units, proprioDim, 'proprio.units', () => unit),
+    },
+    actions: {
+      kind: a.kind ?? 'other',
+      frame: a.frame ?? '',
+      items: names.map((name, i) => ({ name, unit: units[i] ?? unit, group: groups[i] ?? 'action' })),
+      gripper: a.gripper ?? [],
+      limits: a.limits ?? null,
+    },
+  };
+}

@@ -1,0 +1,61 @@
+import { dirname } from 'node:path';
+import type { ModelDimensions } from '../bundle/layout';
+import type { TensorFile } from '../formats/StoredTensor';
+import type { GraphBuilder } from '../onnx/GraphBuilder';
+import type { Schedule } from '../sampler/types';
+import { contextGraph } from './context';
+import { expertGraph } from './expert';
+import { gatedExpertGraph } from './gatedExpert';
+import { FloatLinears, Int8Linears } from './Linears';
+import { prefillGraph } from './prefill';
+import { vaeEncoderGraph } from './vaeEncoder';
+import { Weights } from './Weights';
+
+export type GraphName = 'vae_encoder' | 'context' | 'prefill' | 'expert';
+
+/** Which of the graphs of one name. The bundle's files hold `DEFAULT_VARIANT`. */
+export interface GraphVariant {
+  readonly precision: 'fp32' | 'fp16' | 'bf16' | 'int8';
+  /** prefill and expert in one graph, for devices that K/V should not leave */
+  readonly fused: boolean;
+  /** `block`: every block and sub-block can be left out */
+  readonly grain: 'stack' | 'block';
+}
+
+export const DEFAULT_VARIANT: GraphVariant = { precision: 'fp32', fused: false, grain: 'stack' };
+
+/** Stands in the ONNX file for people who open it. */
+export const graphDescription = (name: GraphName): string => `Fast-WAM ${name}`;
+
+/** What graphs are made of. */
+export interface GraphSource {
+  readonly dimensions: ModelDimensions;
+  readonly schedule: Schedule;
+  readonly policyWeights: TensorFile;
+  readonly vaeWeights: TensorFile;
+}
+
+const COMPUTE_TYPE = { fp32: 'float32', int8: 'float32', fp16: 'float16', bf16: 'bfloat16' } as const;
+
+/** Emits one graph of a Fast-WAM. int8 applies to the blocks of the action expert, which is where the time goes. */
+export function buildGraph(name: GraphName, source: GraphSource, variant: GraphVariant): GraphBuilder {
+  const { dimensions: dims, schedule } = source;
+  const file = name === 'vae_encoder' ? source.vaeWeights : source.policyWeights;
+  // bf16 has no convolution at opset 20, and half precision is enough for the encoder.
+  const precision = name === 'vae_encoder' && variant.precision === 'bf16' ? 'fp16' : variant.precision;
+  const weights = new Weights(file.tensors, dirname(file.path), COMPUTE_TYPE[precision]);
+  switch (name) {
+    case 'vae_encoder':
+      return vaeEncoderGraph(dims, weights);
+    case 'context':
+      return contextGraph(dims, weights);
+    case 'prefill':
+      return prefillGraph(dims, weights);
+    case 'expert': {
+      const linears = precision === 'int8' ? new Int8Linears(weights) : new FloatLinears(weights);
+      const reads = variant.fused ? 'observation' : 'key_values';
+      const options = { dims, weights, linears, schedule, reads } as const;
+      return variant.grain === 'block' ? gatedExpertGraph(options) : expertGraph(options);
+    }
+  }
+}

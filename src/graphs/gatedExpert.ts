@@ -1,0 +1,357 @@
+import type { ModelDimensions } from '../bundle/layout';
+import { GraphBuilder, graph, int } from '../onnx/GraphBuilder';
+import type { DataType, Value } from '../onnx/types';
+import { SUB_BLOCKS } from './ActionBlocks';
+import type { BlockModulation } from './ActionBlocks';
+import { beginStep, chunkKeyValues, endStep, expertConstants, loopInputs } from './expert';
+import type { ExpertConstants, ExpertGraphOptions, LoopInputs } from './expert';
+import { concat } from './layers';
+import type { ChunkKeyValue } from './prefill';
+import { cast } from './Weights';
+
+/** Inputs of the gated Loop besides those of the plain one. */
+interface GateInputs {
+  /** bool [M, L, 3]: sub-blocks to compute; the others add what they added last in this call (zero at first) */
+  readonly subBlocks: Value;
+  /** bool scalar: start from `hidden` instead of encode(x); for resuming after a probe */
+  readonly resume: Value;
+  /** [T, d] */
+  readonly hidden: Value;
+  /** bool [M, L]: blocks whose gate may skip them */
+  readonly allowed: Value;
+  /** [*, L, T, d]: block inputs and residuals of the stored cells (empty where nothing is allowed) */
+  readonly fingerprints: Value;
+  readonly residuals: Value;
+  /** [M, L] */
+  readonly tauCos: Value;
+  readonly conditionCosine: Value;
+  /** scalars */
+  readonly tauDev: Value;
+  readonly epsilon: Value;
+  /** bool scalars: what to write out */
+  readonly recordHidden: Value;
+  readonly recordParts: Value;
+}
+
+function gateInputs(g: GraphBuilder, dims: ModelDimensions): GateInputs {
+  const [t, d, l] = [dims.horizon, dims.actionHidden, dims.layers];
+  return {
+    subBlocks: g.input('sub_blocks', 'bool', ['M', l, SUB_BLOCKS.length]),
+    resume: g.input('resume', 'bool', []),
+    hidden: g.input('hidden', 'float32', [t, d]),
+    allowed: g.input('gate_allowed', 'bool', ['M', l]),
+    fingerprints: g.input('gate_fingerprints', 'float32', ['cells', l, t, d]),
+    residuals: g.input('gate_residuals', 'float32', ['cells', l, t, d]),
+    tauCos: g.input('gate_tau_cos', 'float32', ['M', l]),
+    conditionCosine: g.input('gate_condition_cosine', 'float32', ['M', l]),
+    tauDev: g.input('gate_tau_dev', 'float32', []),
+    epsilon: g.input('gate_epsilon', 'float32', []),
+    recordHidden: g.input('record_hidden', 'bool', []),
+    recordParts: g.input('record_parts', 'bool', []),
+  };
+}
+
+/**
+ * The action expert with every block and sub-block behind an If, for policies that decide below the whole stack:
+ * fixed sub-block schedules (BAC), probe and resume (WorldCache content-aware) and the dual gate of X-Cache, which
+ * is evaluated here, between the blocks. Weights lie inside the branches, where they are pre-packed
+ * (runtime-measurements §2.2), so a full step costs what it costs in the plain Loop.
+ *
+ * Outputs: those of the plain Loop, and `hidden_states` [M, L+1, T, d] and `parts` [M, 3L, T, d] where recorded
+ * (else with a zero dimension), `skipped` bool [M, L], `similarity` and `deviation` [M, L] (NaN where no gate ran).
+ */
+export function gatedExpertGraph(options: ExpertGraphOptions): GraphBuilder {
+  const g = GraphBuilder.create('gated_expert');
+  const inputs = loopInputs(g, options.dims);
+  const gate = gateInputs(g, options.dims);
+  const kvs = chunkKeyValues(g, options);
+  emitGatedLoop(g, inputs, gate, kvs, options);
+  return g;
+}
+
+function emitGatedLoop(
+  g: GraphBuilder,
+  inputs: LoopInputs,
+  gate: GateInputs,
+  kvs: readonly ChunkKeyValue[],
+  options: ExpertGraphOptions,
+): void {
+  const { dims, weights } = options;
+  const [t, a, d] = [dims.horizon, dims.actionDim, dims.actionHidden];
+  const constants = expertConstants(g, options);
+  const zeros = cast(
+    g,
+    g.initializer('no_contribution', 'float32', [t, d], new Float32Array(t * d)),
+    weights.compute,
+  );
+  const slots = kvs.length * SUB_BLOCKS.length;
+
+  const body = g.inner('gated_step');
+  const iteration = body.input('gated_iteration', 'int64', []);
+  const condition = body.input('gated_condition', 'bool', []);
+  const carried = body.input('gated_x', 'float32', [t, a]);
+  const held = Array.from({ length: slots }, (_, s) => body.input(`held_${s}`, weights.compute, [t, d]));
+  const step = beginStep(body, iteration, carried, inputs, constants, options);
+  const encoded = constants.blocks.encode(body, cast(body, step.x, weights.compute));
+  const h0 = body.op('Where', [gate.resume, cast(body, gate.hidden, weights.compute), encoded], {}, weights.compute);
+
+  const flags = new RowFlags(body, iteration);
+  const compute = flags.row(gate.subBlocks, slots);
+  const allowed = flags.row(gate.allowed, dims.layers);
+  const blocks = new GatedBlocks(constants, options, gate, iteration);
+  const hidden: Value[] = [h0];
+  const next: Value[] = [];
+  const verdicts: GateVerdict[] = [];
+  kvs.forEach((kv, l) => {
+    const modulation = step.modulations[l];
+    const h = hidden[l];
+    const may = allowed[l];
+    if (!modulation || !h || !may) throw new Error(`layer ${l} has no input`);
+    const range = [l * SUB_BLOCKS.length, (l + 1) * SUB_BLOCKS.length] as const;
+    const verdict = blocks.gate(body, h, l, may);
+    const out = blocks.block(body, {
+      h,
+      layer: l,
+      modulation,
+      kv,
+      skip: verdict.skip,
+      compute: compute.slice(...range),
+      held: held.slice(...range),
+    });
+    verdicts.push(verdict);
+    hidden.push(out.h);
+    next.push(...out.held);
+  });
+  const last = hidden[hidden.length - 1] ?? h0;
+  const end = endStep(body, step, last, constants);
+  const flat = (values: readonly Value[], type: DataType): Value =>
+    concat(
+      body,
+      values.map((v) => body.op('Unsqueeze', [cast(body, v, type), body.int64([0])], {}, type)),
+      0,
+    );
+  const stacked = (values: readonly Value[], record: Value, name: string): Value =>
+    recordIf(body, record, values, [t, d], name);
+
+  body.yield(body.op('Identity', [condition]), []);
+  body.yield(end.x, [t, a]);
+  next.forEach((slot) => body.yield(slot, [t, d]));
+  body.yield(body.op('Identity', [step.x]), [t, a]);
+  body.yield(end.v, [t, a]);
+  body.yield(cast(body, body.op('Sub', [last, h0]), 'float32'), [t, d]);
+  body.yield(stacked(hidden, gate.recordHidden, 'hidden'), ['states', t, d]);
+  body.yield(stacked(next, gate.recordParts, 'parts'), ['slots', t, d]);
+  body.yield(flat(verdicts.map((v) => v.skip), 'bool'), [dims.layers]);
+  body.yield(flat(verdicts.map((v) => v.similarity), 'float32'), [dims.layers]);
+  body.yield(flat(verdicts.map((v) => v.deviation), 'float32'), [dims.layers]);
+
+  const results = g.ops(
+    'Loop',
+    [inputs.count, undefined, inputs.x, ...held.map(() => zeros)],
+    [
+      'float32',
+      ...held.map(() => weights.compute),
+      'float32',
+      'float32',
+      'float32',
+      'float32',
+      'float32',
+      'bool',
+      'float32',
+      'float32',
+    ],
+    { attributes: { body: graph(body) }, name: 'gated_steps' },
+  );
+  const [x] = results;
+  const [xs, vs, residuals, states, parts, skipped, similarity, deviation] = results.slice(1 + slots) as [
+    Value,
+    Value,
+    Value,
+    Value,
+    Value,
+    Value,
+    Value,
+    Value,
+  ];
+  if (!x) throw new Error('the Loop carries x');
+  g.output(x, 'x_out', [t, a]);
+  g.output(xs, 'xs', ['M', t, a]);
+  g.output(vs, 'vs', ['M', t, a]);
+  g.output(residuals, 'residuals', ['M', t, d]);
+  g.output(states, 'hidden_states', ['M', 'states', t, d]);
+  g.output(parts, 'parts', ['M', 'slots', t, d]);
+  g.output(skipped, 'skipped', ['M', dims.layers]);
+  g.output(similarity, 'similarity', ['M', dims.layers]);
+  g.output(deviation, 'deviation', ['M', dims.layers]);
+}
+
+/** Splits one row of a table of flags into scalars: one Gather and one Split for each step. */
+class RowFlags {
+  constructor(
+    private readonly body: GraphBuilder,
+    private readonly iteration: Value,
+  ) {}
+
+  row(table: Value, count: number): Value[] {
+    const { body } = this;
+    const row = body.op('Gather', [table, this.iteration], { attributes: { axis: int(0) } }, 'bool');
+    const flat = body.op('Reshape', [row, body.int64([count])], {}, 'bool');
+    if (count === 1) return [body.op('Reshape', [flat, body.int64([])], {}, 'bool')];
+    const split = body.ops(
+      'Split',
+      [flat],
+      Array.from({ length: count }, () => 'bool' as const),
+      { attributes: { axis: int(0), num_outputs: int(count) }, name: 'flags' },
+    );
+    return split.map((flag) => body.op('Squeeze', [flag, body.int64([0])], {}, 'bool'));
+  }
+}
+
+interface GateVerdict {
+  readonly skip: Value;
+  readonly similarity: Value;
+  readonly deviation: Value;
+}
+
+interface BlockCall {
+  readonly h: Value;
+  readonly layer: number;
+  readonly modulation: BlockModulation;
+  readonly kv: ChunkKeyValue;
+  readonly skip: Value;
+  readonly compute: readonly Value[];
+  readonly held: readonly Value[];
+}
+
+class GatedBlocks {
+  constructor(
+    private readonly constants: ExpertConstants,
+    private readonly options: ExpertGraphOptions,
+    private readonly inputs: GateInputs,
+    private readonly iteration: Value,
+  ) {}
+
+  /** The dual-metric gate of X-Cache (arXiv 2604.20289 §3) for block input h, where it may skip at all. */
+  gate(g: GraphBuilder, h: Value, layer: number, allowed: Value): GateVerdict {
+    const measured = this.#measure(g.inner(`gate_${layer}`), h, layer);
+    const not = g.inner(`no_gate_${layer}`);
+    const nan = not.float32(Number.NaN);
+    not.yield(not.initializer('computed', 'bool', [], Uint8Array.of(0)), []);
+    not.yield(not.op('Identity', [nan]), []);
+    not.yield(not.op('Identity', [nan]), []);
+    const [skip, similarity, deviation] = g.ops('If', [allowed], ['bool', 'float32', 'float32'], {
+      attributes: { then_branch: graph(measured), else_branch: graph(not) },
+      name: `gate_${layer}`,
+    }) as [Value, Value, Value];
+    return { skip, similarity, deviation };
+  }
+
+  #measure(g: GraphBuilder, h: Value, layer: number): GraphBuilder {
+    const { inputs, options } = this;
+    const { horizon, actionHidden } = options.dims;
+    const now = cast(g, h, 'float32');
+    const then = this.#cell(g, inputs.fingerprints, layer);
+    const scalar = (table: Value): Value => g.op('GatherND', [table, this.#cellIndex(g, layer)]);
+    const spatial = cosine(g, now, then, horizon * actionHidden);
+    const mean = (v: Value): Value =>
+      g.op('ReduceMean', [v, g.int64([0])], { attributes: { keepdims: int(0) } });
+    const overall = cosine(g, mean(now), mean(then), actionHidden);
+    const similarity = g.op('Min', [spatial, overall, scalar(inputs.conditionCosine)]);
+    const difference = reduceAll(g, 'ReduceMax', g.op('Abs', [g.op('Sub', [now, then])]));
+    const magnitude = reduceAll(g, 'ReduceMean', g.op('Abs', [then]));
+    const deviation = g.op('Div', [difference, g.op('Add', [magnitude, inputs.epsilon])]);
+    const alike = g.op('GreaterOrEqual', [similarity, scalar(inputs.tauCos)], {}, 'bool');
+    const near = g.op('Less', [deviation, inputs.tauDev], {}, 'bool');
+    g.yield(g.op('And', [alike, near], {}, 'bool'), []);
+    g.yield(similarity, []);
+    g.yield(deviation, []);
+    return g;
+  }
+
+  #cellIndex(g: GraphBuilder, layer: number): Value {
+    const step = g.op('Unsqueeze', [this.iteration, g.int64([0])]);
+    return concat(g, [step, g.int64([layer])], 0);
+  }
+
+  /** [T, d] of cell (iteration, layer) */
+  #cell(g: GraphBuilder, table: Value, layer: number): Value {
+    return g.op('GatherND', [table, this.#cellIndex(g, layer)]);
+  }
+
+  /** A block: skipped as a whole with its stored residual, or its sub-blocks, each computed or held. */
+  block(g: GraphBuilder, call: BlockCall): { h: Value; held: Value[] } {
+    const { compute } = this.options.weights;
+    const { horizon: t, actionHidden: d } = this.options.dims;
+    const skipped = g.inner(`skip_${call.layer}`);
+    const residual = cast(skipped, this.#cell(skipped, this.inputs.residuals, call.layer), compute);
+    skipped.yield(skipped.op('Add', [call.h, residual]), [t, d]);
+    for (const slot of call.held) skipped.yield(skipped.op('Identity', [slot]), [t, d]);
+
+    const computed = g.inner(`block_${call.layer}`);
+    let h = call.h;
+    const contributions = SUB_BLOCKS.map((part, j) => {
+      const [flag, slot] = [call.compute[j], call.held[j]];
+      if (!flag || !slot) throw new Error(`sub-block ${j} has no flag`);
+      const own = computed.inner(`${part}_${call.layer}`);
+      own.yield(
+        this.constants.blocks.contribution(own, part, h, call.layer, call.modulation, call.kv),
+        [t, d],
+      );
+      const kept = computed.inner(`${part}_${call.layer}_held`);
+      kept.yield(kept.op('Identity', [slot]), [t, d]);
+      const contribution = computed.op(
+        'If',
+        [flag],
+        { attributes: { then_branch: graph(own), else_branch: graph(kept) }, name: part },
+        compute,
+      );
+      h = computed.op('Add', [h, contribution]);
+      return contribution;
+    });
+    computed.yield(h, [t, d]);
+    for (const contribution of contributions) computed.yield(contribution, [t, d]);
+
+    const [out, ...held] = g.ops('If', [call.skip], Array.from({ length: 4 }, () => compute), {
+      attributes: { then_branch: graph(skipped), else_branch: graph(computed) },
+      name: `block_${call.layer}`,
+    });
+    if (!out) throw new Error('a block has an output');
+    return { h: out, held };
+  }
+}
+
+function reduceAll(g: GraphBuilder, type: 'ReduceMax' | 'ReduceMean' | 'ReduceSum', x: Value): Value {
+  return g.op(type, [x], { attributes: { keepdims: int(0) } });
+}
+
+/** <a, b> / (|a| |b|) over all elements. */
+function cosine(g: GraphBuilder, a: Value, b: Value, size: number): Value {
+  const flatA = g.op('Reshape', [a, g.int64([size])]);
+  const flatB = g.op('Reshape', [b, g.int64([size])]);
+  const norm = (v: Value): Value => g.op('ReduceL2', [v], { attributes: { keepdims: int(0) } });
+  const dot = g.op('MatMul', [flatA, flatB]);
+  return g.op('Div', [dot, g.op('Mul', [norm(flatA), norm(flatB)])]);
+}
+
+/** Stacks values along a new first axis if `record` is true, else yields an empty tensor of the same rank. */
+function recordIf(
+  body: GraphBuilder,
+  record: Value,
+  values: readonly Value[],
+  shape: readonly [number, number],
+  name: string,
+): Value {
+  const [t, d] = shape;
+  const kept = body.inner(`record_${name}`);
+  const rows = values.map((v) => kept.op('Unsqueeze', [cast(kept, v, 'float32'), kept.int64([0])], {}, 'float32'));
+  kept.yield(concat(kept, rows, 0), [values.length, t, d]);
+  const none = body.inner(`no_${name}`);
+  const empty = none.initializer(`empty_${name}`, 'float32', [0, t, d], new Float32Array(0));
+  none.yield(none.op('Identity', [empty]), [0, t, d]);
+  return body.op(
+    'If',
+    [record],
+    { attributes: { then_branch: graph(kept), else_branch: graph(none) }, name: `record_${name}` },
+    'float32',
+  );
+}

@@ -1,0 +1,278 @@
+import { readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type * as Ort from 'onnxruntime-node';
+import type { Bundle, TaskContext } from '../bundle/Bundle';
+import type { ExpertShape, Grain, LinearMap } from '../cache/types';
+import { InputError, ProviderError } from '../errors';
+import { readFloat32 } from '../formats/readTensor';
+import { DEFAULT_VARIANT, buildGraph, graphDescription } from '../graphs/buildGraph';
+import type { GraphName, GraphVariant } from '../graphs/buildGraph';
+import { EXPERTS, contextName } from '../graphs/context';
+import type { Schedule } from '../sampler/types';
+import { refuseExecution } from './execution';
+import type { ExecutionOptions } from './execution';
+import { OrtExpert } from './OrtExpert';
+import type { ExpertConstantsJs } from './OrtExpert';
+import { Session } from './Session';
+import type { Feeds, Provider } from './Session';
+import { loadOnnxRuntime } from './runtime';
+import type { OrtModule } from './runtime';
+
+/** Contexts of this many instructions are kept. */
+const CONTEXTS_KEPT = 8;
+
+/** An observation after VAE and prefill: what the expert's calls of one chunk are bound to. */
+export interface ChunkBinding {
+  readonly feeds: Feeds;
+}
+
+interface Sessions {
+  readonly vae: Session;
+  readonly context?: Session;
+  readonly prefill?: Session;
+  expert: Session;
+  grain: Grain;
+}
+
+/**
+ * A loaded Fast-WAM: the sessions and what is computed once for each instruction. It knows nothing of episodes; one
+ * model serves several at once. Every call blocks the thread it runs on, so it lives in the inference worker.
+ */
+export class FastWamModel {
+  readonly constants: ExpertConstantsJs;
+  readonly #contexts = new Map<string, Feeds>();
+
+  private constructor(
+    readonly bundle: Bundle,
+    private readonly ort: OrtModule,
+    readonly execution: ExecutionOptions,
+    readonly provider: Provider,
+    private readonly sessions: Sessions,
+  ) {
+    this.constants = expertConstants(bundle);
+  }
+
+  /**
+   * Loads a bundle.
+   * @param grain what the cache policy will need; can be changed later by `ensureGrain`
+   * @param notice told when `auto` falls back to the CPU
+   * @throws ProviderError, FileFormatError
+   */
+  static async load(
+    bundle: Bundle,
+    execution: ExecutionOptions,
+    grain: Grain = 'stack',
+    notice: (message: string) => void = () => undefined,
+  ): Promise<FastWamModel> {
+    const refusal = refuseExecution(execution);
+    if (refusal) throw new ProviderError(refusal);
+    const ort = loadOnnxRuntime();
+    if (execution.provider !== 'auto') {
+      return FastWamModel.#loadOn(bundle, ort, execution, execution.provider, grain);
+    }
+    try {
+      const precision = execution.precision === 'int8' ? 'fp32' : execution.precision;
+      return await FastWamModel.#loadOn(bundle, ort, { ...execution, precision }, 'cuda', grain);
+    } catch (error) {
+      if (!(error instanceof ProviderError)) throw error;
+      const precision = execution.precision === 'int8' ? 'int8' : 'fp32';
+      notice(`execution.provider auto runs on the CPU (${precision}): ${error.message}`);
+      return FastWamModel.#loadOn(bundle, ort, { ...execution, precision }, 'cpu', grain);
+    }
+  }
+
+  static async #loadOn(
+    bundle: Bundle,
+    ort: OrtModule,
+    execution: ExecutionOptions,
+    provider: Provider,
+    grain: Grain,
+  ): Promise<FastWamModel> {
+    const opened: Session[] = [];
+    const open = async (name: GraphName, g: Grain = 'stack'): Promise<Session> => {
+      const session = await createSession(bundle, ort, execution, provider, name, g);
+      opened.push(session);
+      return session;
+    };
+    try {
+      const split = provider === 'cpu';
+      const sessions: Sessions = {
+        vae: await open('vae_encoder'),
+        ...(split ? { context: await open('context'), prefill: await open('prefill') } : {}),
+        expert: await open('expert', grain),
+        grain,
+      };
+      return new FastWamModel(bundle, ort, execution, provider, sessions);
+    } catch (error) {
+      for (const session of opened) await session.release();
+      throw error;
+    }
+  }
+
+  get shape(): ExpertShape {
+    return this.constants.shape;
+  }
+
+  get schedule(): Schedule {
+    return this.constants.schedule;
+  }
+
+  get grain(): Grain {
+    return this.sessions.grain;
+  }
+
+  /** composed image uint8 [H, W, 3] -> normalised latents [48, h, w] */
+  async encode(image: Uint8Array): Promise<Float32Array> {
+    const { height, width } = this.bundle.dimensions;
+    if (image.length !== height * width * 3) {
+      throw new InputError(`image: expected ${height}x${width}x3 bytes, got ${image.length}`);
+    }
+    const { vae } = this.sessions;
+    const out = await vae.run({ image: vae.tensor('uint8', image, [height, width, 3]) });
+    return out.latents?.data as Float32Array;
+  }
+
+  get latentShape(): readonly [number, number, number] {
+    const { latentChannels, height, width, vaeSpatialFactor } = this.bundle.dimensions;
+    return [latentChannels, height / vaeSpatialFactor, width / vaeSpatialFactor];
+  }
+
+  /** Binds an observation: prefill of the video K/V and the context K/V, never skipped. */
+  async prefill(latents: Float32Array, proprio: Float32Array, text: TaskContext): Promise<ChunkBinding> {
+    const { proprioDim } = this.bundle.dimensions;
+    if (proprio.length !== proprioDim) {
+      throw new InputError(`proprio: expected ${proprioDim} values, got ${proprio.length}`);
+    }
+    const { prefill, expert } = this.sessions;
+    const make = prefill ?? expert;
+    const observation: Feeds = {
+      latents: make.tensor('float32', latents, this.latentShape),
+      ...(proprioDim > 0 ? { proprio: make.tensor('float32', proprio, [proprioDim]) } : {}),
+    };
+    if (!prefill) {
+      const rows = make.tensor('float32', text.rows, [text.tokens, this.bundle.dimensions.textDim]);
+      return { feeds: { ...observation, text: rows } };
+    }
+    return { feeds: await prefill.run({ ...observation, ...(await this.#context(text)) }) };
+  }
+
+  /** The expert for one chunk. */
+  expert(binding: ChunkBinding): OrtExpert {
+    return new OrtExpert(this.constants, this.sessions.expert, this.sessions.grain, binding.feeds);
+  }
+
+  /**
+   * Makes the expert serve `grain`. The plain expert is released before the one with gates is created, so that the
+   * weights are never held twice; the gated one serves everything from then on.
+   * @returns true if a graph had to be loaded
+   */
+  async ensureGrain(grain: Grain): Promise<boolean> {
+    const { sessions } = this;
+    if (grain === 'stack' || sessions.grain === 'block') return false;
+    await sessions.expert.release();
+    const create = (g: Grain): Promise<Session> =>
+      createSession(this.bundle, this.ort, this.execution, this.provider, 'expert', g);
+    try {
+      sessions.expert = await create('block');
+      sessions.grain = 'block';
+    } catch (error) {
+      sessions.expert = await create(sessions.grain);
+      throw error;
+    }
+    return true;
+  }
+
+  async release(): Promise<void> {
+    const { vae, context, prefill, expert } = this.sessions;
+    for (const session of [vae, context, prefill, expert]) await session?.release();
+    this.#contexts.clear();
+  }
+
+  /** Text keys and values of an instruction, computed at its first use. */
+  async #context(text: TaskContext): Promise<Feeds> {
+    const known = this.#contexts.get(text.key);
+    if (known) return known;
+    const { context } = this.sessions;
+    if (!context) throw new Error('the fused graph takes the text itself');
+    const { textDim, layers } = this.bundle.dimensions;
+    const out = await context.run({ text: context.tensor('float32', text.rows, [text.tokens, textDim]) });
+    const feeds: Record<string, Ort.Tensor> = {};
+    for (const { stem } of EXPERTS) {
+      for (let l = 0; l < layers; l++) {
+        for (const kind of ['key', 'value'] as const) {
+          const name = contextName(stem, kind, l);
+          const tensor = out[name];
+          if (!tensor) throw new Error(`the context graph gave no ${name}`);
+          feeds[name] = tensor;
+        }
+      }
+    }
+    const oldest = this.#contexts.keys().next();
+    if (this.#contexts.size >= CONTEXTS_KEPT && !oldest.done) this.#contexts.delete(oldest.value);
+    this.#contexts.set(text.key, feeds);
+    return feeds;
+  }
+}
+
+async function createSession(
+  bundle: Bundle,
+  ort: OrtModule,
+  execution: ExecutionOptions,
+  provider: Provider,
+  name: GraphName,
+  grain: Grain,
+): Promise<Session> {
+  // int8 is a matter of the expert alone, so the other graphs are the bundle's files.
+  const precision = execution.precision === 'int8' && name !== 'expert' ? 'fp32' : execution.precision;
+  const variant: GraphVariant = { precision, fused: provider === 'cuda' && name === 'expert', grain };
+  const source = name === 'vae_encoder' ? bundle.vaeWeights : bundle.policyWeights;
+  const bytes = isDefault(variant)
+    ? readFileSync(bundle.graphPath(name))
+    : buildGraph(name, bundle, variant).model(graphDescription(name));
+  return Session.create(ort, bytes, dirname(source.path), provider, execution);
+}
+
+/** The bundle's own ONNX files hold the default variant; the others are made when they are needed. */
+function isDefault(variant: GraphVariant): boolean {
+  const { precision, fused, grain } = DEFAULT_VARIANT;
+  return variant.precision === precision && variant.fused === fused && variant.grain === grain;
+}
+
+function expertConstants(bundle: Bundle): ExpertConstantsJs {
+  const { horizon, actionDim, actionHidden, layers } = bundle.dimensions;
+  const { schedule } = bundle;
+  const encoder = linearMap(bundle, 'mixtures.action.action_encoder', actionDim, actionHidden);
+  const head = linearMap(bundle, 'mixtures.action.head', actionHidden, actionDim);
+  return {
+    shape: { steps: schedule.steps, horizon, actionDim, hidden: actionHidden, layers },
+    schedule,
+    encoder,
+    head,
+    A: composed(head, encoder),
+  };
+}
+
+function linearMap(bundle: Bundle, name: string, inputs: number, outputs: number): LinearMap {
+  const tensor = (part: string): Float32Array => {
+    const stored = bundle.policyWeights.tensors.get(`${name}.${part}`);
+    if (!stored) throw new InputError(`the checkpoint has no tensor ${name}.${part}`);
+    return readFloat32(stored);
+  };
+  return { weight: tensor('weight'), bias: tensor('bias'), inputs, outputs };
+}
+
+/** A = W_outer W_inner in float64, [outer.outputs, inner.inputs]. */
+function composed(outer: LinearMap, inner: LinearMap): Float64Array {
+  const [rows, middle, columns] = [outer.outputs, outer.inputs, inner.inputs];
+  const out = new Float64Array(rows * columns);
+  for (let r = 0; r < rows; r++) {
+    for (let m = 0; m < middle; m++) {
+      const w = outer.weight[r * middle + m] ?? 0;
+      for (let c = 0; c < columns; c++) {
+        const at = r * columns + c;
+        out[at] = (out[at] ?? 0) + w * (inner.weight[m * columns + c] ?? 0);
+      }
+    }
+  }
+  return out;
+}

@@ -1,0 +1,81 @@
+import type * as Ort from 'onnxruntime-node';
+import { ProviderError, messageOf } from '../errors';
+import type { ExecutionOptions } from './execution';
+import type { OrtModule } from './runtime';
+
+export type Provider = 'cpu' | 'cuda';
+export type Feeds = Readonly<Record<string, Ort.Tensor>>;
+
+/** Spinning longer than this burns CPU for no latency (runtime-measurements §4.2). */
+const SPIN_MICROSECONDS = '50';
+
+/** One onnxruntime session. Creating and running it block the thread it lives on. */
+export class Session {
+  private constructor(
+    private readonly ort: OrtModule,
+    private readonly session: Ort.InferenceSession,
+    readonly provider: Provider,
+  ) {}
+
+  /**
+   * @param graph ONNX model
+   * @param folder where external data lies
+   * @throws ProviderError if the provider cannot start
+   */
+  static async create(
+    ort: OrtModule,
+    graph: Uint8Array,
+    folder: string,
+    provider: Provider,
+    options: Pick<ExecutionOptions, 'device' | 'threads'>,
+  ): Promise<Session> {
+    const session: Record<string, unknown> = {
+      model_external_initializers_file_folder_path: folder,
+      intra_op: { spin_duration_us: SPIN_MICROSECONDS },
+    };
+    if (provider === 'cuda') session.use_device_allocator_for_initializers = '1';
+    try {
+      const created = await ort.InferenceSession.create(graph, {
+        executionProviders: provider === 'cuda' ? [{ name: 'cuda', deviceId: options.device }, 'cpu'] : ['cpu'],
+        graphOptimizationLevel: 'all',
+        interOpNumThreads: 1,
+        ...(options.threads > 0 ? { intraOpNumThreads: options.threads } : {}),
+        logSeverityLevel: 3,
+        extra: { session },
+      });
+      return new Session(ort, created, provider);
+    } catch (error) {
+      throw provider === 'cuda' ? cudaError(error, options.device) : error;
+    }
+  }
+
+  async run(feeds: Feeds, fetches?: readonly string[]): Promise<Readonly<Record<string, Ort.Tensor>>> {
+    return fetches ? this.session.run(feeds, [...fetches]) : this.session.run(feeds);
+  }
+
+  tensor(type: 'float32', data: Float32Array, dims: readonly number[]): Ort.Tensor;
+  tensor(type: 'int64', data: BigInt64Array, dims: readonly number[]): Ort.Tensor;
+  tensor(type: 'bool' | 'uint8', data: Uint8Array, dims: readonly number[]): Ort.Tensor;
+  tensor(type: Ort.Tensor.Type, data: Ort.Tensor.DataType, dims: readonly number[]): Ort.Tensor {
+    return new this.ort.Tensor(type, data, dims);
+  }
+
+  async release(): Promise<void> {
+    await this.session.release();
+  }
+}
+
+/** The binding's report of a failed CUDA start, as one sentence with what to do. */
+export function cudaError(error: unknown, device: number): ProviderError {
+  const told = messageOf(error);
+  const library = /(lib[\w.+-]+\.so[\w.]*)/.exec(told)?.[1];
+  const remedy = told.includes('libonnxruntime_providers')
+    ? 'run `npm run cuda:setup`'
+    : 'install the NVIDIA driver and the CUDA libraries (`fastwam doctor` lists what is missing)';
+  const cause = library
+    ? `${library} cannot be loaded`
+    : told.split('\n')[0]?.slice(0, 200) || 'onnxruntime gave no reason';
+  return new ProviderError(`execution.provider cuda cannot start on device ${device}: ${cause}; ${remedy}`, {
+    cause: error,
+  });
+}
