@@ -1,0 +1,297 @@
+import { UsageError } from '../errors';
+import { nearestName } from '../cache/nearestName';
+import { quoted } from '../formats/quoted';
+import { readParameterFile } from './parameterFile';
+import type { ParameterEntry, ParameterFile, ParameterValue } from './parameterFile';
+import { JOINT_FIELDS, TRANSPORTS, VECTOR_TYPES } from './sources';
+import type { CameraSource, VectorSource } from './sources';
+
+/** Which topics an observation is made of, as the node's params file says it. */
+export interface TopicMapping {
+  readonly file: string;
+  readonly cameras: readonly CameraSource[];
+  /** in the order in which their numbers are put together */
+  readonly proprio: readonly VectorSource[];
+  /** where a recording has the actions that were executed */
+  readonly commands?: VectorSource;
+  /** bare task text */
+  readonly instruction?: string;
+  /** std_msgs/msg/String */
+  readonly instructionTopic: string;
+  /** control steps per second and steps between chunks, where the file sets them; also among `parameters` */
+  readonly control: { readonly rate?: number; readonly replanSteps?: number };
+  /** everything that is not about topics, for the parameter table */
+  readonly parameters: ReadonlyMap<string, ParameterEntry>;
+}
+
+/** First words of the keys that {@link readMapping} takes for itself. */
+export const MAPPING_KEYS: readonly string[] = [
+  'cameras',
+  'proprio',
+  'commands',
+  'instruction',
+  'instruction_topic',
+];
+
+const DEFAULT_INSTRUCTION_TOPIC = 'instruction';
+const CAMERA_KEYS = ['topic', 'transport'];
+const VECTOR_KEYS = ['topic', 'type', 'joints', 'field'];
+
+/** Entries of one source by their last word. */
+type Group = Map<string, ParameterEntry>;
+
+class MappingReader {
+  readonly #file: ParameterFile;
+
+  constructor(file: ParameterFile) {
+    this.#file = file;
+  }
+
+  mustBeGroup(name: string): void {
+    const entry = this.#file.entries.get(name);
+    if (entry !== undefined) {
+      throw this.wrong(entry, `${quoted(name)} must have settings below it, got ${shown(entry.value)}`);
+    }
+  }
+
+  /** Entries `<prefix>.<name>.<key>` by name, in the order of the file. */
+  groups(prefix: string, keys: readonly string[], own: readonly string[]): Map<string, Group> {
+    const groups = new Map<string, Group>();
+    for (const entry of this.#file.entries.values()) {
+      if (!entry.name.startsWith(`${prefix}.`)) continue;
+      const rest = entry.name.slice(prefix.length + 1);
+      if (own.includes(rest)) continue;
+      const dot = rest.lastIndexOf('.');
+      const key = rest.slice(dot + 1);
+      if (dot <= 0)
+        throw this.wrong(
+          entry,
+          `${quoted(entry.name)} is unknown${this.#meant(rest, own)}; expected ${prefix}.<name>.${keys.join('|')}`,
+        );
+      if (!keys.includes(key)) throw this.#unknownKey(entry, key, keys);
+      const name = rest.slice(0, dot);
+      const group = groups.get(name) ?? new Map<string, ParameterEntry>();
+      groups.set(name, group.set(key, entry));
+    }
+    return groups;
+  }
+
+  /** Entries `<prefix>.<key>`. */
+  group(prefix: string, keys: readonly string[]): Group {
+    const group: Group = new Map();
+    for (const entry of this.#file.entries.values()) {
+      if (!entry.name.startsWith(`${prefix}.`)) continue;
+      const key = entry.name.slice(prefix.length + 1);
+      if (!keys.includes(key)) throw this.#unknownKey(entry, key, keys);
+      group.set(key, entry);
+    }
+    return group;
+  }
+
+  camera(name: string, group: Group): CameraSource {
+    const { topic, line } = this.#topic(`cameras.${name}`, group);
+    const fallback = topic.endsWith('/compressed') ? 'compressed' : 'raw';
+    return { name, topic, line, transport: this.#oneOf(group.get('transport'), TRANSPORTS, fallback) };
+  }
+
+  vector(name: string, prefix: string, group: Group): VectorSource {
+    const { topic, line } = this.#topic(prefix, group);
+    const type = this.#vectorType(group.get('type'));
+    const listed = group.get('joints');
+    const joints = listed === undefined ? [] : this.texts(listed);
+    if (type === 'sensor_msgs/msg/JointState' && joints.length === 0) {
+      const at = listed ?? group.get('topic');
+      throw this.wrong(at, `${prefix}.joints is missing: name the joints in the order the policy takes them`);
+    }
+    const twice = joints.find((joint, i) => joints.indexOf(joint) !== i);
+    if (twice !== undefined) throw this.wrong(listed, `${prefix}.joints has ${quoted(twice)} twice`);
+    const field = group.get('field');
+    if (field !== undefined && type !== 'sensor_msgs/msg/JointState') {
+      throw this.wrong(field, `${quoted(field.name)} is for JointState only, this source is a ${type}`);
+    }
+    return { name, topic, line, type, joints, field: this.#oneOf(field, JOINT_FIELDS, 'position') };
+  }
+
+  text(name: string): string | undefined {
+    const entry = this.#file.entries.get(name);
+    if (entry === undefined) return undefined;
+    if (typeof entry.value === 'string' && entry.value.trim() !== '') return entry.value;
+    throw this.wrong(entry, `${quoted(name)} must be a text, got ${shown(entry.value)}`);
+  }
+
+  texts(entry: ParameterEntry): readonly string[] {
+    const list: readonly unknown[] = Array.isArray(entry.value) ? entry.value : [entry.value];
+    const texts = list.filter((item): item is string => typeof item === 'string' && item !== '');
+    if (texts.length === list.length) return texts;
+    throw this.wrong(entry, `${quoted(entry.name)} must be a list of names, got ${shown(entry.value)}`);
+  }
+
+  positive(name: string, whole: boolean): number | undefined {
+    const entry = this.#file.entries.get(name);
+    if (entry === undefined) return undefined;
+    const { value } = entry;
+    if (
+      typeof value === 'number' &&
+      Number.isFinite(value) &&
+      value > 0 &&
+      (!whole || Number.isInteger(value))
+    ) {
+      return value;
+    }
+    throw this.wrong(
+      entry,
+      `${quoted(name)} must be a ${whole ? 'whole ' : ''}number above 0, got ${shown(value)}`,
+    );
+  }
+
+  wrong(entry: ParameterEntry | undefined, problem: string): UsageError {
+    return new UsageError(`${this.#file.file}${entry === undefined ? '' : `:${entry.line}`}: ${problem}`);
+  }
+
+  #topic(prefix: string, group: Group): { topic: string; line: number } {
+    const entry = group.get('topic');
+    if (entry === undefined) {
+      throw this.wrong([...group.values()][0], `${prefix}.topic is missing`);
+    }
+    const { value } = entry;
+    if (
+      typeof value === 'string' &&
+      /^[~/]?[A-Za-z_][A-Za-z0-9_]*(\/[A-Za-z0-9_]+)*$/.test(value.replace(/^~\//, '~'))
+    ) {
+      return { topic: value, line: entry.line };
+    }
+    throw this.wrong(entry, `${quoted(entry.name)} is not a topic name: ${shown(value)}`);
+  }
+
+  #vectorType(entry: ParameterEntry | undefined): VectorSource['type'] {
+    if (entry === undefined) return 'sensor_msgs/msg/JointState';
+    // The bare name is enough: no two of the types share it.
+    const known = VECTOR_TYPES.find((type) => type === entry.value || type.split('/').pop() === entry.value);
+    if (known !== undefined) return known;
+    throw this.wrong(
+      entry,
+      `${quoted(entry.name)} is ${shown(entry.value)}, expected one of ${VECTOR_TYPES.join(', ')}`,
+    );
+  }
+
+  #oneOf<T extends string>(entry: ParameterEntry | undefined, values: readonly T[], fallback: T): T {
+    if (entry === undefined) return fallback;
+    const found = values.find((value) => value === entry.value);
+    if (found !== undefined) return found;
+    throw this.wrong(
+      entry,
+      `${quoted(entry.name)} is ${shown(entry.value)}, expected ${values.join(' or ')}`,
+    );
+  }
+
+  #unknownKey(entry: ParameterEntry, key: string, keys: readonly string[]): UsageError {
+    return this.wrong(
+      entry,
+      `${quoted(entry.name)} is unknown${this.#meant(key, keys)}; known here: ${keys.join(', ')}`,
+    );
+  }
+
+  #meant(name: string, known: readonly string[]): string {
+    const near = nearestName(name, known);
+    return near === undefined ? '' : ` (did you mean ${near}?)`;
+  }
+}
+
+function shown(value: ParameterValue): string {
+  return quoted(typeof value === 'string' ? value : JSON.stringify(value));
+}
+
+function proprioSources(reader: MappingReader, file: ParameterFile): readonly VectorSource[] {
+  const groups = reader.groups('proprio', VECTOR_KEYS, ['sources']);
+  const sources = new Map(
+    [...groups].map(([name, group]) => [name, reader.vector(name, `proprio.${name}`, group)]),
+  );
+  const listed = file.entries.get('proprio.sources');
+  if (listed === undefined) {
+    if (sources.size > 1) {
+      throw reader.wrong(
+        undefined,
+        `proprio.sources is missing: list ${[...sources.keys()].join(', ')} in the order the policy takes them`,
+      );
+    }
+    return [...sources.values()];
+  }
+  const order = reader.texts(listed);
+  for (const name of sources.keys()) {
+    if (!order.includes(name)) {
+      throw reader.wrong(
+        listed,
+        `proprio.sources does not list ${quoted(name)}, which has settings of its own`,
+      );
+    }
+  }
+  return order.map((name, i) => {
+    const source = sources.get(name);
+    if (source === undefined) {
+      const near = nearestName(name, sources.keys());
+      throw reader.wrong(
+        listed,
+        `proprio.sources lists ${quoted(name)}${near === undefined ? '' : ` (did you mean ${near}?)`}, but proprio.${name}.topic is not set`,
+      );
+    }
+    if (order.indexOf(name) !== i) throw reader.wrong(listed, `proprio.sources lists ${quoted(name)} twice`);
+    return source;
+  });
+}
+
+/**
+ * What a params file says about topics (`cameras.*`, `proprio.*`, `commands.*`, `instruction`), and the rest of its
+ * parameters as they stand.
+ *
+ * @throws UsageError with file and line for unknown or missing keys and values that cannot be meant.
+ */
+export function mappingOf(file: ParameterFile): TopicMapping {
+  const reader = new MappingReader(file);
+  for (const name of ['cameras', 'proprio', 'commands']) reader.mustBeGroup(name);
+  const cameras = [...reader.groups('cameras', CAMERA_KEYS, [])].map(([name, group]) =>
+    reader.camera(name, group),
+  );
+  const proprio = proprioSources(reader, file);
+  const commandGroup = reader.group('commands', VECTOR_KEYS);
+  const commands = commandGroup.size > 0 ? reader.vector('commands', 'commands', commandGroup) : undefined;
+  const instruction = reader.text('instruction');
+  const instructionTopic = reader.text('instruction_topic') ?? DEFAULT_INSTRUCTION_TOPIC;
+  const rate = reader.positive('control.rate', false);
+  const replanSteps = reader.positive('control.replan_steps', true);
+  const parameters = [...file.entries].filter(([name]) => !MAPPING_KEYS.includes(name.split('.')[0] ?? ''));
+  return {
+    file: file.file,
+    cameras,
+    proprio,
+    ...(commands && { commands }),
+    ...(instruction !== undefined && { instruction }),
+    instructionTopic,
+    control: { ...(rate !== undefined && { rate }), ...(replanSteps !== undefined && { replanSteps }) },
+    parameters: new Map(parameters),
+  };
+}
+
+/** Reads a params file for a node and its topics, see {@link mappingOf} and {@link readParameterFile}. */
+export function readMapping(path: string, node?: string): TopicMapping {
+  return mappingOf(readParameterFile(path, node));
+}
+
+/**
+ * Checks that a mapping names exactly the cameras of a bundle.
+ * @throws UsageError naming the camera that is unknown (with the nearest known one) or has no topic.
+ */
+export function checkCameras(mapping: TopicMapping, cameras: readonly string[]): void {
+  for (const { name, line } of mapping.cameras) {
+    if (cameras.includes(name)) continue;
+    const near = nearestName(name, cameras);
+    throw new UsageError(
+      `${mapping.file}:${line}: cameras.${name} is not a camera of the bundle${near === undefined ? '' : ` (did you mean ${near}?)`}; it has ${cameras.join(', ')}`,
+    );
+  }
+  const missing = cameras.filter((name) => !mapping.cameras.some((camera) => camera.name === name));
+  if (missing.length > 0) {
+    throw new UsageError(
+      `${mapping.file}: no topic for ${missing.join(', ')}: set ${missing.map((name) => `cameras.${name}.topic`).join(', ')}`,
+    );
+  }
+}

@@ -1,0 +1,48 @@
+/** How images travel on a topic: sensor_msgs/msg/Image or sensor_msgs/msg/CompressedImage. */
+export const TRANSPORTS = ['raw', 'compressed'] as const;
+export type Transport = (typeof TRANSPORTS)[number];
+
+/** Where the frames of one camera of the bundle come from. */
+export interface CameraSource {
+  /** the camera's name in the bundle */
+  readonly name: string;
+  readonly topic: string;
+  readonly transport: Transport;
+  /** line of the params file that names the topic */
+  readonly line: number;
+}
+
+/** Message types that numbers can be taken from. */
+export const VECTOR_TYPES = [
+  'sensor_msgs/msg/JointState',
+  'geometry_msgs/msg/PoseStamped',
+  'std_msgs/msg/Float32MultiArray',
+  'std_msgs/msg/Float64MultiArray',
+] as const;
+export type VectorType = (typeof VECTOR_TYPES)[number];
+
+/** The part of a JointState that is read. */
+export const JOINT_FIELDS = ['position', 'velocity', 'effort'] as const;
+export type JointField = (typeof JOINT_FIELDS)[number];
+
+/** A topic that a part of the proprioception, or the executed commands of a recording, are read from. */
+export interface VectorSource {
+  readonly name: string;
+  readonly topic: string;
+  /** line of the params file that names the topic */
+  readonly line: number;
+  readonly type: VectorType;
+  /** JointState: which joints, in which order. Arrays: names of the elements, if given, and so their number. */
+  readonly joints: readonly string[];
+  /** JointState only */
+  readonly field: JointField;
+}
+
+/** x, y, z and the axis-angle vector that a PoseStamped is turned into. */
+export const POSE_ELEMENTS: readonly string[] = ['x', 'y', 'z', 'rx', 'ry', 'rz'];
+
+/** Names of the numbers a source gives, in order; undefined for an array whose length only its messages tell. */
+export function elementNames(source: VectorSource): readonly string[] | undefined {
+  if (source.type === 'geometry_msgs/msg/PoseStamped') return POSE_ELEMENTS.map((e) => `${source.name}.${e}`);
+  return source.joints.length > 0 ? source.joints : undefined;
+}

@@ -1,0 +1,253 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import fc from 'fast-check';
+import { FastWamError, FileFormatError } from '../../src/errors';
+import { checkCameras, readMapping } from '../../src/settings/mapping';
+import { readParameterFile } from '../../src/settings/parameterFile';
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'mapping-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** Writes a params file and returns its path. */
+function params(text: string): string {
+  const path = join(folder, 'p.yaml');
+  writeFileSync(path, text);
+  return path;
+}
+
+/** A file with the given lines as the parameters of every node; the first of them is line 3. */
+function body(...lines: string[]): string {
+  return params(['/**:', '  ros__parameters:', ...lines.map((line) => `    ${line}`)].join('\n'));
+}
+
+const JOINTS = 'proprio.arm: {topic: /joint_states, joints: [a, b]}';
+
+describe('the topic mapping of a params file', () => {
+  it('reads nested and dotted keys alike', () => {
+    const nested = readMapping(
+      body(
+        'cameras:',
+        '  front:',
+        '    topic: /front/image_raw',
+        '    transport: raw',
+        'proprio:',
+        '  sources: [arm]',
+        '  arm:',
+        '    topic: /joint_states',
+        '    joints: [a, b]',
+      ),
+    );
+    const dotted = readMapping(
+      body(
+        'cameras.front.topic: /front/image_raw',
+        'cameras: {front.transport: raw}',
+        'proprio.sources: [arm]',
+        JOINTS,
+      ),
+    );
+    const withoutLines = (value: unknown): unknown =>
+      JSON.parse(JSON.stringify(value, (k, v: unknown) => (k === 'line' ? 0 : v)));
+    expect(withoutLines(nested)).toEqual(withoutLines(dotted));
+    expect(nested.cameras).toEqual([{ name: 'front', topic: '/front/image_raw', transport: 'raw', line: 5 }]);
+    expect(nested.proprio).toEqual([
+      {
+        name: 'arm',
+        topic: '/joint_states',
+        type: 'sensor_msgs/msg/JointState',
+        joints: ['a', 'b'],
+        field: 'position',
+        line: 10,
+      },
+    ]);
+    expect(nested.instructionTopic).toBe('instruction');
+  });
+
+  it('keeps the order of proprio.sources, whatever the order in the file', () => {
+    const mapping = readMapping(
+      body(
+        'proprio.sources: [pose, gripper]',
+        'proprio.gripper: {topic: gripper, type: JointState, joints: [g], field: velocity}',
+        'proprio.pose: {topic: ee_pose, type: geometry_msgs/msg/PoseStamped}',
+      ),
+    );
+    expect(mapping.proprio.map((source) => [source.name, source.type, source.field])).toEqual([
+      ['pose', 'geometry_msgs/msg/PoseStamped', 'position'],
+      ['gripper', 'sensor_msgs/msg/JointState', 'velocity'],
+    ]);
+  });
+
+  it('takes instruction, control and the executed commands, and leaves the rest to the parameter table', () => {
+    const mapping = readMapping(
+      body(
+        'instruction: pick it up',
+        'instruction_topic: /task',
+        'control.rate: 10',
+        'control.replan_steps: 5',
+        'commands: {topic: /commands, type: Float64MultiArray}',
+        'cache.range: [0, 6]',
+        'safety.limits: none',
+      ),
+    );
+    expect(mapping.instruction).toBe('pick it up');
+    expect(mapping.instructionTopic).toBe('/task');
+    expect(mapping.control).toEqual({ rate: 10, replanSteps: 5 });
+    expect(mapping.commands?.type).toBe('std_msgs/msg/Float64MultiArray');
+    expect([...mapping.parameters.values()]).toEqual([
+      { name: 'control.rate', value: 10, line: 5 },
+      { name: 'control.replan_steps', value: 5, line: 6 },
+      { name: 'cache.range', value: [0, 6], line: 8 },
+      { name: 'safety.limits', value: 'none', line: 9 },
+    ]);
+  });
+
+  it('takes a topic that ends in /compressed as compressed unless it says otherwise', () => {
+    const mapping = readMapping(
+      body('cameras.a.topic: /a/compressed', 'cameras.b: {topic: /b/compressed, transport: raw}'),
+    );
+    expect(mapping.cameras.map((camera) => camera.transport)).toEqual(['compressed', 'raw']);
+  });
+
+  it.each([
+    [
+      'cameras.front.topc: /a',
+      /p\.yaml:3: "cameras\.front\.topc" is unknown \(did you mean topic\?\); known here: topic, transport/,
+    ],
+    ['cameras.front.transport: raw', /:3: cameras\.front\.topic is missing/],
+    [
+      'cameras.front: {topic: /a, transport: zip}',
+      /:3: "cameras\.front\.transport" is "zip", expected raw or compressed/,
+    ],
+    ['cameras.front.topic: "/a b"', /"cameras\.front\.topic" is not a topic name: "\/a b"/],
+    ['cameras: /a', /:3: "cameras" must have settings below it, got "\/a"/],
+    ['proprio.source: [arm]', /"proprio\.source" is unknown \(did you mean sources\?\)/],
+    ['proprio.arm.topic: /j', /proprio\.arm\.joints is missing: name the joints/],
+    ['proprio.arm: {topic: /j, joints: [a, a]}', /proprio\.arm\.joints has "a" twice/],
+    ['proprio.arm: {topic: /j, joints: [1]}', /"proprio\.arm\.joints" must be a list of names, got "\[1\]"/],
+    ['proprio.arm: {topic: /j, type: Pose}', /"Pose", expected one of sensor_msgs\/msg\/JointState/],
+    ['proprio.arm: {topic: /j, type: PoseStamped, field: effort}', /is for JointState only/],
+    ['control.rate: 0', /"control\.rate" must be a number above 0, got "0"/],
+    ['control.replan_steps: 2.5', /must be a whole number above 0, got "2\.5"/],
+    ['instruction: 7', /"instruction" must be a text, got "7"/],
+    ['instruction:', /:3: "instruction" has no value/],
+    ['instruction: *x', /alias/],
+  ])('refuses %s', (line, message) => {
+    expect(() => readMapping(body(line))).toThrow(message);
+    expect(() => readMapping(body(line))).toThrow(FastWamError);
+  });
+
+  it('wants every declared source in the list, once, and every listed one declared', () => {
+    expect(() => readMapping(body('proprio.sources: [arn]', JOINTS))).toThrow(
+      ':3: proprio.sources does not list "arm"',
+    );
+    expect(() => readMapping(body('proprio.sources: [arm, arn]', JOINTS))).toThrow(
+      '"arn" (did you mean arm?), but proprio.arn.topic is not set',
+    );
+    expect(() => readMapping(body('proprio.sources: [arm, arm]', JOINTS))).toThrow('lists "arm" twice');
+    expect(() => readMapping(body(JOINTS, 'proprio.hand: {topic: /h, joints: [c]}'))).toThrow(
+      'list arm, hand in the order',
+    );
+  });
+
+  it('compares the cameras with those of the bundle', () => {
+    const mapping = readMapping(body('cameras.frnt.topic: /a', 'cameras.wrist.topic: /b'));
+    expect(() => checkCameras(mapping, ['front', 'wrist'])).toThrow(
+      /p\.yaml:3: cameras\.frnt is not a camera of the bundle \(did you mean front\?\); it has front, wrist$/,
+    );
+    expect(() =>
+      checkCameras(readMapping(body('cameras.front.topic: /a')), ['front', 'wrist', 'top']),
+    ).toThrow('no topic for wrist, top: set cameras.wrist.topic, cameras.top.topic');
+    expect(() => checkCameras(mapping, ['frnt', 'wrist'])).not.toThrow();
+  });
+});
+
+describe('the sections of a params file', () => {
+  const text = [
+    '/**:',
+    '  ros__parameters: {a: 1, b: 1}',
+    'fast_wam_policy:',
+    '  ros__parameters: {b: 2}',
+    'action_executor:',
+    '  ros__parameters: {b: 3}',
+  ].join('\n');
+
+  function values(yaml: string, node?: string): Record<string, unknown> {
+    const { entries } = readParameterFile(params(yaml), node);
+    return Object.fromEntries([...entries].map(([name, { value }]) => [name, value]));
+  }
+
+  it('take what is for all nodes and then what is for this one', () => {
+    expect(values(text)).toEqual({ a: 1, b: 2 });
+    expect(values(text, 'action_executor')).toEqual({ a: 1, b: 3 });
+    expect(values(text, 'other')).toEqual({ a: 1, b: 1 });
+  });
+
+  it('find the node in a namespace, written as a path or nested', () => {
+    expect(values('/robot1/fast_wam_policy:\n  ros__parameters: {a: 1}')).toEqual({ a: 1 });
+    expect(
+      values('robot1:\n  fast_wam_policy:\n    ros__parameters: {a: 1}', '/robot1/fast_wam_policy'),
+    ).toEqual({ a: 1 });
+  });
+
+  it('ask for the full name where several namespaces have the node', () => {
+    const two =
+      '/r1/fast_wam_policy:\n  ros__parameters: {a: 1}\n/r2/fast_wam_policy:\n  ros__parameters: {a: 2}';
+    expect(() => values(two)).toThrow('say which node is meant by its full name');
+    expect(values(two, '/r2/fast_wam_policy')).toEqual({ a: 2 });
+  });
+
+  it('say what is there when nothing is for this node', () => {
+    expect(() => values('other:\n  ros__parameters: {a: 1}')).toThrow(
+      'has no parameters for the node "fast_wam_policy", only for "/other"',
+    );
+  });
+
+  it('refuse a parameter that is set twice, with both lines', () => {
+    expect(() => values('/**:\n  ros__parameters:\n    a.b: 1\n    a: {b: 2}')).toThrow(
+      ':4: "a.b" was already set in line 3',
+    );
+  });
+
+  it('refuse what is not a params file', () => {
+    expect(() => values('a: [1, 2')).toThrow(/p\.yaml:\d+: is not YAML/);
+    expect(() => values('a: {b: 1}')).toThrow('has no "ros__parameters:"');
+    expect(() => values('- 1')).toThrow(FileFormatError);
+    expect(() => readParameterFile(join(folder, 'absent.yaml'))).toThrow('absent.yaml: does not exist');
+  });
+
+  it('answer any text with parameters or a named error', () => {
+    const pieces = fc.constantFrom(
+      '/**:',
+      '\n',
+      '  ',
+      'ros__parameters:',
+      'a',
+      ': ',
+      '*x',
+      '&x ',
+      '{',
+      '}',
+      '[1',
+      ']',
+      '- ',
+      'null',
+      '? ',
+      '!!map',
+      '"',
+    );
+    fc.assert(
+      fc.property(fc.array(pieces, { maxLength: 30 }), (parts) => {
+        try {
+          readMapping(params(parts.join('')));
+        } catch (error) {
+          expect(error).toBeInstanceOf(FastWamError);
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
