@@ -62,7 +62,7 @@ export class ToyExpert implements Expert {
       context: linear(random, hidden, hidden, 0.8),
       up: linear(random, hidden, hidden, 0.9),
       down: linear(random, hidden, hidden, 0.7),
-      gates: matrix(random, steps * 2, 0.5),
+      gates: matrix(random, 4, 0.3),
     }));
     this.#observation = new Float32Array(hidden);
     this.#condition = new Float32Array(hidden);
@@ -240,8 +240,11 @@ export class ToyExpert implements Expert {
     return out;
   }
 
+  /** Gates drift slowly over the steps, as time modulation does; cross-attention has none. */
   #gate(layer: number, part: number, step: number): number {
-    return part === 1 ? 1 : Math.fround(0.5 + this.#blocks[layer]!.gates[step * 2 + (part >> 1)]!);
+    if (part === 1) return 1;
+    const [offset, slope] = this.#blocks[layer]!.gates.subarray(part, part + 2);
+    return Math.fround(0.5 + offset! + (slope! * step) / this.shape.steps);
   }
 
   /** One sub-block before its gate: 0 self-attention, 1 cross-attention, 2 FFN. */
