@@ -2,11 +2,12 @@ import { UsageError } from '../errors';
 import { c3ache } from './c3ache';
 import { nearestName } from './nearestName';
 import { none } from './none';
+import { worldcacheCa } from './worldcacheCa';
 import { worldcacheHt } from './worldcacheHt';
 import type { CachePolicy } from './types';
 
 /** Every cache policy, in the order in which they are shown. Adding one is one line here; see docs/adding-a-cache.md. */
-export const POLICIES: readonly CachePolicy[] = [none, c3ache, worldcacheHt];
+export const POLICIES: readonly CachePolicy[] = [none, c3ache, worldcacheCa, worldcacheHt];
 
 /** The policy of that name. @throws UsageError that lists the known names and the nearest one */
 export function policyNamed(name: string): CachePolicy {
