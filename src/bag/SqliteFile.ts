@@ -1,0 +1,246 @@
+import { copyFileSync, existsSync, statSync, symlinkSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { Database } from 'node-sqlite3-wasm';
+import type { Statement } from 'node-sqlite3-wasm';
+import { FileFormatError, messageOf } from '../errors';
+import { quoted } from '../formats/quoted';
+import { RangedFile } from '../formats/RangedFile';
+import { TemporaryFolder } from './TemporaryFolder';
+import type { BagFile, BagMessage, BagTopic, MessageDefinitionText, ReadOptions } from './types';
+
+export const SQLITE_MAGIC = Buffer.from('SQLite format 3\0', 'latin1');
+
+/** A write-ahead log is copied to be read; a recorder's is a few MiB. */
+const MAX_LOG = 2 ** 30;
+
+/** Columns that are read, for each table that a rosbag2 recording has. */
+const TABLES = {
+  topics: ['id', 'name', 'type', 'serialization_format'],
+  messages: ['id', 'topic_id', 'timestamp', 'data'],
+} as const;
+
+type Row = Record<string, unknown>;
+
+interface Topic extends BagTopic {
+  readonly id: bigint;
+  readonly count: number;
+}
+
+function integer(value: unknown, what: string): bigint {
+  if (typeof value === 'bigint') return value;
+  if (typeof value === 'number' && Number.isInteger(value)) return BigInt(value);
+  throw new Error(`${what} is not an integer`);
+}
+
+function text(value: unknown, what: string): string {
+  if (typeof value === 'string') return value;
+  throw new Error(`${what} is not a text`);
+}
+
+/**
+ * Refuses tables that are not plain stored columns. A view or a generated column is a program that runs when it is
+ * read, and a hostile one never ends.
+ */
+function checkTables(database: Database): void {
+  for (const [table, columns] of Object.entries(TABLES)) {
+    const [found] = database.all('SELECT type, sql FROM sqlite_master WHERE name = ?', table) as Row[];
+    if (found === undefined) throw new Error(`there is no table ${table}; is it a rosbag2 recording?`);
+    if (found.type !== 'table' || /^\s*CREATE\s+VIRTUAL/i.test(text(found.sql, 'a table definition'))) {
+      throw new Error(`${table} is not a plain table`);
+    }
+    const info = database.all(`SELECT name, hidden FROM pragma_table_xinfo('${table}')`) as Row[];
+    const plain = new Set(info.filter((column) => Number(column.hidden) === 0).map((column) => column.name));
+    const missing = columns.find((column) => !plain.has(column));
+    if (missing !== undefined) throw new Error(`the table ${table} has no column ${missing}`);
+  }
+}
+
+/** Definitions by type; absent in recordings made before ROS 2 Iron. */
+function readDefinitions(database: Database): Map<string, MessageDefinitionText> {
+  const definitions = new Map<string, MessageDefinitionText>();
+  const [table] = database.all(
+    "SELECT type FROM sqlite_master WHERE name = 'message_definitions' AND type = 'table'",
+  ) as Row[];
+  if (table === undefined) return definitions;
+  const rows = database.all(
+    'SELECT topic_type, encoding, encoded_message_definition FROM message_definitions',
+  ) as Row[];
+  for (const row of rows) {
+    const definition = text(row.encoded_message_definition, 'a message definition');
+    if (definition === '') continue;
+    definitions.set(text(row.topic_type, 'a type'), {
+      encoding: text(row.encoding, 'an encoding'),
+      text: definition,
+    });
+  }
+  return definitions;
+}
+
+/** Adds `start` and `end` to what the topics say. */
+function readTopics(database: Database): {
+  topics: Topic[];
+  start: bigint | undefined;
+  end: bigint | undefined;
+} {
+  const definitions = readDefinitions(database);
+  const counts = new Map<bigint, number>();
+  let start: bigint | undefined;
+  let end: bigint | undefined;
+  const extents = database.all(
+    'SELECT topic_id, COUNT(*) AS count, MIN(timestamp) AS first, MAX(timestamp) AS last FROM messages GROUP BY topic_id',
+  ) as Row[];
+  for (const row of extents) {
+    counts.set(integer(row.topic_id, 'a topic id'), Number(row.count));
+    const first = integer(row.first, 'a timestamp');
+    const last = integer(row.last, 'a timestamp');
+    if (start === undefined || first < start) start = first;
+    if (end === undefined || last > end) end = last;
+  }
+  const rows = database.all('SELECT id, name, type, serialization_format FROM topics ORDER BY id') as Row[];
+  const topics = rows.map((row): Topic => {
+    const id = integer(row.id, 'a topic id');
+    const type = text(row.type, 'a type');
+    const definition = definitions.get(type);
+    return {
+      id,
+      name: text(row.name, 'a topic name'),
+      type,
+      encoding: text(row.serialization_format, 'a serialization format'),
+      count: counts.get(id) ?? 0,
+      ...(definition && { definition }),
+    };
+  });
+  return { topics, start, end };
+}
+
+/**
+ * A rosbag2 SQLite3 file, read in place. The database is opened through a link in a temporary folder: SQLite puts its
+ * lock beside the name it was given, and a recording may lie where nothing can be written, or be read twice at once.
+ */
+export class SqliteFile implements BagFile {
+  readonly storage = 'sqlite3';
+  readonly path: string;
+  readonly topics: readonly BagTopic[];
+  readonly start: bigint | undefined;
+  readonly end: bigint | undefined;
+  readonly #folder: TemporaryFolder;
+  readonly #database: Database;
+  readonly #topicsById: ReadonlyMap<bigint, Topic>;
+  readonly #warnings: Set<string>;
+
+  private constructor(
+    path: string,
+    folder: TemporaryFolder,
+    database: Database,
+    warnings: readonly string[],
+  ) {
+    const { topics, start, end } = readTopics(database);
+    this.path = path;
+    this.topics = topics;
+    this.start = start;
+    this.end = end;
+    this.#folder = folder;
+    this.#database = database;
+    this.#topicsById = new Map(topics.map((topic) => [topic.id, topic]));
+    this.#warnings = new Set(warnings);
+  }
+
+  get warnings(): readonly string[] {
+    return [...this.#warnings];
+  }
+
+  /** @throws FileFormatError where the file is not a rosbag2 database or is damaged so that its tables cannot be read. */
+  static open(path: string): SqliteFile {
+    RangedFile.reading(path, (file) => {
+      const magic =
+        file.size < SQLITE_MAGIC.length ? undefined : file.read(0, SQLITE_MAGIC.length, 'the signature');
+      if (magic === undefined || !magic.equals(SQLITE_MAGIC)) {
+        throw new FileFormatError(
+          path,
+          'is not an SQLite database: it does not start with the SQLite signature',
+        );
+      }
+    });
+    const folder = new TemporaryFolder();
+    let database: Database | undefined;
+    try {
+      const link = folder.join('bag.db3');
+      symlinkSync(resolve(path), link);
+      const warnings = adoptLog(path, `${link}-wal`);
+      database = new Database(link, { readOnly: true });
+      // Recordings are in WAL mode; without shared memory SQLite reads that only with the database to itself.
+      database.exec('PRAGMA locking_mode = EXCLUSIVE');
+      database.exec('PRAGMA trusted_schema = OFF');
+      database.exec('PRAGMA cell_size_check = ON');
+      checkTables(database);
+      return new SqliteFile(path, folder, database, warnings);
+    } catch (error) {
+      database?.close();
+      folder.remove();
+      if (error instanceof FileFormatError) throw error;
+      throw new FileFormatError(path, `cannot be read as a rosbag2 database: ${messageOf(error)}`, {
+        cause: error,
+      });
+    }
+  }
+
+  // eslint-disable-next-line @typescript-eslint/require-await -- SQLite answers at once; the other storage does not
+  async *messages({ topics, start, end }: ReadOptions = {}): AsyncGenerator<BagMessage, void, void> {
+    const wanted = [...this.#topicsById.values()].filter(
+      ({ name }) => topics === undefined || topics.includes(name),
+    );
+    if (wanted.length === 0 || this.start === undefined || this.end === undefined) return;
+    // The order is found over small rows; the data are fetched one by one.
+    const order = this.#database.prepare(
+      `SELECT id, topic_id, timestamp FROM messages WHERE topic_id IN (${wanted.map(() => '?').join(', ')})
+       AND timestamp BETWEEN ? AND ? ORDER BY timestamp, id`,
+    );
+    let fetch: Statement | undefined;
+    try {
+      fetch = this.#database.prepare('SELECT data FROM messages WHERE id = ?');
+      const rows = order.iterate([...wanted.map(({ id }) => id), start ?? this.start, end ?? this.end]);
+      for (;;) {
+        const message = this.#next(rows as Iterator<Row>, fetch);
+        if (message === undefined) return;
+        yield message;
+      }
+    } finally {
+      order.finalize();
+      fetch?.finalize();
+    }
+  }
+
+  /** The next message, or undefined at the end or where the database is damaged. */
+  #next(rows: Iterator<Row>, fetch: Statement): BagMessage | undefined {
+    try {
+      const row = rows.next();
+      if (row.done === true) return undefined;
+      const topic = this.#topicsById.get(integer(row.value.topic_id, 'a topic id'));
+      const data = (fetch.get(integer(row.value.id, 'an id')) as Row | null)?.data;
+      if (topic === undefined || !(data instanceof Uint8Array)) throw new Error('a message has no data');
+      const time = integer(row.value.timestamp, 'a timestamp');
+      return { topic: topic.name, type: topic.type, logTime: time, publishTime: time, data };
+    } catch (error) {
+      this.#warnings.add(`${this.path}: is truncated or damaged: ${messageOf(error)}; read up to there`);
+      return undefined;
+    }
+  }
+
+  close(): Promise<void> {
+    this.#database.close();
+    this.#folder.remove();
+    return Promise.resolve();
+  }
+}
+
+/**
+ * A recorder that was killed leaves its last messages in a write-ahead log beside the database. SQLite would change
+ * the log, so it gets a copy.
+ */
+function adoptLog(path: string, copy: string): string[] {
+  const log = `${path}-wal`;
+  if (!existsSync(log) || statSync(log).size === 0) return [];
+  if (statSync(log).size > MAX_LOG) return [`${quoted(log)}: is too large to be a recorder's log; not read`];
+  copyFileSync(log, copy);
+  return [`${path}: the recorder did not finish; its log beside it is read too`];
+}

@@ -1,0 +1,76 @@
+/** How a recording is stored. */
+export type BagStorage = 'mcap' | 'sqlite3';
+
+/** The text that describes a message type, as the recording carries it. */
+export interface MessageDefinitionText {
+  /** `ros2msg`: .msg text with the definitions it needs appended */
+  readonly encoding: string;
+  readonly text: string;
+}
+
+export interface BagTopic {
+  readonly name: string;
+  /** `sensor_msgs/msg/Image` */
+  readonly type: string;
+  /** of the messages; only `cdr` can be decoded */
+  readonly encoding: string;
+  /** undefined where the recording does not say and counting would mean reading all of it */
+  readonly count?: number;
+  /** absent in recordings of the oldest schema */
+  readonly definition?: MessageDefinitionText;
+}
+
+/** One message as recorded. `data` stays valid after the next one is read. */
+export interface BagMessage {
+  readonly topic: string;
+  readonly type: string;
+  /** when the recorder received it, nanoseconds */
+  readonly logTime: bigint;
+  /** when it was sent, nanoseconds; the log time where the storage does not have it */
+  readonly publishTime: bigint;
+  readonly data: Uint8Array;
+}
+
+export interface ReadOptions {
+  /** only these; default all */
+  readonly topics?: readonly string[];
+  /** log time, inclusive */
+  readonly start?: bigint;
+  /** log time, inclusive */
+  readonly end?: bigint;
+}
+
+/** One file of a recording. */
+export interface BagFile {
+  readonly path: string;
+  readonly storage: BagStorage;
+  readonly topics: readonly BagTopic[];
+  /** log time of the first and last message; undefined where there is none */
+  readonly start: bigint | undefined;
+  readonly end: bigint | undefined;
+  /** what could not be read, one line each; grows while messages are read */
+  readonly warnings: readonly string[];
+  /** In order of log time; a damaged file ends early, with a warning. */
+  messages(options?: ReadOptions): AsyncIterable<BagMessage>;
+  close(): Promise<void>;
+}
+
+/** What metadata.yaml says besides the list of files. */
+export interface BagMetadata {
+  readonly version: number;
+  readonly rosDistro?: string;
+  readonly messageCount?: number;
+  readonly compression?: { readonly format: string; readonly mode: 'file' | 'message' | 'storage' };
+}
+
+/** A recording: one file or the files of a folder, in order. */
+export interface BagReader extends Omit<BagFile, 'path'> {
+  /** file or folder that was opened */
+  readonly path: string;
+  readonly metadata: BagMetadata | undefined;
+  /**
+   * The fields of a message as an object; arrays of numbers are typed arrays.
+   * @throws InputError where the bytes do not fit the type, or nobody knows the type.
+   */
+  decode(message: BagMessage): unknown;
+}
