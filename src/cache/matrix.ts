@@ -69,7 +69,9 @@ export function multiplyTransposed(
 
 /** left + factor * right, element by element. */
 export function addScaled(left: Numbers, right: Numbers, factor: number): Float64Array {
-  return Float64Array.from({ length: left.length }, (_, i) => at(left, i) + factor * at(right, i));
+  const result = new Float64Array(left.length);
+  for (let i = 0; i < result.length; i++) result[i] = at(left, i) + factor * at(right, i);
+  return result;
 }
 
 /** Euclidean norm over all elements. */

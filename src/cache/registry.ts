@@ -4,10 +4,11 @@ import { nearestName } from './nearestName';
 import { none } from './none';
 import { worldcacheCa } from './worldcacheCa';
 import { worldcacheHt } from './worldcacheHt';
+import { xCache } from './xCache';
 import type { CachePolicy } from './types';
 
 /** Every cache policy, in the order in which they are shown. Adding one is one line here; see docs/adding-a-cache.md. */
-export const POLICIES: readonly CachePolicy[] = [none, c3ache, worldcacheCa, worldcacheHt];
+export const POLICIES: readonly CachePolicy[] = [none, c3ache, xCache, worldcacheCa, worldcacheHt];
 
 /** The policy of that name. @throws UsageError that lists the known names and the nearest one */
 export function policyNamed(name: string): CachePolicy {
