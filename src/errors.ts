@@ -28,6 +28,11 @@ export class InputError extends FastWamError {
   override readonly name = 'InputError';
 }
 
+/** A chunk was thrown away because its episode was reset while it was computed; it left no trace. */
+export class ChunkDiscarded extends FastWamError {
+  override readonly name = 'ChunkDiscarded';
+}
+
 /** An execution provider or a native library cannot start; the message says what to install. */
 export class ProviderError extends FastWamError {
   override readonly name = 'ProviderError';

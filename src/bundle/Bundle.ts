@@ -88,7 +88,10 @@ export class Bundle {
   graphPath(name: keyof BundleManifest['graphs']): string {
     const path = resolve(this.folder, this.manifest.graphs[name]);
     if (!path.startsWith(this.folder + sep)) {
-      throw new FileFormatError(join(this.folder, MANIFEST_FILE), `graphs.${name} leaves the bundle's folder`);
+      throw new FileFormatError(
+        join(this.folder, MANIFEST_FILE),
+        `graphs.${name} leaves the bundle's folder`,
+      );
     }
     return path;
   }
@@ -176,7 +179,7 @@ function checkLengths(path: string, manifest: BundleManifest): void {
   ];
   if (actions.limits !== null && actions.limits !== 'none') {
     for (const [name, values] of Object.entries(actions.limits)) {
-      expected.push([`actions.limits.${name}`, values.length, action_dim]);
+      if (values) expected.push([`actions.limits.${name}`, values.length, action_dim]);
     }
   }
   for (const [key, found, wanted] of expected) {

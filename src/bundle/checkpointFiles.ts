@@ -1,6 +1,12 @@
 import { FileFormatError } from '../errors';
 import type { StoredTensor, TensorFile } from '../formats/StoredTensor';
-import { isDictionary, looksLikeTorch, openTensors, openTorchFile, tensorDictionary } from '../formats/torchFile';
+import {
+  isDictionary,
+  looksLikeTorch,
+  openTensors,
+  openTorchFile,
+  tensorDictionary,
+} from '../formats/torchFile';
 
 const PROPRIO = 'proprio_encoder';
 

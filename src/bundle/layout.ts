@@ -250,6 +250,17 @@ export const CONFIG_KEYS = {
   eps: 'eps',
 } as const satisfies Record<keyof ModelDimensions, string>;
 
+/** A configuration's entries that are dimensions, under the keys of the file. */
+export type ConfiguredDimensions = {
+  readonly [K in keyof ModelDimensions as (typeof CONFIG_KEYS)[K]]?: ModelDimensions[K] | undefined;
+};
+
+/** The dimensions that a configuration states; its other keys are passed over. */
+export function configuredDimensions(config: ConfiguredDimensions): Partial<ModelDimensions> {
+  const given = Object.entries(CONFIG_KEYS).map(([name, key]) => [name, config[key]] as const);
+  return Object.fromEntries(given.filter(([, value]) => value !== undefined));
+}
+
 /**
  * The dimensions of a checkpoint: sizes are read off the weights, and `config` supplies what weights do not say
  * (height, width, horizon, context length, steps, shift, heads or head dimension, eps). Where `config` repeats what the weights say

@@ -22,7 +22,7 @@ const dimensions = z.strictObject({
   text_dim: positive,
   freq_dim: positive,
   vae_dim: positive,
-  context_length: positive,
+  context_len: positive,
   eps: z.number().positive(),
 });
 

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { CONFIG_KEYS } from '../bundle/layout';
+import type { ModelDimensions } from '../bundle/layout';
 import { nearestName } from '../cache/nearestName';
 import { UsageError } from '../errors';
 import { BUILTIN_CONFIGS } from './builtinConfigs';
@@ -80,4 +82,17 @@ export function parseModelConfig(value: unknown, source: string): ModelConfig {
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
   throw new UsageError(`${source}: ${issue?.path.map(String).join('.')}: ${issue?.message}`);
+}
+
+/** The sizes that a configuration states, in the names used in code; the defaults are the public evaluation's. */
+export function configuredDimensions(config: ModelConfig, contextLength: number): Partial<ModelDimensions> {
+  const stated: Readonly<Record<string, unknown>> = {
+    steps: 10,
+    shift: 5,
+    horizon: 32,
+    context_len: contextLength,
+    ...config,
+  };
+  const pairs = Object.entries(CONFIG_KEYS).map(([name, key]) => [name, stated[key]] as const);
+  return Object.fromEntries(pairs.filter(([, value]) => value !== undefined));
 }

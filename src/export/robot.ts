@@ -4,6 +4,10 @@ import { z } from 'zod';
 import type { BundleManifest } from '../bundle/schema';
 import { UsageError, messageOf } from '../errors';
 
+/** The public evaluation replans every 10 steps; 10 Hz is a common control rate of learned policies. */
+const DEFAULT_RATE = 10;
+const DEFAULT_REPLAN_STEPS = 10;
+
 /** What a checkpoint does not say about the robot it was trained for. Everything is optional. */
 const perDimension = z.array(z.number().nullable());
 
@@ -97,14 +101,40 @@ export type RobotEntries = Pick<BundleManifest, 'control' | 'cameras'> & {
   readonly actions: Omit<BundleManifest['actions'], 'normaliser'>;
 };
 
+/** A description on top of another: what `over` says wins, group by group. */
+export function mergeRobots(under: RobotDescription, over: RobotDescription): RobotDescription {
+  return {
+    ...under,
+    ...over,
+    control: { ...under.control, ...over.control },
+    proprio: { ...under.proprio, ...over.proprio },
+    actions: { ...under.actions, ...over.actions },
+  };
+}
+
 /** Fills what a description leaves open: `action_0`, unit `normalised` (no statistics) or unstated. */
 export function completeRobot(
   robot: RobotDescription,
-  size: { actionDim: number; proprioDim: number; width: number; height: number; normalised: boolean },
+  size: {
+    actionDim: number;
+    proprioDim: number;
+    width: number;
+    height: number;
+    /** actions stay in the network's units */
+    normalised: boolean;
+    /** from the model's configuration, where the robot does not say */
+    rate: number | undefined;
+    replanSteps: number | undefined;
+  },
 ): RobotEntries {
   const { actionDim, proprioDim } = size;
   const unit = size.normalised ? '' : 'normalised';
-  const list = <T>(given: readonly T[] | undefined, count: number, what: string, fill: (i: number) => T): T[] => {
+  const list = <T>(
+    given: readonly T[] | undefined,
+    count: number,
+    what: string,
+    fill: (i: number) => T,
+  ): T[] => {
     if (given && given.length !== count) {
       throw new UsageError(`robot: ${what}: expected ${count} entries, got ${given.length}`);
     }
@@ -115,7 +145,10 @@ export function completeRobot(
   const units = list(a.units, actionDim, 'actions.units', () => unit);
   const groups = list(a.groups, actionDim, 'actions.groups', () => 'action');
   return {
-    control: { rate: robot.control?.rate ?? 10, replan_steps: robot.control?.replan_steps ?? 10 },
+    control: {
+      rate: robot.control?.rate ?? size.rate ?? DEFAULT_RATE,
+      replan_steps: robot.control?.replan_steps ?? size.replanSteps ?? DEFAULT_REPLAN_STEPS,
+    },
     cameras: robot.cameras ?? [
       { name: 'image', x: 0, y: 0, width: size.width, height: size.height, rotate180: false, fit: 'stretch' },
     ],

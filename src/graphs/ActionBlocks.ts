@@ -64,7 +64,13 @@ export class ActionBlocks {
   }
 
   /** Mixed attention: action queries see the first frame's tokens and all action tokens. */
-  #selfAttention(g: GraphBuilder, h: Value, layer: number, modulation: BlockModulation, kv: ChunkKeyValue): Value {
+  #selfAttention(
+    g: GraphBuilder,
+    h: Value,
+    layer: number,
+    modulation: BlockModulation,
+    kv: ChunkKeyValue,
+  ): Value {
     const { dims, weights, linears } = this;
     const block = `${EXPERT}.blocks.${layer}.self_attn`;
     const normed = layerNorm(g, h, modulation[1], modulation[0], dims.eps);

@@ -37,7 +37,8 @@ export class Weights {
   use(g: GraphBuilder, name: string, shape?: readonly number[]): Value {
     const tensor = this.stored(name);
     const type = ONNX_TYPE[tensor.dtype];
-    if (!type) throw new FastWamError(`tensor ${name}: expected a floating-point type, found ${tensor.dtype}`);
+    if (!type)
+      throw new FastWamError(`tensor ${name}: expected a floating-point type, found ${tensor.dtype}`);
     const location = relative(this.folder, tensor.file);
     if (location.startsWith('..') || isAbsolute(location)) {
       throw new FastWamError(`tensor ${name}: ${tensor.file} lies outside ${this.folder}`);

@@ -11,7 +11,8 @@ import { prefillGraph } from './prefill';
 import { vaeEncoderGraph } from './vaeEncoder';
 import { Weights } from './Weights';
 
-export type GraphName = 'vae_encoder' | 'context' | 'prefill' | 'expert';
+export const GRAPH_NAMES = ['vae_encoder', 'context', 'prefill', 'expert'] as const;
+export type GraphName = (typeof GRAPH_NAMES)[number];
 
 /** Which of the graphs of one name. The bundle's files hold `DEFAULT_VARIANT`. */
 export interface GraphVariant {

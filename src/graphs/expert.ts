@@ -97,12 +97,7 @@ export interface ExpertConstants {
 
 export function expertConstants(g: GraphBuilder, options: ExpertGraphOptions): ExpertConstants {
   const { dims, weights, linears, schedule } = options;
-  const rotary = rotaryValues(
-    g,
-    'action_rotary',
-    actionRotary(dims.horizon, dims.headDim),
-    dims.headDim / 2,
-  );
+  const rotary = rotaryValues(g, 'action_rotary', actionRotary(dims.horizon, dims.headDim), dims.headDim / 2);
   const typed = { cos: cast(g, rotary.cos, weights.compute), sin: cast(g, rotary.sin, weights.compute) };
   const table = timeModulations(
     weights,
@@ -137,7 +132,8 @@ export function beginStep(
   options: ExpertGraphOptions,
 ): StepStart {
   const { dims, weights } = options;
-  const row = (table: Value): Value => body.op('Gather', [table, iteration], { attributes: { axis: int(0) } });
+  const row = (table: Value): Value =>
+    body.op('Gather', [table, iteration], { attributes: { axis: int(0) } });
   const scaled = body.op('MatMul', [carried, row(inputs.beforeScale)]);
   const x = body.op('Add', [scaled, row(inputs.beforeShift)]);
   const index = row(inputs.index);

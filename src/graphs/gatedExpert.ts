@@ -93,7 +93,12 @@ function emitGatedLoop(
   const held = Array.from({ length: slots }, (_, s) => body.input(`held_${s}`, weights.compute, [t, d]));
   const step = beginStep(body, iteration, carried, inputs, constants, options);
   const encoded = constants.blocks.encode(body, cast(body, step.x, weights.compute));
-  const h0 = body.op('Where', [gate.resume, cast(body, gate.hidden, weights.compute), encoded], {}, weights.compute);
+  const h0 = body.op(
+    'Where',
+    [gate.resume, cast(body, gate.hidden, weights.compute), encoded],
+    {},
+    weights.compute,
+  );
 
   const flags = new RowFlags(body, iteration);
   const compute = flags.row(gate.subBlocks, slots);
@@ -141,9 +146,27 @@ function emitGatedLoop(
   body.yield(cast(body, body.op('Sub', [last, h0]), 'float32'), [t, d]);
   body.yield(stacked(hidden, gate.recordHidden, 'hidden'), ['states', t, d]);
   body.yield(stacked(next, gate.recordParts, 'parts'), ['slots', t, d]);
-  body.yield(flat(verdicts.map((v) => v.skip), 'bool'), [dims.layers]);
-  body.yield(flat(verdicts.map((v) => v.similarity), 'float32'), [dims.layers]);
-  body.yield(flat(verdicts.map((v) => v.deviation), 'float32'), [dims.layers]);
+  body.yield(
+    flat(
+      verdicts.map((v) => v.skip),
+      'bool',
+    ),
+    [dims.layers],
+  );
+  body.yield(
+    flat(
+      verdicts.map((v) => v.similarity),
+      'float32',
+    ),
+    [dims.layers],
+  );
+  body.yield(
+    flat(
+      verdicts.map((v) => v.deviation),
+      'float32',
+    ),
+    [dims.layers],
+  );
 
   const results = g.ops(
     'Loop',
@@ -293,10 +316,10 @@ class GatedBlocks {
       const [flag, slot] = [call.compute[j], call.held[j]];
       if (!flag || !slot) throw new Error(`sub-block ${j} has no flag`);
       const own = computed.inner(`${part}_${call.layer}`);
-      own.yield(
-        this.constants.blocks.contribution(own, part, h, call.layer, call.modulation, call.kv),
-        [t, d],
-      );
+      own.yield(this.constants.blocks.contribution(own, part, h, call.layer, call.modulation, call.kv), [
+        t,
+        d,
+      ]);
       const kept = computed.inner(`${part}_${call.layer}_held`);
       kept.yield(kept.op('Identity', [slot]), [t, d]);
       const contribution = computed.op(
@@ -311,10 +334,15 @@ class GatedBlocks {
     computed.yield(h, [t, d]);
     for (const contribution of contributions) computed.yield(contribution, [t, d]);
 
-    const [out, ...held] = g.ops('If', [call.skip], Array.from({ length: 4 }, () => compute), {
-      attributes: { then_branch: graph(skipped), else_branch: graph(computed) },
-      name: `block_${call.layer}`,
-    });
+    const [out, ...held] = g.ops(
+      'If',
+      [call.skip],
+      Array.from({ length: 4 }, () => compute),
+      {
+        attributes: { then_branch: graph(skipped), else_branch: graph(computed) },
+        name: `block_${call.layer}`,
+      },
+    );
     if (!out) throw new Error('a block has an output');
     return { h: out, held };
   }
@@ -343,7 +371,9 @@ function recordIf(
 ): Value {
   const [t, d] = shape;
   const kept = body.inner(`record_${name}`);
-  const rows = values.map((v) => kept.op('Unsqueeze', [cast(kept, v, 'float32'), kept.int64([0])], {}, 'float32'));
+  const rows = values.map((v) =>
+    kept.op('Unsqueeze', [cast(kept, v, 'float32'), kept.int64([0])], {}, 'float32'),
+  );
   kept.yield(concat(kept, rows, 0), [values.length, t, d]);
   const none = body.inner(`no_${name}`);
   const empty = none.initializer(`empty_${name}`, 'float32', [0, t, d], new Float32Array(0));

@@ -56,7 +56,10 @@ export function prefillGraph(dims: ModelDimensions, weights: Weights): GraphBuil
       value: g.input(contextName(stem, 'value', l), 'float32', ['n', inner]),
     })),
   );
-  const keyValues = prefill(g, dims, weights, latents, proprio, { video: text[0] ?? [], action: text[1] ?? [] });
+  const keyValues = prefill(g, dims, weights, latents, proprio, {
+    video: text[0] ?? [],
+    action: text[1] ?? [],
+  });
   keyValues.forEach((kv, l) => {
     const videoShape = [1, videoTokens(dims).count, inner];
     const contextShape = [1, dims.heads, 'm', dims.headDim];
@@ -166,7 +169,12 @@ class VideoBlocks {
   ) {
     this.#linears = new FloatLinears(weights);
     const { rows, columns } = videoTokens(dims);
-    const rotary = rotaryValues(g, 'video_rotary', videoRotary(rows, columns, dims.headDim), dims.headDim / 2);
+    const rotary = rotaryValues(
+      g,
+      'video_rotary',
+      videoRotary(rows, columns, dims.headDim),
+      dims.headDim / 2,
+    );
     this.#rotary = { cos: cast(g, rotary.cos, weights.compute), sin: cast(g, rotary.sin, weights.compute) };
     // First-frame tokens are clean: their timestep is 0, so the modulation is a constant of the weights.
     this.#modulation = timeModulations(weights, 'mixtures.video', [0], dims.layers, dims.freqDim);
@@ -220,7 +228,11 @@ class VideoBlocks {
       const out = this.#linears.apply(g, mixed, `${block}.self_attn.o`);
       const afterSelf = g.op('Add', [x, g.op('Mul', [out, gateA])]);
       const afterCross = g.op('Add', [afterSelf, this.#crossAttention(afterSelf, block, context)]);
-      const inner = this.#linears.apply(g, layerNorm(g, afterCross, scaleF, shiftF, dims.eps), `${block}.ffn.0`);
+      const inner = this.#linears.apply(
+        g,
+        layerNorm(g, afterCross, scaleF, shiftF, dims.eps),
+        `${block}.ffn.0`,
+      );
       const ffn = this.#linears.apply(g, geluTanh(g, inner), `${block}.ffn.2`);
       return g.op('Add', [afterCross, g.op('Mul', [ffn, gateF])]);
     };

@@ -7,10 +7,10 @@ import type { Weights } from './Weights';
 
 /** Per-channel statistics of Wan 2.2's latents. Source: `WanVideoVAE38` in `wan_video_vae.py`. */
 const LATENT_MEAN = [
-  -0.2289, -0.0052, -0.1323, -0.2339, -0.2799, 0.0174, 0.1838, 0.1557, -0.1382, 0.0542, 0.2813, 0.0891,
-  0.157, -0.0098, 0.0375, -0.1825, -0.2246, -0.1207, -0.0698, 0.5109, 0.2665, -0.2108, -0.2158, 0.2502,
-  -0.2055, -0.0322, 0.1109, 0.1567, -0.0729, 0.0899, -0.2799, -0.123, -0.0313, -0.1649, 0.0117, 0.0723,
-  -0.2839, -0.2083, -0.052, 0.3748, 0.0152, 0.1957, 0.1433, -0.2944, 0.3573, -0.0548, -0.1681, -0.0667,
+  -0.2289, -0.0052, -0.1323, -0.2339, -0.2799, 0.0174, 0.1838, 0.1557, -0.1382, 0.0542, 0.2813, 0.0891, 0.157,
+  -0.0098, 0.0375, -0.1825, -0.2246, -0.1207, -0.0698, 0.5109, 0.2665, -0.2108, -0.2158, 0.2502, -0.2055,
+  -0.0322, 0.1109, 0.1567, -0.0729, 0.0899, -0.2799, -0.123, -0.0313, -0.1649, 0.0117, 0.0723, -0.2839,
+  -0.2083, -0.052, 0.3748, 0.0152, 0.1957, 0.1433, -0.2944, 0.3573, -0.0548, -0.1681, -0.0667,
 ];
 const LATENT_STD = [
   0.4765, 1.0364, 0.4514, 1.1677, 0.5313, 0.499, 0.4818, 0.5013, 0.8158, 1.0344, 0.5894, 1.0901, 0.6885,
@@ -70,7 +70,12 @@ export class VaeEncoder {
         x = this.residualBlock(x, `encoder.downsamples.${s}.downsamples.${r}`);
       }
       if (shrinks) {
-        x = this.conv(x, `encoder.downsamples.${s}.downsamples.${RESIDUAL_BLOCKS}.resample.1`, [0, 0, 1, 1], 2);
+        x = this.conv(
+          x,
+          `encoder.downsamples.${s}.downsamples.${RESIDUAL_BLOCKS}.resample.1`,
+          [0, 0, 1, 1],
+          2,
+        );
         height /= 2;
         width /= 2;
       }
@@ -129,8 +134,16 @@ export class VaeEncoder {
   private residualBlock(x: Value, name: string): Value {
     const [outChannels = 0, inChannels = 0] = this.weights.stored(`${name}.residual.2.weight`).shape;
     const identity = inChannels === outChannels ? x : this.conv(x, `${name}.shortcut`, 0);
-    const inner = this.conv(this.normSilu(x, `${name}.residual.0.gamma`, inChannels), `${name}.residual.2`, 1);
-    const y = this.conv(this.normSilu(inner, `${name}.residual.3.gamma`, outChannels), `${name}.residual.6`, 1);
+    const inner = this.conv(
+      this.normSilu(x, `${name}.residual.0.gamma`, inChannels),
+      `${name}.residual.2`,
+      1,
+    );
+    const y = this.conv(
+      this.normSilu(inner, `${name}.residual.3.gamma`, outChannels),
+      `${name}.residual.6`,
+      1,
+    );
     return this.g.op('Add', [y, identity]);
   }
 

@@ -182,6 +182,17 @@ export class FastWamModel {
     return true;
   }
 
+  /** Runs everything once on zeros, so that the first chunk is as fast as the others. */
+  async warmUp(): Promise<void> {
+    const { height, width, proprioDim, textDim, contextLength } = this.bundle.dimensions;
+    const { horizon, actionDim } = this.shape;
+    const latents = await this.encode(new Uint8Array(height * width * 3));
+    const text = { key: '', rows: new Float32Array(contextLength * textDim), tokens: contextLength };
+    const binding = await this.prefill(latents, new Float32Array(proprioDim), text);
+    await this.expert(binding).fullSteps(new Float32Array(horizon * actionDim), [{ index: 0 }]);
+    this.#contexts.delete(text.key);
+  }
+
   async release(): Promise<void> {
     const { vae, context, prefill, expert } = this.sessions;
     for (const session of [vae, context, prefill, expert]) await session?.release();

@@ -130,16 +130,7 @@ export class OrtExpert implements Expert {
       gate_tau_dev: t.tensor('float32', Float32Array.of(gate.tauDev), []),
       gate_epsilon: t.tensor('float32', Float32Array.of(gate.epsilon), []),
     };
-    const fetches = [
-      'x_out',
-      'xs',
-      'vs',
-      'residuals',
-      'hidden_states',
-      'skipped',
-      'similarity',
-      'deviation',
-    ];
+    const fetches = ['x_out', 'xs', 'vs', 'residuals', 'hidden_states', 'skipped', 'similarity', 'deviation'];
     const out = await this.#run(feeds, fetches);
     return {
       ...fullRun(out),
@@ -168,10 +159,18 @@ export class OrtExpert implements Expert {
     return {
       count: make.tensor('int64', BigInt64Array.of(BigInt(count)), []),
       x: make.tensor('float32', x, [t, a]),
-      index: make.tensor('int64', BigInt64Array.from(steps, (s) => BigInt(s.index)), [count]),
+      index: make.tensor(
+        'int64',
+        BigInt64Array.from(steps, (s) => BigInt(s.index)),
+        [count],
+      ),
       before_scale: make.tensor('float32', scale, [count, a, a]),
       before_shift: make.tensor('float32', shift, [count, t, a]),
-      delta: make.tensor('float32', Float32Array.from(steps, (s) => delta[s.index] ?? Number.NaN), [count]),
+      delta: make.tensor(
+        'float32',
+        Float32Array.from(steps, (s) => delta[s.index] ?? Number.NaN),
+        [count],
+      ),
     };
   }
 

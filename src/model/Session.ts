@@ -36,7 +36,8 @@ export class Session {
     if (provider === 'cuda') session.use_device_allocator_for_initializers = '1';
     try {
       const created = await ort.InferenceSession.create(graph, {
-        executionProviders: provider === 'cuda' ? [{ name: 'cuda', deviceId: options.device }, 'cpu'] : ['cpu'],
+        executionProviders:
+          provider === 'cuda' ? [{ name: 'cuda', deviceId: options.device }, 'cpu'] : ['cpu'],
         graphOptimizationLevel: 'all',
         interOpNumThreads: 1,
         ...(options.threads > 0 ? { intraOpNumThreads: options.threads } : {}),

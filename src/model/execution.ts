@@ -8,7 +8,12 @@ export interface ExecutionOptions {
   readonly threads: number;
 }
 
-export const DEFAULT_EXECUTION: ExecutionOptions = { provider: 'cpu', device: 0, precision: 'fp32', threads: 0 };
+export const DEFAULT_EXECUTION: ExecutionOptions = {
+  provider: 'cpu',
+  device: 0,
+  precision: 'fp32',
+  threads: 0,
+};
 
 /** A sentence if precision and provider do not go together. */
 export function refuseExecution(options: ExecutionOptions): string | undefined {

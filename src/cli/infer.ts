@@ -1,0 +1,58 @@
+import type { Command } from 'commander';
+import { inferRecorded } from '../policy/inferRecorded';
+import {
+  addExecutionOptions,
+  addPolicyOptions,
+  readExecutionOptions,
+  readPolicyOptions,
+  wholeNumber,
+} from './policyOptions';
+import type { ExecutionFlags, PolicyOptions } from './policyOptions';
+import { UsageError } from '../errors';
+
+interface InferFlags extends PolicyOptions, ExecutionFlags {
+  readonly bundle: string;
+  readonly inputs: string;
+  readonly instruction: string;
+  readonly noise: string;
+  readonly seed: string;
+  readonly out: string;
+}
+
+/** `fastwam infer` */
+export function inferCommand(program: Command): Command {
+  const command = program
+    .command('infer')
+    .description('compute the action chunks of one episode from a file of observations')
+    .requiredOption('--bundle <dir>', 'a bundle')
+    .requiredOption('--inputs <file>', 'safetensors with images, proprio and optionally noise')
+    .requiredOption('--instruction <text>', 'the bare task')
+    .option('--noise <mode>', 'fixed: the same for every chunk; fresh: seed + chunk number', 'fixed')
+    .option('--seed <n>', 'seed of the noise', '42')
+    .requiredOption('--out <file>', 'safetensors with action, velocity, latents, computed, refreshed');
+  addPolicyOptions(command, 'none');
+  addExecutionOptions(command);
+  return command.action(async (flags: InferFlags) => {
+    const { policy, values } = readPolicyOptions(flags);
+    if (flags.noise !== 'fixed' && flags.noise !== 'fresh') {
+      throw new UsageError(`--noise ${flags.noise}: expected fixed or fresh`);
+    }
+    const settings = {
+      policy: policy.name,
+      values,
+      noise: flags.noise,
+      seed: wholeNumber('--seed', flags.seed),
+    } as const;
+    const { chunks, notices } = await inferRecorded({
+      ...flags,
+      settings,
+      execution: readExecutionOptions(flags),
+    });
+    for (const notice of notices) process.stderr.write(`${notice}\n`);
+    const refreshes = chunks.filter((c) => c.report.refreshed).length;
+    const stacks = chunks.reduce((n, c) => n + c.report.stackEvaluations, 0);
+    process.stdout.write(
+      `${chunks.length} chunks, ${refreshes} refreshes, ${stacks.toFixed(1)} stack evaluations -> ${flags.out}\n`,
+    );
+  });
+}

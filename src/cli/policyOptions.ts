@@ -1,0 +1,83 @@
+import type { Command } from 'commander';
+import { parseSetting } from '../cache/fieldValues';
+import type { FieldValue } from '../cache/fieldValues';
+import { POLICIES, policyNamed } from '../cache/registry';
+import type { CachePolicy } from '../cache/types';
+import { UsageError } from '../errors';
+import type { ExecutionOptions } from '../model/execution';
+
+/** Options by which every command names a policy and its settings. */
+export interface PolicyOptions {
+  readonly policy: string;
+  readonly refresh?: string;
+  readonly range?: string;
+  readonly set: readonly string[];
+}
+
+const collect = (value: string, previous: readonly string[]): string[] => [...previous, value];
+
+/** Adds `--policy`, `--refresh`, `--range` and `--set`. */
+export function addPolicyOptions(command: Command, defaultPolicy: string): Command {
+  return command
+    .option('--policy <name>', `cache policy: ${POLICIES.map((p) => p.name).join(', ')}`, defaultPolicy)
+    .option('--refresh <R>', 'refresh interval in chunks; short for --set refresh_interval=R')
+    .option('--range <a:b>', 'first and last reused step; short for --set range=a:b')
+    .option('--set <name=value>', "one of the policy's settings; may be repeated", collect, []);
+}
+
+/** The policy and the settings given for it, spelling checked; limits are checked against the model. */
+export function readPolicyOptions(options: PolicyOptions): {
+  policy: CachePolicy;
+  values: Record<string, FieldValue>;
+} {
+  const policy = policyNamed(options.policy);
+  const texts = [...options.set];
+  if (options.refresh !== undefined) texts.push(`refresh_interval=${options.refresh}`);
+  if (options.range !== undefined) texts.push(`range=${options.range}`);
+  return {
+    policy,
+    values: Object.fromEntries(texts.map((text) => parseSetting(policy.name, policy.fields, text))),
+  };
+}
+
+/** Options by which every command chooses how the model runs. */
+export interface ExecutionFlags {
+  readonly provider: string;
+  readonly device: string;
+  readonly precision: string;
+  readonly threads: string;
+}
+
+/** Adds `--provider`, `--device`, `--precision` and `--threads`. */
+export function addExecutionOptions(command: Command): Command {
+  return command
+    .option('--provider <name>', 'cpu, cuda or auto', 'cpu')
+    .option('--device <n>', 'CUDA device', '0')
+    .option('--precision <name>', 'fp32; int8 on the CPU; fp16, bf16 on CUDA', 'fp32')
+    .option('--threads <n>', 'threads of one model; 0 = one for each core', '0');
+}
+
+/** @throws UsageError for a value that cannot be meant */
+export function readExecutionOptions(flags: ExecutionFlags): ExecutionOptions {
+  return {
+    provider: oneOf('--provider', flags.provider, ['cpu', 'cuda', 'auto']),
+    precision: oneOf('--precision', flags.precision, ['fp32', 'fp16', 'bf16', 'int8']),
+    device: wholeNumber('--device', flags.device),
+    threads: wholeNumber('--threads', flags.threads),
+  };
+}
+
+function oneOf<T extends string>(flag: string, value: string, known: readonly T[]): T {
+  const found = known.find((k) => k === value);
+  if (found === undefined) throw new UsageError(`${flag} ${value}: expected ${known.join(', ')}`);
+  return found;
+}
+
+/** A whole number of at least 0. */
+export function wholeNumber(flag: string, value: string): number {
+  const number = Number(value);
+  if (!Number.isSafeInteger(number) || number < 0 || value.trim() === '') {
+    throw new UsageError(`${flag} ${value}: expected a whole number of at least 0`);
+  }
+  return number;
+}

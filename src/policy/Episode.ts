@@ -1,0 +1,223 @@
+import type { TaskContext } from '../bundle/Bundle';
+import { policyNamed } from '../cache/registry';
+import { resolveSettings } from '../cache/fieldValues';
+import type { FieldTable, FieldValues } from '../cache/fields';
+import type { CachePolicy, CacheState, ChunkOutcome } from '../cache/types';
+import { ChunkDiscarded, InputError, messageOf } from '../errors';
+import type { FastWamModel } from '../model/FastWamModel';
+import { composeImage } from '../observation/compose';
+import { decodeCompressedImage } from '../observation/decodeCompressedImage';
+import { decodeImage } from '../observation/decodeImage';
+import type { RgbImage } from '../observation/types';
+import { chunkNoise } from '../sampler/noise';
+import { ActionTransform, ProprioTransform } from './actions';
+import type { ActionChunk, InferOptions, Observation, PolicySettings, RawFrame } from './types';
+
+const SUB_BLOCKS = 3;
+
+type Settings = FieldValues<FieldTable>;
+
+/** A policy and its state in this episode. */
+interface Cache {
+  readonly policy: CachePolicy;
+  readonly state: CacheState<Settings>;
+}
+
+/**
+ * One stream of chunks: episode and chunk numbers, and the cache. Observation -> normalise -> model with cache ->
+ * denormalise -> action chunk. A chunk that fails or is discarded changes nothing, and its number is used again.
+ */
+export class Episode {
+  readonly #actions: ActionTransform;
+  readonly #proprio: ProprioTransform;
+  #episode = 0;
+  #chunk = 0;
+  #instruction: string | undefined;
+  #cache: Cache | undefined;
+  #sampler: string | undefined;
+  #context: { readonly task: string; readonly context: TaskContext } | undefined;
+  /** moves on at every reset, so that a chunk in flight notices */
+  #generation = 0;
+
+  constructor(private readonly model: FastWamModel) {
+    this.#actions = new ActionTransform(model.bundle);
+    this.#proprio = new ProprioTransform(model.bundle);
+  }
+
+  /** Starts the next episode: empty cache, chunk 0. A chunk in flight is discarded. */
+  reset(): void {
+    this.#generation += 1;
+    if (this.#chunk > 0) this.#episode += 1;
+    this.#chunk = 0;
+    this.#instruction = undefined;
+    this.#cache?.state.clear('first_chunk');
+  }
+
+  /**
+   * The next chunk. A new instruction starts a new episode.
+   * @throws InputError for an observation or settings that do not fit; ChunkDiscarded after a reset
+   */
+  async infer(
+    observation: Observation,
+    settings: PolicySettings,
+    options: InferOptions = {},
+  ): Promise<ActionChunk> {
+    const started = performance.now();
+    const { instruction } = observation;
+    const context = this.#contextOf(instruction);
+    const policy = policyNamed(settings.policy);
+    const values = this.#resolve(policy, settings);
+    const proprio = this.#proprio.apply(observation.proprio);
+    if (this.#instruction !== undefined && this.#instruction !== instruction) this.reset();
+    const generation = this.#generation;
+
+    const image = await this.#compose(observation);
+    const decoded = performance.now();
+    const latents = await this.model.encode(image);
+    const encoded = performance.now();
+    const binding = await this.model.prefill(latents, proprio, context);
+    const prefilled = performance.now();
+
+    await this.model.ensureGrain(policy.grain(values));
+    const cache = this.#cacheFor(policy, settings);
+    const { state } = cache;
+    const expert = this.model.expert(binding);
+    const expertStarted = performance.now();
+    let outcome: ChunkOutcome;
+    try {
+      outcome = await state.run(
+        {
+          chunk: this.#chunk,
+          time: observation.stamp,
+          noise: options.noise ?? this.#noise(settings),
+          proprio,
+          latents,
+          latentShape: this.model.latentShape,
+          ...(options.recordResiduals ? { recordResiduals: true } : {}),
+        },
+        values,
+        expert,
+      );
+      const expertEnded = performance.now();
+      const { actions, clamped } = this.#actions.apply(outcome.x);
+      if (generation !== this.#generation) {
+        throw new ChunkDiscarded('the episode was reset while this chunk was computed');
+      }
+      state.commit();
+      this.#cache = cache;
+      this.#sampler = samplerKey(settings);
+      const chunk: ActionChunk = {
+        episode: this.#episode,
+        chunk: this.#chunk,
+        instruction,
+        stamp: observation.stamp,
+        actions,
+        normalised: outcome.x,
+        velocity: outcome.velocity,
+        latents,
+        clamped,
+        report: this.#report(policy, values, outcome, state),
+        times: {
+          decode: (decoded - started) / 1000,
+          vae: (encoded - decoded) / 1000,
+          prefill: (prefilled - encoded) / 1000,
+          expert: (expertEnded - expertStarted) / 1000,
+          expertRuntime: expert.counters.seconds,
+          total: (performance.now() - started) / 1000,
+        },
+        ...(outcome.residuals ? { residuals: outcome.residuals } : {}),
+      };
+      this.#chunk += 1;
+      this.#instruction = instruction;
+      return chunk;
+    } catch (error) {
+      state.discard();
+      throw error;
+    }
+  }
+
+  #contextOf(task: string): TaskContext {
+    if (this.#context?.task !== task) {
+      this.#context = { task, context: this.model.bundle.context(task) };
+    }
+    return this.#context.context;
+  }
+
+  #resolve(policy: CachePolicy, settings: PolicySettings): Settings {
+    const { shape, schedule } = this.model;
+    const values = resolveSettings(policy.name, policy.fields, settings.values, { shape, schedule });
+    const refusal = policy.refuse(values, shape, schedule);
+    if (refusal) throw new InputError(refusal);
+    return values;
+  }
+
+  /** The cache for this chunk: a change of policy or sampler empties it within the episode. */
+  #cacheFor(policy: CachePolicy, settings: PolicySettings): Cache {
+    const started = this.#chunk > 0;
+    if (this.#cache?.policy === policy) {
+      if (started && this.#sampler !== samplerKey(settings)) this.#cache.state.clear('sampler_changed');
+      return this.#cache;
+    }
+    const state = policy.createState(this.model.shape, this.model.schedule);
+    if (started) state.clear('policy_changed');
+    return { policy, state };
+  }
+
+  #noise(settings: PolicySettings): Float32Array {
+    const { horizon, actionDim } = this.model.shape;
+    return chunkNoise(settings.noise, settings.seed, this.#chunk, horizon * actionDim);
+  }
+
+  async #compose(observation: Observation): Promise<Uint8Array> {
+    if (observation.image) return observation.image;
+    const { cameras, dimensions } = { ...observation, dimensions: this.model.bundle.dimensions };
+    if (!cameras) throw new InputError('an observation needs a composed image or the frames of its cameras');
+    const frames = new Map<string, RgbImage>();
+    for (const { name } of this.model.bundle.manifest.cameras) {
+      const frame = cameras.get(name);
+      if (frame) frames.set(name, await decodeFrame(name, frame));
+    }
+    return composeImage(this.model.bundle.manifest.cameras, dimensions, frames);
+  }
+
+  #report(
+    policy: CachePolicy,
+    values: Settings,
+    outcome: ChunkOutcome,
+    state: CacheState<Settings>,
+  ): ActionChunk['report'] {
+    const settings: { refresh_interval?: number; range?: readonly [number, number] } = values as object;
+    const { steps, layers } = this.model.shape;
+    return {
+      policy: policy.name,
+      refreshInterval: settings.refresh_interval ?? 0,
+      range: settings.range ?? [0, 0],
+      refreshed: outcome.refreshed,
+      reason: outcome.reason,
+      fullSteps: outcome.fullSteps,
+      reusedSteps: outcome.reusedSteps,
+      stackEvaluations: outcome.stackEvaluations,
+      computedSubBlocks: outcome.computedSubBlocks,
+      totalSubBlocks: steps * layers * SUB_BLOCKS,
+      computed: outcome.computed,
+      computedShape: outcome.computedShape,
+      gateSeconds: outcome.gateSeconds,
+      signals: outcome.signals,
+      fallbacks: outcome.fallbacks,
+      bytes: state.bytes,
+    };
+  }
+}
+
+const samplerKey = ({ noise, seed }: PolicySettings): string => `${noise}:${seed}`;
+
+/** A frame as RGB; the camera's name goes into the error of one that cannot be read. */
+async function decodeFrame(camera: string, frame: RawFrame): Promise<RgbImage> {
+  try {
+    return frame.kind === 'raw' ? decodeImage(frame) : await decodeCompressedImage(frame);
+  } catch (error) {
+    throw new InputError(`camera ${camera}: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,154 @@
+import { extname, join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { Bundle } from '../bundle/Bundle';
+import type { Grain } from '../cache/types';
+import {
+  ChunkDiscarded,
+  FastWamError,
+  FileFormatError,
+  InputError,
+  ProviderError,
+  UsageError,
+} from '../errors';
+import { DEFAULT_EXECUTION } from '../model/execution';
+import type { ExecutionOptions } from '../model/execution';
+import type { ActionChunk, InferOptions, Observation, PolicySettings } from './types';
+import type { LoadReport, WorkerMethods, WorkerRequest, WorkerResponse } from './workerMessages';
+
+export interface LoadOptions {
+  readonly execution?: Partial<ExecutionOptions>;
+  /** what the cache policies to come will need; loaded later where it is not given */
+  readonly grain?: Grain;
+}
+
+interface Pending {
+  readonly resolve: (value: never) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/**
+ * A loaded policy. The model lives in a worker thread, so that no call here blocks the event loop; one client
+ * serves any number of episodes.
+ */
+export class PolicyClient {
+  #nextRequest = 0;
+  #nextEpisode = 0;
+  readonly #pending = new Map<number, Pending>();
+  #closed: Promise<void> | undefined;
+  readonly #exited: Promise<void>;
+
+  private constructor(
+    readonly bundle: Bundle,
+    private readonly worker: Worker,
+  ) {
+    worker.on('message', (response: WorkerResponse) => this.#settle(response));
+    worker.on('error', (error) => this.#failAll(error instanceof Error ? error : new Error(String(error))));
+    this.#exited = new Promise((resolve) => {
+      worker.once('exit', () => {
+        this.#failAll(new FastWamError('the inference worker has ended'));
+        resolve();
+      });
+    });
+  }
+
+  /**
+   * Loads a bundle in a new worker and warms it up.
+   * @throws FileFormatError, ProviderError
+   */
+  static async load(
+    folder: string,
+    options: LoadOptions = {},
+  ): Promise<PolicyClient & { readonly loaded: LoadReport }> {
+    const client = new PolicyClient(Bundle.open(folder), startWorker());
+    try {
+      const execution = { ...DEFAULT_EXECUTION, ...options.execution };
+      const loaded = await client.#call('load', client.bundle.folder, execution, options.grain ?? 'stack');
+      return Object.assign(client, { loaded });
+    } catch (error) {
+      await client.close();
+      throw error;
+    }
+  }
+
+  /** Opens a stream of chunks with a cache of its own. */
+  async createEpisode(): Promise<EpisodeHandle> {
+    const id = this.#nextEpisode++;
+    await this.#call('openEpisode', id);
+    return {
+      infer: (observation, settings, inferOptions = {}) =>
+        this.#call('infer', id, observation, settings, inferOptions),
+      reset: () => this.#call('reset', id),
+      close: () => this.#call('closeEpisode', id),
+    };
+  }
+
+  /** Lets the call in progress finish, releases the model and ends the worker. */
+  close(): Promise<void> {
+    this.#closed ??= this.#call('stop')
+      .catch(() => undefined)
+      .then(() => this.#exited);
+    return this.#closed;
+  }
+
+  #call<M extends keyof WorkerMethods>(
+    method: M,
+    ...args: Parameters<WorkerMethods[M]>
+  ): Promise<ReturnType<WorkerMethods[M]>> {
+    if (this.#closed) return Promise.reject(new FastWamError('the policy is closed'));
+    const id = this.#nextRequest++;
+    return new Promise((resolve, reject) => {
+      this.#pending.set(id, { resolve, reject });
+      this.worker.postMessage({ id, method, args } as unknown as WorkerRequest);
+    });
+  }
+
+  #settle(response: WorkerResponse): void {
+    const pending = this.#pending.get(response.id);
+    this.#pending.delete(response.id);
+    if ('error' in response) pending?.reject(revive(response.error));
+    else pending?.resolve(response.result as never);
+  }
+
+  #failAll(error: Error): void {
+    for (const { reject } of this.#pending.values()) reject(error);
+    this.#pending.clear();
+  }
+}
+
+/** One robot's stream of chunks. */
+export interface EpisodeHandle {
+  /** The next chunk of the running episode; a new instruction starts a new one. */
+  infer(observation: Observation, settings: PolicySettings, options?: InferOptions): Promise<ActionChunk>;
+  /** Starts the next episode; the chunk in flight is discarded (its promise rejects with ChunkDiscarded). */
+  reset(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** From compiled code the worker is the compiled file beside this one; from TypeScript it goes through ts-node. */
+function startWorker(): Worker {
+  const extension = extname(__filename);
+  const execArgv = extension === '.ts' ? ['-r', 'ts-node/register/transpile-only'] : [];
+  return new Worker(join(__dirname, `inferenceWorker${extension}`), { execArgv });
+}
+
+/** An error that crossed the thread boundary, in its own class again. */
+function revive({ kind, message }: { kind: string; message: string }): Error {
+  switch (kind) {
+    case 'FileFormatError': {
+      const at = message.indexOf(': ');
+      return new FileFormatError(message.slice(0, at), message.slice(at + 2));
+    }
+    case 'InputError':
+      return new InputError(message);
+    case 'ChunkDiscarded':
+      return new ChunkDiscarded(message);
+    case 'ProviderError':
+      return new ProviderError(message);
+    case 'UsageError':
+      return new UsageError(message);
+    case 'FastWamError':
+      return new FastWamError(message);
+    default:
+      return new Error(message);
+  }
+}

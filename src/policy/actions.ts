@@ -1,0 +1,85 @@
+import type { Bundle } from '../bundle/Bundle';
+import type { BundleManifest } from '../bundle/schema';
+import { InputError } from '../errors';
+import { normaliserOf } from '../formats/normaliser';
+
+type GripperRule = BundleManifest['actions']['gripper'][number];
+
+/** From the network's actions to the robot's: statistics, gripper rule, limits. */
+export class ActionTransform {
+  readonly #denormalise: (y: Float32Array) => Float32Array;
+  readonly #gripper: readonly GripperRule[];
+  readonly #min: Float32Array;
+  readonly #max: Float32Array;
+
+  constructor(bundle: Bundle) {
+    const { normaliser, gripper, limits } = bundle.manifest.actions;
+    const scaling = normaliserOf(normaliser);
+    this.#denormalise = (y) => (normaliser.mode === 'none' ? y.slice() : scaling.denormalise(y));
+    this.#gripper = gripper;
+    const bounds = limits === null || limits === 'none' ? {} : limits;
+    const { actionDim } = bundle.dimensions;
+    const filled = (values: readonly (number | null)[] | undefined, open: number): Float32Array =>
+      Float32Array.from({ length: actionDim }, (_, i) => values?.[i] ?? open);
+    this.#min = filled(bounds.min, -Infinity);
+    this.#max = filled(bounds.max, Infinity);
+  }
+
+  /**
+   * @param normalised [T, a]
+   * @returns physical actions [T, a], and how many values the limits cut
+   * @throws InputError if a value is not finite: such a chunk must never reach a robot
+   */
+  apply(normalised: Float32Array): { actions: Float32Array; clamped: number } {
+    const actions = this.#denormalise(normalised);
+    const width = this.#min.length;
+    for (const { index, rule, binarize } of this.#gripper) {
+      for (let i = index; i < actions.length; i += width) {
+        const g = actions[i] ?? Number.NaN;
+        const turned = rule === 'libero' ? -(2 * g - 1) : g;
+        actions[i] = binarize ? Math.sign(turned) : turned;
+      }
+    }
+    let clamped = 0;
+    actions.forEach((value, i) => {
+      if (!Number.isFinite(value)) {
+        throw new InputError(
+          `the model gave ${value} for action dimension ${i % width} of step ${Math.floor(i / width)}`,
+        );
+      }
+      const [low, high] = [this.#min[i % width] ?? -Infinity, this.#max[i % width] ?? Infinity];
+      const within = Math.min(Math.max(value, low), high);
+      if (within !== value) {
+        clamped += 1;
+        actions[i] = within;
+      }
+    });
+    return { actions, clamped };
+  }
+}
+
+/** From the robot's proprioception to the network's. */
+export class ProprioTransform {
+  readonly #normalise: (x: ArrayLike<number>) => Float32Array;
+  readonly #names: readonly string[];
+
+  constructor(bundle: Bundle) {
+    const { normaliser, names } = bundle.manifest.proprio;
+    const scaling = normaliserOf(normaliser);
+    this.#normalise = (x) => (normaliser.mode === 'none' ? Float32Array.from(x) : scaling.normalise(x));
+    this.#names = names;
+  }
+
+  /** @throws InputError for a wrong length or a value that is not finite, by name */
+  apply(physical: ArrayLike<number>): Float32Array {
+    if (physical.length !== this.#names.length) {
+      throw new InputError(`proprioception: expected ${this.#names.length} values, got ${physical.length}`);
+    }
+    for (let i = 0; i < physical.length; i++) {
+      if (!Number.isFinite(physical[i])) {
+        throw new InputError(`proprioception: ${this.#names[i] ?? i} is ${physical[i] ?? 'missing'}`);
+      }
+    }
+    return this.#normalise(physical);
+  }
+}

@@ -1,0 +1,38 @@
+import type { ExecutionOptions } from '../model/execution';
+import { RecordedInputs, writeChunks } from './recordedEpisode';
+import { PolicyClient } from './PolicyClient';
+import { settingsWarning } from './settingsWarning';
+import type { ActionChunk, PolicySettings } from './types';
+
+export interface InferRecordedOptions {
+  readonly bundle: string;
+  readonly inputs: string;
+  readonly instruction: string;
+  readonly settings: PolicySettings;
+  readonly execution: ExecutionOptions;
+  readonly out: string;
+}
+
+/** Runs one recorded episode through the policy and writes its chunks. */
+export async function inferRecorded(
+  options: InferRecordedOptions,
+): Promise<{ chunks: ActionChunk[]; notices: string[] }> {
+  const client = await PolicyClient.load(options.bundle, { execution: options.execution });
+  try {
+    const notices = [...client.loaded.notices];
+    const warning = settingsWarning(client.bundle, options.settings);
+    if (warning) notices.push(warning);
+    const inputs = new RecordedInputs(options.inputs, client.bundle);
+    const episode = await client.createEpisode();
+    const chunks: ActionChunk[] = [];
+    for (let i = 0; i < inputs.chunks; i++) {
+      const noise = inputs.noise(i);
+      const observation = inputs.observation(i, options.instruction);
+      chunks.push(await episode.infer(observation, options.settings, noise ? { noise } : {}));
+    }
+    writeChunks(options.out, chunks, client.bundle.dimensions);
+    return { chunks, notices };
+  } finally {
+    await client.close();
+  }
+}

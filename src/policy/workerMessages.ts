@@ -1,0 +1,37 @@
+import type { Grain } from '../cache/types';
+import type { ExecutionOptions } from '../model/execution';
+import type { ActionChunk, InferOptions, Observation, PolicySettings } from './types';
+
+/** What the main thread can ask of the inference worker. */
+export interface WorkerMethods {
+  load: (bundle: string, execution: ExecutionOptions, grain: Grain) => LoadReport;
+  openEpisode: (id: number) => void;
+  infer: (
+    id: number,
+    observation: Observation,
+    settings: PolicySettings,
+    options: InferOptions,
+  ) => ActionChunk;
+  reset: (id: number) => void;
+  closeEpisode: (id: number) => void;
+  stop: () => void;
+}
+
+export interface LoadReport {
+  readonly provider: 'cpu' | 'cuda';
+  readonly seconds: number;
+  /** what a user should know, one line each */
+  readonly notices: readonly string[];
+}
+
+export type WorkerRequest = {
+  [M in keyof WorkerMethods]: {
+    readonly id: number;
+    readonly method: M;
+    readonly args: Parameters<WorkerMethods[M]>;
+  };
+}[keyof WorkerMethods];
+
+export type WorkerResponse =
+  | { readonly id: number; readonly result: unknown }
+  | { readonly id: number; readonly error: { readonly kind: string; readonly message: string } };
