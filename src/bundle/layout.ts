@@ -412,15 +412,16 @@ function headsOf(
   return { heads: h, headDim: d };
 }
 
-/** One more than the highest block number, so that a hole is found as a missing tensor. */
+/** How many blocks there are from 0 without a hole; a block counts if any of its tensors is there. */
 function countLayers(policy: TensorFile): number {
-  let layers = 1;
+  const blocks = new Set<number>();
   for (const name of policy.tensors.keys()) {
     const digits = /^mixtures\.action\.blocks\.([0-9]{1,6})\./.exec(name)?.[1];
-    if (digits !== undefined) layers = Math.max(layers, Number(digits) + 1);
+    if (digits !== undefined) blocks.add(Number(digits));
   }
-  // A hostile name must not make a table of millions of tensors.
-  return Math.min(layers, policy.tensors.size);
+  let layers = 0;
+  while (blocks.has(layers)) layers++;
+  return layers;
 }
 
 /** The shape of a tensor of known rank; its numbers are positive. */
