@@ -14,7 +14,13 @@ const sizes = {
   height: size,
   width: size,
   action_dim: size,
-  proprio_dim: z.number().int().nonnegative(),
+  /** null or 0: the model takes no proprioception */
+  proprio_dim: z
+    .number()
+    .int()
+    .nonnegative()
+    .nullable()
+    .transform((dim) => dim ?? 0),
   horizon: size,
   layers: size,
   heads: size,
