@@ -1,5 +1,5 @@
 import { InputError } from '../errors';
-import type { ChunkContext, ChunkOutcome, Expert, ExpertShape, FullRun } from './types';
+import type { ChunkContext, ChunkOutcome, ComputedShape, Expert, ExpertShape, FullRun } from './types';
 
 /** The three sub-blocks of a block: self-attention, cross-attention, FFN. */
 export const SUB_BLOCKS = 3;
@@ -12,6 +12,8 @@ export interface StepRun {
   readonly velocity: Float32Array;
   /** 1 where the stack ran, [steps] */
   readonly computed: Uint8Array;
+  /** the same in finer grain, where a policy decides below the whole stack */
+  readonly finer?: { readonly computed: Uint8Array; readonly shape: ComputedShape };
   readonly computedSubBlocks: number;
   /** hL - h0 of the full steps by step index, as far as it was recorded */
   readonly residuals: ReadonlyMap<number, Float32Array>;
@@ -105,8 +107,8 @@ export function outcomeOf(
   return {
     x: run.x,
     velocity: run.velocity,
-    computed: run.computed,
-    computedShape: 'steps',
+    computed: run.finer?.computed ?? run.computed,
+    computedShape: run.finer?.shape ?? 'steps',
     refreshed: verdict.reason !== '',
     reason: verdict.reason,
     fullSteps,
