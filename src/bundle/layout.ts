@@ -224,7 +224,7 @@ export function checkTensors(file: TensorFile, needed: TensorShapes, unneeded: T
   }
 }
 
-/** The keys of a configuration file (as in `fastwam synth --config`) that the dimensions have. */
+/** The keys that the dimensions have in a configuration file (`--config`). */
 export const CONFIG_KEYS = {
   height: 'height',
   width: 'width',
@@ -249,17 +249,6 @@ export const CONFIG_KEYS = {
   vaeSpatialFactor: 'vae_spatial_factor',
   eps: 'eps',
 } as const satisfies Record<keyof ModelDimensions, string>;
-
-/** A configuration's entries that are dimensions, under the keys of the file. */
-export type ConfiguredDimensions = {
-  readonly [K in keyof ModelDimensions as (typeof CONFIG_KEYS)[K]]?: ModelDimensions[K] | undefined;
-};
-
-/** The dimensions that a configuration states; its other keys are passed over. */
-export function configuredDimensions(config: ConfiguredDimensions): Partial<ModelDimensions> {
-  const given = Object.entries(CONFIG_KEYS).map(([name, key]) => [name, config[key]] as const);
-  return Object.fromEntries(given.filter(([, value]) => value !== undefined));
-}
 
 /**
  * The dimensions of a checkpoint: sizes are read off the weights, and `config` supplies what weights do not say

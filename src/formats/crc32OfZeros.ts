@@ -12,12 +12,23 @@ type BitMatrix = Uint32Array;
  */
 export function crc32OfZeros(length: number): number {
   let register = 0xffffffff;
-  let power = zeroByte();
-  for (let rest = length; rest > 0; rest = Math.floor(rest / 2)) {
-    if (rest % 2 === 1) register = apply(power, register);
-    power = power.map((column) => apply(power, column));
+  for (let rest = length, i = 0; rest > 0; rest = Math.floor(rest / 2), i++) {
+    if (rest % 2 === 1) register = apply(power(i), register);
   }
   return ~register >>> 0;
+}
+
+/** Entry i: what 2^i zero bytes do to the register. */
+const powers: BitMatrix[] = [];
+
+function power(i: number): BitMatrix {
+  let matrix = powers[i];
+  if (matrix === undefined) {
+    const half = i === 0 ? undefined : power(i - 1);
+    matrix = half ? half.map((column) => apply(half, column)) : zeroByte();
+    powers[i] = matrix;
+  }
+  return matrix;
 }
 
 /** What one zero byte does to the register. */

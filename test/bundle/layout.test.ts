@@ -1,15 +1,14 @@
-import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { FileFormatError, UsageError } from '../../src/errors';
 import { policyTensors, vaeTensors } from '../../src/bundle/checkpointFiles';
 import {
   completeDimensions,
-  configuredDimensions,
   dimensionsFromWeights,
   expectedTensors,
   rotaryShares,
 } from '../../src/bundle/layout';
-import type { ConfiguredDimensions, ModelDimensions } from '../../src/bundle/layout';
+import type { ModelDimensions } from '../../src/bundle/layout';
+import { configuredDimensions, readModelConfig } from '../../src/export/modelConfig';
 import { elementCount } from '../../src/formats/StoredTensor';
 import type { StoredTensor, TensorFile } from '../../src/formats/StoredTensor';
 
@@ -18,8 +17,10 @@ const CHECKPOINTS = [
   'test/fixtures/robotwin_micro',
   'bundles/tabletop/checkpoint',
 ];
-const configOf = (folder: string): Partial<ModelDimensions> =>
-  configuredDimensions(JSON.parse(readFileSync(`${folder}/config.json`, 'utf8')) as ConfiguredDimensions);
+const configOf = (folder: string): Partial<ModelDimensions> => {
+  const { config } = readModelConfig(`${folder}/config.json`);
+  return configuredDimensions(config, config.context_len ?? 0);
+};
 const weightsOf = (folder: string): { policy: TensorFile; vae: TensorFile } => ({
   policy: policyTensors(`${folder}/fastwam.pt`),
   vae: vaeTensors(`${folder}/vae_encoder.pth`),
