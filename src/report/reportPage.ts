@@ -1,0 +1,90 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import type { Figures } from '../evaluation/evaluate';
+import type { Evaluation, Provenance } from '../evaluation/types';
+import { jsonForScript, markup, verbatim } from './Markup';
+import { metricsJson } from './metricsJson';
+import { LIVE_VALUES_LIMIT, motionData, valuesOf } from './motionData';
+import { MOTION_SCRIPT } from './motionScript';
+import { PAGE_STYLE } from './pageStyle';
+import { motionOf } from './plots/motion';
+import { seriesStyles } from './plots/seriesStyle';
+import { actions } from './sections/actions';
+import { cosine } from './sections/cosine';
+import { deviation } from './sections/deviation';
+import { header } from './sections/header';
+import { latency } from './sections/latency';
+import { origin } from './sections/origin';
+import type { Report } from './sections/Report';
+import { seams } from './sections/seams';
+import { strips } from './sections/strips';
+import { summary } from './sections/summary';
+import { tradeOff } from './sections/tradeOff';
+import { warningList } from './sections/warningList';
+import { focusOf } from './verdict';
+
+/**
+ * The report as one HTML file: no network, no other file, readable without scripts, safe to open with whatever the
+ * recording contained.
+ */
+export function reportPage(evaluation: Evaluation, figures: Figures, provenance: Provenance): string {
+  const report: Report = {
+    evaluation,
+    figures,
+    provenance,
+    styles: seriesStyles(figures),
+    focus: focusOf(figures),
+  };
+  const motion = motionOf(
+    evaluation,
+    figures.configurations.flatMap((one, i) => {
+      const className = report.styles[i]?.className;
+      return className !== undefined && (one.uncached || one === report.focus)
+        ? [{ name: one.configuration.name, className }]
+        : [];
+    }),
+  );
+  const live = valuesOf(motion) <= LIVE_VALUES_LIMIT;
+  const style = `${uPlotFile('uPlot.min.css')}\n${PAGE_STYLE}`;
+  const script = `${uPlotFile('uPlot.iife.min.js')}\n${MOTION_SCRIPT}`;
+  const policy = `default-src 'none'; style-src '${hashOf(style)}'; script-src '${hashOf(script)}'; base-uri 'none'; form-action 'none'`;
+
+  return markup`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${verbatim(policy)}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="referrer" content="no-referrer">
+<title>${provenance.recording.name} with ${provenance.model.name}: replay report</title>
+<style>${verbatim(style)}</style>
+</head>
+<body>
+<main>
+${header(report)}
+${warningList(evaluation.warnings)}
+${summary(report)}
+${tradeOff(report)}
+${latency(report)}
+${strips(report)}
+${actions(report, motion, live)}
+${deviation(report)}
+${seams(report)}
+${cosine(report)}
+${origin(report)}
+</main>
+<script type="application/json" id="metrics">${jsonForScript(metricsJson(evaluation, figures, provenance))}</script>
+${live && markup`<script type="application/json" id="motion">${jsonForScript(motionData(motion))}</script>\n<script>${verbatim(script)}</script>`}
+</body>
+</html>
+`.text;
+}
+
+function uPlotFile(name: string): string {
+  return readFileSync(require.resolve(`uplot/dist/${name}`), 'utf8').replaceAll('</script', '<\\/script');
+}
+
+/** As a Content-Security-Policy names an inline script or style. */
+function hashOf(text: string): string {
+  return `sha256-${createHash('sha256').update(text).digest('base64')}`;
+}

@@ -1,0 +1,38 @@
+import { executedSteps } from '../../evaluation/deviation';
+import { STAGES, type Stage } from '../../evaluation/types';
+import { markup, type Markup } from '../Markup';
+import { milliseconds } from '../numbers';
+import { latencyPlot } from '../plots/latencyPlot';
+import type { Report } from './Report';
+import { table } from './table';
+
+/** Where the time goes. */
+export function latency({ figures, evaluation: { layout } }: Report): Markup {
+  const budget = executedSteps(layout) / layout.controlRate;
+  const stages: readonly Stage[] = STAGES;
+  return markup`<section><h2>Latency by stage</h2>
+<p>Bars are mean times. On each, the long tick is the median of the whole chunk (the figure beside it), the short tick its 95th percentile, the dot its maximum. A chunk is due every ${milliseconds(budget)} ms. Warm-up is not counted: every configuration computed the first observation once before, thrown away.</p>
+<ul class="legend">${[...stages.filter((stage) => stage !== 'total'), 'other'].map(
+    (stage) => markup`<li><span class="key stage-${stage}"></span><span>${stage}</span></li>`,
+  )}</ul>
+<div class="scroll">${latencyPlot(figures, budget)}</div>
+<details><summary>Table: p50 / p95 / p99 of each stage, ms</summary>${table(
+    [
+      { title: '#' },
+      { title: 'configuration', align: 'left' },
+      ...stages.map((stage) => ({ title: stage })),
+      { title: 'expert, refresh' },
+      { title: 'expert, reuse' },
+    ],
+    figures.configurations.map((one, i) => [
+      String(i + 1),
+      one.configuration.name,
+      ...stages.map((stage) => {
+        const { p50, p95, p99 } = one.latency[stage];
+        return `${milliseconds(p50)} / ${milliseconds(p95)} / ${milliseconds(p99)}`;
+      }),
+      milliseconds(one.expertOfRefreshes.p50),
+      milliseconds(one.expertOfReuses.p50),
+    ]),
+  )}</details></section>`;
+}

@@ -1,0 +1,43 @@
+import { markup, type Markup, type MarkupValue } from '../Markup';
+import { byteSize } from '../numbers';
+import { cacheStrip } from '../plots/cacheStrip';
+import { plural } from './plural';
+import type { Report } from './Report';
+
+/** More strips than these are folded away. */
+const OPEN_STRIPS = 6;
+
+/** Which steps of which chunks each cached configuration computed. */
+export function strips({ evaluation, figures, styles, focus }: Report): Markup | undefined {
+  const cached = evaluation.runs
+    .map((run, i) => ({ run, figures: figures.configurations[i], style: styles[i] }))
+    .filter((one) => one.figures?.uncached === false)
+    .sort(
+      (a, b) =>
+        Number(b.figures === focus) - Number(a.figures === focus) ||
+        Number(b.style?.highlighted) - Number(a.style?.highlighted),
+    );
+  if (cached.length === 0) return undefined;
+  const strip = ({ run, figures: one, style }: (typeof cached)[number]): MarkupValue =>
+    one &&
+    markup`<h3>${style?.number ?? ''} ${run.configuration.name}</h3><p class="note">${plural(one.cache.refreshes, 'refresh', 'refreshes')} in ${plural(one.cache.chunks, 'chunk')} (${Object.entries(
+      one.cache.reasons,
+    )
+      .map(([reason, count]) => `${reason.replaceAll('_', ' ')} ${count}`)
+      .join(
+        ', ',
+      )}); ${one.cache.reusedSteps} of ${one.cache.fullSteps + one.cache.reusedSteps} steps reused; memory ${byteSize(one.cache.peakBytes)}${one.cache.fallbacks > 0 ? `; ${one.cache.fallbacks} fallbacks` : ''}</p><div class="scroll">${cacheStrip(run, evaluation.observations, evaluation.layout.steps)}</div>`;
+  const hidden = cached.slice(OPEN_STRIPS);
+  const partly = evaluation.runs.some(({ chunks }) =>
+    chunks.some(({ report }) => report.computedShape !== 'steps'),
+  );
+  return markup`<section><h2>What was computed</h2>
+<p>Chunks from left to right, denoising steps from top (noise) to bottom (action).</p>
+<ul class="legend"><li><span class="key cell-refresh"></span><span>computed, refreshing chunk</span></li><li><span class="key cell-computed"></span><span>computed</span></li>${
+    partly && markup`<li><span class="key cell-part2"></span><span>some blocks computed</span></li>`
+  }<li><span class="key cell-reused"></span><span>reused</span></li></ul>
+${cached.slice(0, OPEN_STRIPS).map(strip)}${
+    hidden.length > 0 &&
+    markup`<details><summary>${hidden.length} more configurations</summary>${hidden.map(strip)}</details>`
+  }</section>`;
+}
