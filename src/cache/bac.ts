@@ -85,7 +85,11 @@ export function missingSchedule(
 export function bacSteps(resources: CacheResources = {}): WithinChunk<BacSettings> {
   return async (expert, x, first, settings, recordResiduals) => {
     const { shape } = expert;
-    if (settings.updates >= shape.steps) return runInFull(expert, x, first, recordResiduals);
+    if (settings.updates >= shape.steps) {
+      const run = await runInFull(expert, x, first, recordResiduals);
+      const computed = new Uint8Array(run.computedSubBlocks).fill(1);
+      return { ...run, finer: { computed, shape: 'subblocks' } };
+    }
     const schedule = scheduleFor(settings, shape, resources);
     if (schedule === undefined) throw new InputError(missingSchedule(settings, shape, resources) ?? '');
     return runScheduled(expert, x, first, flagsOf(schedule), settings.gate_mode, recordResiduals);

@@ -70,10 +70,10 @@ const fields = {
   },
   probe_depth: {
     type: 'integer',
-    description: 'q: blocks that run at every step to decide about the rest',
+    description: 'q: blocks that run at every step to decide about the rest; 0 decides on the embedding',
     unit: 'blocks',
-    default: ({ shape }) => Math.max(1, Math.min(2, shape.layers - 1)),
-    min: 1,
+    default: ({ shape }) => Math.min(2, shape.layers - 1),
+    min: 0,
     max: 10_000,
     source: `${PAPER}, code for Cosmos: 2`,
   },
@@ -114,12 +114,10 @@ export const worldcacheCa: CachePolicy<typeof fields> = {
   fields,
   usesSharedRefresh: false,
   grain: () => 'block',
-  refuse: ({ probe_depth }, { layers }) => {
-    if (layers < 2) return 'worldcache_ca needs a model of at least 2 blocks, this one has 1';
-    return probe_depth < layers
+  refuse: ({ probe_depth }, { layers }) =>
+    probe_depth < layers
       ? undefined
-      : `probe_depth ${probe_depth}: must be at most ${layers - 1}, the model has ${layers} blocks`;
-  },
+      : `probe_depth ${probe_depth}: must be at most ${layers - 1}, the model has ${layers} ${layers === 1 ? 'block' : 'blocks'}`,
   createState: (shape) => new WithinChunkState(shape, runWorldcacheCa),
 };
 

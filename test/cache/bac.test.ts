@@ -29,6 +29,7 @@ describe('bac', () => {
     const plain = await new ToyEpisode(expert, 'none').chunk({ chunk: 0 });
     const all = await new ToyEpisode(expert, 'bac', { updates: 10 }).chunk({ chunk: 0 });
     expect([...all.x]).toEqual([...plain.x]);
+    expect(all.computed).toHaveLength(10 * 4 * 3);
     const solved = { updates: 10, union_blocks: 0, similarity: 'cosine' } as const;
     const scheduled = (await calibrated(expert)).solve(solved);
     expect(scheduled.computed.flat(2).every((flag) => flag === 1)).toBe(true);

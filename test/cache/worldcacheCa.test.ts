@@ -122,7 +122,8 @@ describe('worldcache_ca', () => {
       policy.refuse({ probe_depth }, { ...expert.shape, layers }, expert.schedule);
     expect(refuse(2)).toBeUndefined();
     expect(refuse(3)).toBe('probe_depth 3: must be at most 2, the model has 3 blocks');
-    expect(refuse(1, 1)).toBe('worldcache_ca needs a model of at least 2 blocks, this one has 1');
+    expect(refuse(0, 1)).toBeUndefined();
+    expect(refuse(1, 1)).toBe('probe_depth 1: must be at most 0, the model has 1 block');
   });
 });
 
