@@ -1,0 +1,321 @@
+import { InputError, messageOf } from '../errors';
+import type { ObservationLimits, SourceAge } from '../observation/guards';
+import type { Stamped } from '../observation/History';
+import { ObservationBuffer } from '../observation/ObservationBuffer';
+import { decodeFrame, detached, rawFrame } from '../observation/RawFrame';
+import type { RawFrame } from '../observation/RawFrame';
+import type { Refusal } from '../observation/Refusal';
+import { fromSeconds, headerStamp, toSeconds } from '../observation/stamp';
+import type { RgbImage } from '../observation/types';
+import type { TopicMapping } from '../settings/mapping';
+import { RecordedCommands } from './RecordedCommands';
+import { resolveTopics } from './resolveTopics';
+import type { BagMessage, BagReader } from './types';
+
+/** What the policy would have seen at one moment of a recording. */
+export interface BagObservation {
+  readonly kind: 'observation';
+  /** from 0 over the whole recording, observations only */
+  readonly index: number;
+  /** from 0 */
+  readonly episode: number;
+  /** from 0 in its episode */
+  readonly chunk: number;
+  /** seconds since the start of the recording */
+  readonly time: number;
+  /** stamp of the observation, nanoseconds */
+  readonly stamp: bigint;
+  /** undefined where neither the recording nor the mapping has one */
+  readonly instruction: string | undefined;
+  /** by camera, in the order of the mapping */
+  readonly frames: ReadonlyMap<string, Stamped<RawFrame>>;
+  /** physical units */
+  readonly proprio: Float64Array;
+  /** cameras, then proprioception, seconds */
+  readonly ages: readonly SourceAge[];
+  /** between the cameras, seconds */
+  readonly skew: number;
+  /** what was executed at stamp + (k+1) * period, [horizon, a]; NaN where the recording has nothing */
+  readonly recordedAction?: Float32Array;
+}
+
+/** A moment at which a chunk was due but the observation was not fit to act on. */
+export interface SkippedSample {
+  readonly kind: 'skipped';
+  readonly episode: number;
+  /** seconds since the start of the recording */
+  readonly time: number;
+  readonly refusals: readonly Refusal[];
+}
+
+export type BagSample = BagObservation | SkippedSample;
+
+export interface SampleOptions {
+  /** seconds between actions, 1 / control.rate */
+  readonly period: number;
+  /** actions executed of each chunk: an observation is due every `replanSteps` periods */
+  readonly replanSteps: number;
+  /** actions of a chunk: how far recorded actions are looked up; default `replanSteps` */
+  readonly horizon?: number;
+  readonly limits: ObservationLimits;
+  /** silence of all sources that ends an episode, seconds; default 2 */
+  readonly gap?: number;
+}
+
+const DEFAULT_GAP = 2;
+/** Log times of one recording may be a little out of order; more is a jump back, which is a new episode. */
+const JUMP_BACK = fromSeconds(0.5);
+/** A stamp further than this from the time of receipt comes from another clock (simulated time, a camera's own). */
+const OTHER_CLOCK = fromSeconds(10);
+
+/** Commands are kept this long while no observation needs them. */
+const COMMANDS_KEPT = fromSeconds(60);
+
+/** An observation that waits for the commands that follow it. */
+interface Waiting {
+  readonly observation: BagObservation;
+  readonly until: bigint;
+}
+
+type Handler = (message: BagMessage, decoded: unknown) => void;
+
+/**
+ * Samples a recording as the node would have seen it: from the moment when every source has sent something, an
+ * observation every `replanSteps` periods of log time, made of the newest message of each source that was received
+ * by then. An episode ends where the instruction changes, time jumps back, or all sources are silent.
+ */
+export class BagSampler implements AsyncIterable<BagSample> {
+  readonly #reader: BagReader;
+  readonly #options: Required<SampleOptions>;
+  readonly #handlers = new Map<string, Handler[]>();
+  readonly #buffer: ObservationBuffer<RawFrame>;
+  readonly #commands: RecordedCommands | undefined;
+  /** Sources that have not sent anything in this episode. */
+  readonly #awaited = new Set<string>();
+  readonly #sources: readonly string[];
+  readonly #otherClocks = new Set<string>();
+  readonly #unreadable = new Map<string, { count: number; first: string }>();
+
+  #instruction: string | undefined;
+  #episode = 0;
+  #chunk = 0;
+  #index = 0;
+  /** Log time of the next sample, once all sources are there. */
+  #due: bigint | undefined;
+  /** Log time of the newest message of a camera or proprioception. */
+  #lastSource: bigint | undefined;
+  #latest: bigint | undefined;
+  readonly #waiting: Waiting[] = [];
+  readonly #ready: BagSample[] = [];
+
+  /** @throws UsageError where the recording lacks a topic of the mapping or has it as another type. */
+  constructor(reader: BagReader, mapping: TopicMapping, options: SampleOptions) {
+    this.#reader = reader;
+    this.#options = { gap: DEFAULT_GAP, horizon: options.replanSteps, ...options };
+    this.#instruction = mapping.instruction;
+    const topics = resolveTopics(reader, mapping);
+    this.#buffer = new ObservationBuffer({
+      cameras: topics.cameras.map(({ source }) => source.name),
+      proprio: topics.proprio.map(({ source }) => source),
+      limits: options.limits,
+    });
+    this.#commands =
+      topics.commands && new RecordedCommands(topics.commands.source, options.period, this.#options.horizon);
+    this.#sources = [...topics.cameras, ...topics.proprio].map(({ source }) => source.name);
+
+    // Instructions first: where one arrives together with a frame, the frame belongs to the new episode.
+    if (topics.instruction !== undefined)
+      this.#on(topics.instruction, (m, decoded) => this.#instruct(m, decoded));
+    for (const { source, topic } of topics.cameras) {
+      this.#on(topic, (message, decoded) => {
+        const frame = rawFrame(source.transport, decoded);
+        this.#buffer.addFrame(source.name, this.#stampOf(message, decoded), frame);
+        this.#received(source.name, message);
+      });
+    }
+    for (const { source, topic } of topics.proprio) {
+      this.#on(topic, (message, decoded) => {
+        this.#buffer.addProprio(source.name, this.#stampOf(message, decoded), decoded);
+        this.#received(source.name, message);
+      });
+    }
+    if (topics.commands !== undefined) {
+      this.#on(topics.commands.topic, (message, decoded) =>
+        this.#commands?.add(this.#stampOf(message, decoded), decoded),
+      );
+    }
+  }
+
+  /** What a reader of the results must know, one line each. */
+  get warnings(): readonly string[] {
+    const commands = this.#commands?.unreadable ?? 0;
+    return [
+      ...this.#reader.warnings,
+      ...[...this.#otherClocks].map(
+        (topic) => `${topic}: is stamped by another clock than the recorder's; the time of receipt is used`,
+      ),
+      ...[...this.#unreadable].map(
+        ([topic, { count, first }]) => `${topic}: ${count} unreadable messages, first: ${first}`,
+      ),
+      ...(commands > 0 ? [`commands: ${commands} messages are not what their type promises`] : []),
+    ];
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<BagSample, void, void> {
+    this.#awaitSources();
+    for await (const message of this.#reader.messages({ topics: [...this.#handlers.keys()] })) {
+      this.#advance(message.logTime);
+      this.#handle(message);
+      yield* this.#ready.splice(0);
+    }
+    this.#finishEpisode();
+    yield* this.#ready.splice(0);
+  }
+
+  #on(topic: string, handler: Handler): void {
+    this.#handlers.set(topic, [...(this.#handlers.get(topic) ?? []), handler]);
+  }
+
+  #handle(message: BagMessage): void {
+    try {
+      const decoded = this.#reader.decode(message);
+      for (const handler of this.#handlers.get(message.topic) ?? []) handler(message, decoded);
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      const seen = this.#unreadable.get(message.topic);
+      this.#unreadable.set(message.topic, {
+        count: (seen?.count ?? 0) + 1,
+        first: seen?.first ?? error.message,
+      });
+    }
+  }
+
+  #stampOf({ topic, logTime }: BagMessage, decoded: unknown): bigint {
+    const stamp = headerStamp(decoded);
+    if (stamp === undefined || this.#otherClocks.has(topic)) return logTime;
+    const difference = stamp > logTime ? stamp - logTime : logTime - stamp;
+    if (difference <= OTHER_CLOCK) return stamp;
+    this.#otherClocks.add(topic);
+    return logTime;
+  }
+
+  /** Takes every sample that was due before `time`, and ends the episode where time does not run on. */
+  #advance(time: bigint): void {
+    const { gap } = this.#options;
+    const jumpedBack = this.#latest !== undefined && time < this.#latest - JUMP_BACK;
+    const silent = this.#lastSource !== undefined && time - this.#lastSource > fromSeconds(gap);
+    if (jumpedBack || silent) {
+      this.#finishEpisode();
+      this.#startEpisode();
+    }
+    if (this.#latest === undefined || jumpedBack || time > this.#latest) this.#latest = time;
+    this.#sampleBefore(time);
+    this.#release(time);
+    if (this.#waiting.length === 0) this.#commands?.forgetBefore(time - COMMANDS_KEPT);
+  }
+
+  #sampleBefore(time: bigint): void {
+    while (this.#due !== undefined && this.#due < time) {
+      this.#sample(this.#due);
+      this.#due += fromSeconds(this.#options.replanSteps * this.#options.period);
+    }
+  }
+
+  #sample(time: bigint): void {
+    const seconds = toSeconds(time - (this.#reader.start ?? time));
+    const result = this.#buffer.sample(time);
+    if (result.kind === 'refused') {
+      this.#ready.push({ kind: 'skipped', episode: this.#episode, time: seconds, refusals: result.refusals });
+      return;
+    }
+    const { stamp, proprio, ages, skew } = result.sources;
+    // The buffer that a message was read into holds many others; an observation may be kept for long.
+    const frames = new Map(
+      [...result.sources.frames].map(([name, frame]) => [name, { ...frame, value: detached(frame.value) }]),
+    );
+    const observation: BagObservation = {
+      kind: 'observation',
+      index: this.#index++,
+      episode: this.#episode,
+      chunk: this.#chunk++,
+      time: seconds,
+      stamp,
+      instruction: this.#instruction,
+      frames,
+      proprio,
+      ages,
+      skew,
+    };
+    this.#waiting.push({ observation, until: this.#commands?.lastTime(stamp) ?? time });
+  }
+
+  /** Hands out the observations whose commands have all been read by `time`. */
+  #release(time: bigint | undefined, end?: bigint): void {
+    for (let first = this.#waiting[0]; first !== undefined; first = this.#waiting[0]) {
+      if (time !== undefined && first.until >= time) return;
+      this.#waiting.shift();
+      const recordedAction = this.#commands?.at(first.observation.stamp, end);
+      this.#ready.push({ ...first.observation, ...(recordedAction && { recordedAction }) });
+      this.#commands?.forgetBefore(first.observation.stamp);
+    }
+  }
+
+  #received(source: string, { logTime }: BagMessage): void {
+    this.#lastSource = logTime;
+    if (!this.#awaited.delete(source) || this.#awaited.size > 0) return;
+    this.#due = logTime;
+  }
+
+  #instruct({ logTime }: BagMessage, decoded: unknown): void {
+    const text = (decoded as { data?: unknown } | null)?.data;
+    if (typeof text !== 'string' || text === '' || text === this.#instruction) return;
+    const running = this.#due !== undefined;
+    if (running) {
+      this.#release(undefined, logTime);
+      if (this.#chunk > 0) this.#episode++;
+      this.#chunk = 0;
+      this.#due = logTime;
+    }
+    this.#instruction = text;
+  }
+
+  #finishEpisode(): void {
+    if (this.#latest !== undefined) this.#sampleBefore(this.#latest + 1n);
+    this.#release(undefined);
+  }
+
+  #startEpisode(): void {
+    if (this.#chunk > 0) this.#episode++;
+    this.#chunk = 0;
+    this.#due = undefined;
+    this.#lastSource = undefined;
+    this.#buffer.clear();
+    this.#commands?.clear();
+    this.#awaitSources();
+  }
+
+  #awaitSources(): void {
+    for (const source of this.#sources) this.#awaited.add(source);
+  }
+}
+
+/** Samples a recording, see {@link BagSampler}. It can be iterated once. */
+export function sampleBag(reader: BagReader, mapping: TopicMapping, options: SampleOptions): BagSampler {
+  return new BagSampler(reader, mapping, options);
+}
+
+/**
+ * The pictures of an observation, decoded.
+ * @throws InputError naming the camera whose picture cannot be read.
+ */
+export async function decodeFrames(observation: BagObservation): Promise<Map<string, RgbImage>> {
+  const images = new Map<string, RgbImage>();
+  for (const [camera, { value }] of observation.frames) {
+    try {
+      images.set(camera, await decodeFrame(value));
+    } catch (error) {
+      throw new InputError(`camera ${camera}: ${messageOf(error)}`, { cause: error });
+    }
+  }
+  return images;
+}
