@@ -1,0 +1,490 @@
+import { UsageError, messageOf } from '../errors';
+import { ObservationBuffer } from '../observation/ObservationBuffer';
+import type { EpisodeHandle } from '../policy/PolicyClient';
+import type { RawFrame } from '../policy/types';
+import { ParameterSet } from '../settings/ParameterSet';
+import {
+  chunkSettings,
+  executionOptions,
+  number,
+  problemWithTogether,
+  text,
+  truth,
+  warningAbout,
+} from '../settings/parameterValues';
+import type { ParameterValues } from '../settings/parameterValues';
+import { POLICY_PARAMETERS } from '../settings/policyParameters';
+import { ChunkProducer } from './ChunkProducer';
+import type { ChunkConditions, ProducedChunk } from './ChunkProducer';
+import { Diagnostics } from './Diagnostics';
+import type { Status } from './Diagnostics';
+import { Lifecycle } from './Lifecycle';
+import { ParameterBridge } from './ParameterBridge';
+import { RepeatedProblems } from './RepeatedProblems';
+import { SourceSubscriptions } from './SourceSubscriptions';
+import { actionChunkMessage, jointTrajectoryMessage } from './chunkMessages';
+import { decodeMessage } from './decodeMessage';
+import { guardNode } from './guardNode';
+import {
+  cacheStatus,
+  inferenceStatus,
+  observationStatus,
+  safetyStatus,
+  stateStatus,
+} from './policyDiagnostics';
+import { loadPolicy, modelFacts, unknownInstruction } from './policyService';
+import type { LoadPolicy, PolicyService } from './policyService';
+import { qosProfiles } from './qos';
+import type { QosProfiles } from './qos';
+import type {
+  Rclnodejs,
+  RosLifecycleNode,
+  RosLogger,
+  RosPublisher,
+  RosResponse,
+  RosSubscription,
+  RosTimer,
+} from './rclnodejs';
+import { JumpDetector } from './time';
+import { topicMapping } from './topicMapping';
+
+export interface PolicyNodeOptions {
+  readonly rclnodejs: Rclnodejs;
+  readonly name?: string;
+  readonly load?: LoadPolicy;
+}
+
+/** What is there from `configure` to `cleanup`. */
+interface Configured {
+  readonly service: PolicyService;
+  readonly episode: EpisodeHandle;
+  readonly buffer: ObservationBuffer<RawFrame>;
+  readonly sources: SourceSubscriptions;
+  readonly instructions: readonly RosSubscription[];
+  readonly producer: ChunkProducer;
+  readonly chunks: RosPublisher;
+  /** only where the actions are joint positions */
+  readonly trajectories: RosPublisher | undefined;
+}
+
+interface TriggerResponse {
+  success: boolean;
+  message: string;
+}
+interface InferRequest {
+  readonly instruction: string;
+}
+interface InferResponse extends TriggerResponse {
+  chunk: object;
+}
+
+/**
+ * The policy as a managed node: observations in, action chunks out, tunable while it runs. ROS stays on this thread,
+ * inference in the policy's worker; nothing here waits for the model except through promises.
+ */
+export class PolicyNode {
+  readonly lifecycle: Lifecycle;
+  readonly #node: RosLifecycleNode;
+  readonly #logger: RosLogger;
+  readonly #qos: QosProfiles;
+  readonly #load: LoadPolicy;
+  readonly #parameters = new ParameterSet(POLICY_PARAMETERS, problemWithTogether);
+  readonly #bridge: ParameterBridge;
+  readonly #diagnostics: Diagnostics;
+  readonly #repeated: RepeatedProblems;
+  readonly #clock = new JumpDetector();
+  #configured: Configured | undefined;
+  #timer: RosTimer | undefined;
+  #instruction = '';
+  /** why the last transition failed; empty since one has succeeded */
+  #failure = '';
+  /** what came on the instruction topic and is not known; empty since a known one has come */
+  #unknownInstruction = '';
+  #reported = { late: 0, failed: 0 };
+
+  constructor({ rclnodejs, name = 'fast_wam_policy', load = loadPolicy }: PolicyNodeOptions) {
+    this.#load = load;
+    this.#qos = qosProfiles(rclnodejs);
+    this.#node = new rclnodejs.lifecycle.LifecycleNode(name);
+    guardNode(this.#node);
+    this.#logger = this.#node.getLogger();
+    this.#repeated = new RepeatedProblems(this.#logger);
+    this.lifecycle = new Lifecycle({
+      node: this.#node,
+      handlers: {
+        configure: () => this.#configure(),
+        activate: () => this.#activate(),
+        deactivate: () => this.#deactivate(),
+        cleanup: () => this.#free(),
+        shutdown: () => this.#free(),
+        recover: () => this.#free(),
+      },
+      onFailure: (transition, reason) => {
+        this.#failure = `${transition}: ${reason}`;
+        this.#logger.error(this.#failure);
+      },
+    });
+    this.#bridge = new ParameterBridge({
+      rclnodejs,
+      node: this.#node,
+      set: this.#parameters,
+      configured: () => this.#configured !== undefined || this.lifecycle.running === 'configure',
+      refuse: (changes) => this.#refuse(changes),
+      onChange: (changes) => this.#apply(changes),
+    });
+    for (const problem of this.#bridge.problems) this.#logger.error(problem);
+    this.#offerServices();
+    this.#diagnostics = new Diagnostics(
+      {
+        node: this.#node,
+        hardwareId: () => this.#configured?.service.bundle.manifest.name ?? 'none',
+        statuses: () => this.#statuses(),
+      },
+      number(this.#values, 'diagnostic_updater.period'),
+    );
+  }
+
+  /** Begins to serve; with `autostart`, configures and activates. */
+  async start(): Promise<void> {
+    this.#node.spin();
+    if (!truth(this.#values, 'autostart')) return;
+    if (await this.lifecycle.request('configure')) await this.lifecycle.request('activate');
+  }
+
+  /** Stops publishing at once, and frees what can be freed without waiting for a chunk or a model being loaded. */
+  stop(): void {
+    this.#configured?.producer.stop();
+    this.#diagnostics.stop();
+    void this.#configured?.service.close();
+  }
+
+  get #values(): ParameterValues {
+    return this.#parameters.values;
+  }
+
+  // -------------------------------------------------------------------------------------------------------- transitions
+
+  async #configure(): Promise<void> {
+    const [problem] = this.#bridge.problems;
+    if (problem !== undefined) throw new UsageError(problem);
+    const folder = text(this.#values, 'bundle');
+    if (folder === '')
+      throw new UsageError('the parameter bundle is not set; it names the folder that `fastwam export` made');
+    const started = performance.now();
+    this.#logger.info(`loading ${folder}`);
+    const service = await this.#load(folder, executionOptions(this.#values));
+    try {
+      this.#configured = await this.#assemble(service);
+    } catch (error) {
+      await service.close();
+      throw error;
+    }
+    const warning = warningAbout(this.#values, modelFacts(service.bundle));
+    for (const notice of [...service.notices, ...(warning === undefined ? [] : [warning])])
+      this.#logger.warn(notice);
+    this.#failure = '';
+    this.#logger.info(
+      `${service.bundle.manifest.name} loaded in ${((performance.now() - started) / 1000).toFixed(1)} s`,
+    );
+  }
+
+  /** Everything that a loaded bundle makes possible; throws without a trace if it does not fit the parameters. */
+  async #assemble(service: PolicyService): Promise<Configured> {
+    const { manifest } = service.bundle;
+    this.#bridge.declareMembers(
+      manifest.cameras.flatMap(({ name }) => [`cameras.${name}.topic`, `cameras.${name}.transport`]),
+    );
+    const facts = modelFacts(service.bundle);
+    const problem = this.#parameters.problemWithModel(facts);
+    if (problem !== undefined) throw new UsageError(problem);
+    const { cameras, proprio, instructionTopic } = topicMapping(
+      this.#values,
+      this.#parameters.explicit,
+      manifest,
+    );
+    if (manifest.actions.limits === null && text(this.#values, 'safety.limits') !== 'none') {
+      throw new UsageError(
+        'the bundle states no action limits, so no robot is driven with it: export it with --robot, or set safety.limits to none if the robot enforces its own',
+      );
+    }
+    this.#instruction = this.#firstInstruction(service);
+    const episode = await service.createEpisode();
+    this.#bridge.useModel(facts);
+
+    const buffer = new ObservationBuffer<RawFrame>({
+      cameras: cameras.map(({ name }) => name),
+      proprio,
+      limits: this.#observationLimits(),
+    });
+    const sources = new SourceSubscriptions({
+      node: this.#node,
+      cameras,
+      proprio,
+      buffer,
+      qos: this.#qos.sensor,
+      onMalformed: (source, message) => this.#repeated.warn(`malformed ${source}`, message),
+    });
+    const producer = new ChunkProducer({
+      episode,
+      now: () => this.#now(),
+      observe: (time) => buffer.sample(time),
+      conditions: () => this.#conditions(),
+      publish: (produced) => this.#publish(produced),
+      onProblem: (kind, message) => this.#repeated.warn(kind, message),
+    });
+    return {
+      service,
+      episode,
+      buffer,
+      sources,
+      producer,
+      // Latched ones reach also those who come late; a publisher that does not latch would not match that request.
+      instructions: [this.#qos.latched, this.#qos.command].map((qos) =>
+        this.#node.createSubscription(
+          'std_msgs/msg/String',
+          instructionTopic,
+          { qos, isRaw: true },
+          (message) => this.#onInstruction(message as Uint8Array),
+        ),
+      ),
+      chunks: this.#node.createPublisher('fast_wam_msgs/msg/ActionChunk', '~/action_chunk', {
+        qos: this.#qos.command,
+      }),
+      trajectories:
+        manifest.actions.kind === 'joint_position'
+          ? this.#node.createPublisher('trajectory_msgs/msg/JointTrajectory', '~/joint_trajectory', {
+              qos: this.#qos.command,
+            })
+          : undefined,
+    };
+  }
+
+  async #activate(): Promise<void> {
+    if (!this.#configured) throw new UsageError('nothing is configured');
+    await this.#configured.producer.start();
+    this.#startTimer();
+    this.#failure = '';
+  }
+
+  #deactivate(): void {
+    this.#stopTimer();
+    this.#configured?.producer.stop();
+    this.#failure = '';
+  }
+
+  async #free(): Promise<void> {
+    this.#stopTimer();
+    const configured = this.#configured;
+    this.#configured = undefined;
+    this.#bridge.useModel(undefined);
+    this.#unknownInstruction = '';
+    this.#reported = { late: 0, failed: 0 };
+    if (!configured) return;
+    configured.producer.stop();
+    configured.sources.destroy();
+    for (const subscription of configured.instructions) this.#node.destroySubscription(subscription);
+    this.#node.destroyPublisher(configured.chunks);
+    if (configured.trajectories) this.#node.destroyPublisher(configured.trajectories);
+    await configured.service.close();
+    this.#failure = '';
+  }
+
+  // ------------------------------------------------------------------------------------------------------------ the run
+
+  #now(): bigint {
+    return this.#node.getClock().now().nanoseconds;
+  }
+
+  #startTimer(): void {
+    this.#stopTimer();
+    const period = BigInt(Math.round(1e9 / number(this.#values, 'control.rate')));
+    this.#timer = this.#node.createTimer(period, () => this.#step());
+  }
+
+  #stopTimer(): void {
+    if (this.#timer) this.#node.destroyTimer(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #step(): void {
+    const configured = this.#configured;
+    if (!configured) return;
+    if (this.#clock.jumpedBack(this.#now())) {
+      this.#logger.warn('the time has jumped back: a new episode starts');
+      configured.buffer.clear();
+      this.#newEpisode();
+      return;
+    }
+    if (text(this.#values, 'control.trigger') === 'periodic') configured.producer.tick();
+  }
+
+  #newEpisode(): void {
+    this.#configured?.producer.reset().catch((error: unknown) => this.#logger.error(messageOf(error)));
+  }
+
+  #conditions(): ChunkConditions | string {
+    const { bundle } = this.#configured?.service ?? {};
+    if (!bundle) return 'the node is not configured';
+    if (this.#instruction === '') {
+      const known = bundle.manifest.instructions.map((task) => `"${task}"`).join(', ');
+      return `no instruction yet: publish one, or set the parameter instruction${known ? `; the bundle knows ${known}` : ''}`;
+    }
+    return {
+      settings: chunkSettings(this.#values),
+      period: 1 / number(this.#values, 'control.rate'),
+      replanSteps: number(this.#values, 'control.replan_steps'),
+      instruction: this.#instruction,
+      refuseLimited: text(this.#values, 'safety.limits') === 'refuse',
+    };
+  }
+
+  #publish(produced: ProducedChunk): void {
+    const configured = this.#configured;
+    if (!configured) return;
+    const { actions } = configured.service.bundle.manifest;
+    configured.chunks.publish(actionChunkMessage(produced, actions));
+    configured.trajectories?.publish(jointTrajectoryMessage(produced, actions));
+  }
+
+  // ------------------------------------------------------------------------------------------------------- instructions
+
+  #firstInstruction({ bundle }: PolicyService): string {
+    const said = text(this.#values, 'instruction');
+    if (said !== '' && !bundle.knows(said)) throw new UsageError(unknownInstruction(bundle, said));
+    const { instructions } = bundle.manifest;
+    return said === '' && instructions.length === 1 ? (instructions[0] ?? '') : said;
+  }
+
+  #onInstruction(message: Uint8Array): void {
+    const problem = this.#follow(decodeMessage.string(message));
+    this.#unknownInstruction = problem ?? '';
+    if (problem !== undefined) this.#repeated.warn('instruction', problem);
+  }
+
+  /** Follows a task from the next chunk on; another than the running one starts an episode. @returns why not */
+  #follow(instruction: string): string | undefined {
+    const bundle = this.#configured?.service.bundle;
+    if (!bundle) return 'the node is not configured';
+    if (instruction === this.#instruction) return undefined;
+    if (!bundle.knows(instruction)) return unknownInstruction(bundle, instruction);
+    this.#instruction = instruction;
+    this.#logger.info(`instruction: ${JSON.stringify(instruction)}`);
+    this.#newEpisode();
+    return undefined;
+  }
+
+  // --------------------------------------------------------------------------------------------------------- parameters
+
+  #refuse(changes: ParameterValues): string | undefined {
+    const bundle = this.#configured?.service.bundle;
+    const instruction = changes.get('instruction');
+    if (bundle && typeof instruction === 'string' && instruction !== '' && !bundle.knows(instruction)) {
+      return unknownInstruction(bundle, instruction);
+    }
+    const limits = changes.get('safety.limits');
+    if (bundle?.manifest.actions.limits === null && limits !== undefined && limits !== 'none') {
+      return `safety.limits ${JSON.stringify(limits)}: must be none, the bundle states no limits`;
+    }
+    return undefined;
+  }
+
+  #apply(changes: ParameterValues): void {
+    const instruction = changes.get('instruction');
+    if (typeof instruction === 'string' && instruction !== '' && this.#configured) this.#follow(instruction);
+    if (changes.has('control.rate') && this.#timer) this.#startTimer();
+    if (this.#configured) this.#configured.buffer.limits = this.#observationLimits();
+    if (changes.has('diagnostic_updater.period')) {
+      this.#diagnostics.setPeriod(number(this.#values, 'diagnostic_updater.period'));
+    }
+  }
+
+  #observationLimits(): { maxAge: number; maxSkew: number } {
+    return {
+      maxAge: number(this.#values, 'observation.max_age'),
+      maxSkew: number(this.#values, 'observation.max_skew'),
+    };
+  }
+
+  // ----------------------------------------------------------------------------------------------------------- services
+
+  #offerServices(): void {
+    this.#node.createService<TriggerResponse>(
+      'std_srvs/srv/Trigger',
+      '~/reset_episode',
+      {},
+      (_request, response) => void this.#serveReset(response),
+    );
+    this.#node.createService<InferResponse>(
+      'fast_wam_msgs/srv/Infer',
+      '~/infer',
+      {},
+      (request, response) => void this.#serveInfer(request as InferRequest, response),
+    );
+  }
+
+  async #serveReset(response: RosResponse<TriggerResponse>): Promise<void> {
+    let answer: TriggerResponse = { success: false, message: 'the node is not active: there is no episode' };
+    try {
+      const producer = this.#configured?.producer;
+      if (producer?.active) {
+        await producer.reset();
+        answer = { success: true, message: 'a new episode starts' };
+      }
+    } catch (error) {
+      answer = { success: false, message: messageOf(error) };
+    }
+    this.#answer(response, answer);
+  }
+
+  async #serveInfer(request: InferRequest, response: RosResponse<InferResponse>): Promise<void> {
+    try {
+      const configured = this.#configured;
+      if (!configured?.producer.active) throw new UsageError('the node is not active');
+      const problem = request.instruction === '' ? undefined : this.#follow(request.instruction);
+      if (problem !== undefined) throw new UsageError(problem);
+      const result = await configured.producer.request();
+      if (!result.produced) throw new UsageError(result.problem);
+      const chunk = actionChunkMessage(result.produced, configured.service.bundle.manifest.actions);
+      this.#answer(response, { success: true, message: '', chunk });
+    } catch (error) {
+      this.#answer(response, { success: false, message: messageOf(error) });
+    }
+  }
+
+  #answer<T extends object>(response: RosResponse<T>, answer: Partial<T>): void {
+    try {
+      response.send({ ...response.template, ...answer });
+    } catch (error) {
+      this.#logger.error(`an answer could not be sent: ${messageOf(error)}`);
+    }
+  }
+
+  // -------------------------------------------------------------------------------------------------------- diagnostics
+
+  #statuses(): Status[] {
+    const configured = this.#configured;
+    const problems = [...this.#bridge.problems, ...(this.#failure === '' ? [] : [this.#failure])];
+    const notices = [...(configured?.service.notices ?? [])];
+    if (this.#unknownInstruction !== '') notices.unshift(this.#unknownInstruction);
+    const values = configured
+      ? { bundle: configured.service.bundle.folder, instruction: this.#instruction }
+      : { bundle: text(this.#values, 'bundle') };
+    const state = stateStatus(this.lifecycle.state, problems, values, notices);
+    if (!configured) return [state];
+    const { producer, sources, buffer, service } = configured;
+    const reported = this.#reported;
+    this.#reported = { late: producer.counts.late, failed: producer.counts.failed };
+    return [
+      state,
+      observationStatus(
+        sources.counts,
+        producer,
+        (source) => this.#node.countPublishers(sources.resolvedTopic(source)),
+        buffer.refused,
+      ),
+      inferenceStatus(producer, reported),
+      cacheStatus(producer, warningAbout(this.#values, modelFacts(service.bundle))),
+      safetyStatus(producer, text(this.#values, 'safety.limits')),
+    ];
+  }
+}

@@ -1,0 +1,26 @@
+import type { Rclnodejs } from './rclnodejs';
+
+/** Qualities of service by what travels on a topic (REP 2003 for sensors). */
+export interface QosProfiles {
+  /** newest message only, losses allowed: camera frames, joint states */
+  readonly sensor: object;
+  /** every message, none kept for late comers: a motion command is never replayed */
+  readonly command: object;
+  /** the last message is kept for late comers: instructions, states */
+  readonly latched: object;
+}
+
+export function qosProfiles({ QoS }: Rclnodejs): QosProfiles {
+  const last = QoS.HistoryPolicy.RMW_QOS_POLICY_HISTORY_KEEP_LAST;
+  const {
+    RMW_QOS_POLICY_RELIABILITY_RELIABLE: reliable,
+    RMW_QOS_POLICY_RELIABILITY_BEST_EFFORT: bestEffort,
+  } = QoS.ReliabilityPolicy;
+  const { RMW_QOS_POLICY_DURABILITY_VOLATILE: volatile, RMW_QOS_POLICY_DURABILITY_TRANSIENT_LOCAL: local } =
+    QoS.DurabilityPolicy;
+  return {
+    sensor: new QoS(last, 1, bestEffort, volatile),
+    command: new QoS(last, 10, reliable, volatile),
+    latched: new QoS(last, 1, reliable, local),
+  };
+}

@@ -1,0 +1,171 @@
+/**
+ * The part of rclnodejs that this project uses, in its own words: the package is there only where ROS 2 is, and
+ * its own types exist only after its messages were generated. Names with an underscore are its internals; each use
+ * says why there is no other way.
+ */
+export interface Rclnodejs {
+  /** `argv` is where `--ros-args` are looked for; the context must be given as undefined for the default one. */
+  init(context: undefined, argv: readonly string[]): Promise<void>;
+  shutdown(): void;
+  isShutdown(): boolean;
+  /** It shuts down on SIGINT by itself otherwise. */
+  removeSignalHandlers(): void;
+  readonly Node: new (name: string, namespace?: string) => RosNode;
+  readonly lifecycle: {
+    readonly LifecycleNode: new (name: string, namespace?: string) => RosLifecycleNode;
+  };
+  readonly QoS: RosQosClass;
+  readonly Parameter: new (name: string, type: number, value: unknown) => RosParameter;
+  readonly ParameterDescriptor: new (
+    name: string,
+    type: number,
+    description: string,
+    readOnly?: boolean,
+  ) => RosParameterDescriptor;
+}
+
+export interface RosQosClass {
+  new (history: number, depth: number, reliability: number, durability: number): object;
+  readonly HistoryPolicy: { readonly RMW_QOS_POLICY_HISTORY_KEEP_LAST: number };
+  readonly ReliabilityPolicy: {
+    readonly RMW_QOS_POLICY_RELIABILITY_RELIABLE: number;
+    readonly RMW_QOS_POLICY_RELIABILITY_BEST_EFFORT: number;
+  };
+  readonly DurabilityPolicy: {
+    readonly RMW_QOS_POLICY_DURABILITY_VOLATILE: number;
+    readonly RMW_QOS_POLICY_DURABILITY_TRANSIENT_LOCAL: number;
+  };
+}
+
+/** builtin_interfaces/Time */
+export interface TimeMessage {
+  readonly sec: number;
+  readonly nanosec: number;
+}
+
+export interface RosClock {
+  now(): { readonly nanoseconds: bigint };
+}
+
+export interface RosLogger {
+  debug(text: string): void;
+  info(text: string): void;
+  warn(text: string): void;
+  error(text: string): void;
+}
+
+export interface RosPublisher {
+  publish(message: object): void;
+}
+
+export interface RosSubscription {
+  readonly topic: string;
+}
+
+export interface RosService {
+  readonly serviceName: string;
+}
+
+export interface RosTimer {
+  cancel(): void;
+}
+
+/** A request's way back; may be used later than in the callback. */
+export interface RosResponse<T> {
+  readonly template: T;
+  send(response: T): void;
+}
+
+export interface RosParameter {
+  readonly name: string;
+  readonly type: number;
+  /** integers are bigint */
+  readonly value: unknown;
+}
+
+export interface RosParameterDescriptor {
+  additionalConstraints: string;
+  toMessage(): object;
+}
+
+/** rcl_interfaces/msg/SetParametersResult */
+export interface SetParametersResult {
+  readonly successful: boolean;
+  readonly reason: string;
+}
+
+export interface RosNode {
+  name(): string;
+  namespace(): string;
+  getFullyQualifiedName(): string;
+  getLogger(): RosLogger;
+  getClock(): RosClock;
+  spin(timeout?: number): void;
+  destroy(): void;
+  createPublisher(type: string, topic: string, options?: { readonly qos?: object | string }): RosPublisher;
+  destroyPublisher(publisher: RosPublisher): void;
+  createSubscription(
+    type: string,
+    topic: string,
+    options: { readonly qos?: object | string; readonly isRaw?: boolean },
+    callback: (message: unknown) => void,
+  ): RosSubscription;
+  destroySubscription(subscription: RosSubscription): void;
+  createService<Response>(
+    type: string,
+    name: string,
+    options: object,
+    callback: (request: unknown, response: RosResponse<Response>) => void,
+  ): RosService;
+  destroyService(service: RosService): void;
+  /** @param period nanoseconds of the node's clock */
+  createTimer(period: bigint, callback: () => void): RosTimer;
+  destroyTimer(timer: RosTimer): void;
+  declareParameter(
+    parameter: RosParameter,
+    descriptor: RosParameterDescriptor,
+    ignoreOverride?: boolean,
+  ): RosParameter;
+  hasParameter(name: string): boolean;
+  getParameterOverrides(): readonly RosParameter[];
+  countPublishers(topic: string): number;
+  /** Called by the native side with what is ready; whatever it throws ends the process. */
+  execute(handles: readonly unknown[]): void;
+  _setParametersAtomically(parameters: readonly RosParameter[], declaring?: boolean): SetParametersResult;
+  _getNativeParameterOverrides(): Map<string, RosParameter>;
+}
+
+/** lifecycle_msgs/Transition and State */
+export interface LabelledId {
+  readonly id: number;
+  readonly label: string;
+}
+
+export interface ChangeStateRequest {
+  readonly transition: LabelledId;
+}
+export interface ChangeStateResponse {
+  success: boolean;
+}
+
+export interface RosLifecycleNode extends RosNode {
+  readonly currentState: LabelledId;
+  readonly availableTransitions: readonly { readonly transition: LabelledId }[];
+  _changeState(transition: number | string): LabelledId;
+  _executeCallback(state: LabelledId, previous: LabelledId): number;
+  _onChangeState(request: ChangeStateRequest, response: RosResponse<ChangeStateResponse>): void;
+}
+
+/** rcl_interfaces/msg/ParameterType */
+export const PARAMETER_TYPE = {
+  notSet: 0,
+  bool: 1,
+  integer: 2,
+  double: 3,
+  string: 4,
+  byteArray: 5,
+  boolArray: 6,
+  integerArray: 7,
+  doubleArray: 8,
+  stringArray: 9,
+} as const;

@@ -1,0 +1,44 @@
+import { messageOf } from '../errors';
+import { loadRos } from './loader';
+import type { Rclnodejs } from './rclnodejs';
+
+/** A node that can be run as a program. */
+export interface RunnableNode {
+  start(): Promise<void>;
+  /** Lets go of everything that can be let go of at once. */
+  stop(): void;
+}
+
+/**
+ * Runs a node until it is told to stop. SIGINT and SIGTERM end it cleanly at any moment with exit code 0; what cannot
+ * run says so in one line and ends with 1.
+ */
+export async function runNode(create: (rclnodejs: Rclnodejs) => RunnableNode): Promise<void> {
+  const { rclnodejs, ...availability } = loadRos();
+  if (!rclnodejs) {
+    process.stderr.write(`${'lacking' in availability ? availability.lacking : 'ROS 2 is lacking'}\n`);
+    process.exitCode = 1;
+    return;
+  }
+  try {
+    await rclnodejs.init(undefined, process.argv);
+    rclnodejs.removeSignalHandlers(); // it would shut down beneath the node's feet
+    const node = create(rclnodejs);
+    const end = (): void => {
+      node.stop();
+      try {
+        rclnodejs.shutdown();
+      } catch (error) {
+        process.stderr.write(`${messageOf(error)}\n`);
+      }
+      process.exit(0);
+    };
+    process.once('SIGINT', end);
+    process.once('SIGTERM', end);
+    process.on('unhandledRejection', (error) => process.stderr.write(`${messageOf(error)}\n`));
+    await node.start();
+  } catch (error) {
+    process.stderr.write(`${messageOf(error)}\n`);
+    process.exit(1);
+  }
+}

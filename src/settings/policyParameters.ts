@@ -1,0 +1,337 @@
+import { POLICIES, parameterName } from '../cache/registry';
+import type { Parameter } from './Parameter';
+import { ParameterTable } from './ParameterTable';
+import type { ParameterFamily } from './ParameterTable';
+import { JOINT_FIELDS, TRANSPORTS, VECTOR_TYPES } from './sources';
+
+const OURS = 'this project';
+/** Any number that a double parameter of a duration or rate may sensibly take. */
+const LONG = 1e9;
+
+const modelParameters: readonly Parameter[] = [
+  {
+    name: 'autostart',
+    settable: 'unconfigured',
+    field: {
+      type: 'boolean',
+      default: false,
+      description:
+        'configure and activate the node when it starts, also when it is started again after a crash',
+      source: OURS,
+    },
+  },
+  {
+    name: 'bundle',
+    settable: 'unconfigured',
+    field: {
+      type: 'text',
+      default: '',
+      description: 'folder of the bundle to load, as `fastwam export` makes it',
+      source: OURS,
+    },
+  },
+  {
+    name: 'execution.provider',
+    settable: 'unconfigured',
+    field: {
+      type: 'enum',
+      values: ['cpu', 'cuda', 'auto'],
+      default: 'cpu',
+      description: 'what computes the model; auto takes cuda where it starts, else cpu, and says which',
+      source: OURS,
+    },
+  },
+  {
+    name: 'execution.device',
+    settable: 'unconfigured',
+    field: {
+      type: 'integer',
+      default: 0,
+      min: 0,
+      max: 63,
+      description: 'number of the CUDA device',
+      source: OURS,
+    },
+  },
+  {
+    name: 'execution.precision',
+    settable: 'unconfigured',
+    field: {
+      type: 'enum',
+      values: ['fp32', 'bf16', 'fp16', 'int8'],
+      default: 'fp32',
+      description: 'number format of the weights: fp32 anywhere, bf16 and fp16 on CUDA, int8 on the CPU',
+      source: OURS,
+    },
+  },
+  {
+    name: 'execution.threads',
+    settable: 'unconfigured',
+    field: {
+      type: 'integer',
+      default: 0,
+      min: 0,
+      max: 1024,
+      description: 'CPU threads that one inference uses; 0 = one for each physical core',
+      source: OURS,
+    },
+  },
+];
+
+const taskParameters: readonly Parameter[] = [
+  {
+    name: 'instruction',
+    settable: 'live',
+    field: {
+      type: 'text',
+      default: '',
+      description:
+        "task to follow until the instruction topic says another; without the prompt template. A change starts a new episode. Empty: the bundle's only instruction, else none",
+      source: OURS,
+    },
+  },
+  {
+    name: 'instruction_topic',
+    settable: 'unconfigured',
+    field: {
+      type: 'text',
+      default: 'instruction',
+      description: 'topic (std_msgs/msg/String) on which instructions come',
+      source: OURS,
+    },
+  },
+  {
+    name: 'proprio.sources',
+    settable: 'unconfigured',
+    field: {
+      type: 'names',
+      default: [],
+      description:
+        'sources whose numbers make up the proprioception, in the order the policy takes them; empty: the only one that has a topic',
+      source: OURS,
+    },
+  },
+];
+
+const cacheParameters: readonly Parameter[] = [
+  {
+    name: 'cache.policy',
+    settable: 'live',
+    field: {
+      type: 'enum',
+      values: POLICIES.map(({ name }) => name),
+      default: 'c3ache',
+      description: 'what is reused across or within chunks; a change empties the cache',
+      source: OURS,
+    },
+  },
+  ...POLICIES.flatMap((policy) =>
+    Object.entries(policy.fields).map(([field, definition]): Parameter => ({
+      name: parameterName(policy, field),
+      settable: 'live',
+      field: definition,
+    })),
+  ).filter(({ name }, i, all) => all.findIndex((other) => other.name === name) === i),
+];
+
+const runParameters: readonly Parameter[] = [
+  {
+    name: 'sampler.seed',
+    settable: 'live',
+    field: {
+      type: 'integer',
+      default: 42,
+      min: 0,
+      max: 2 ** 32 - 1,
+      description: 'seed of the starting noise; a change empties the cache',
+      source: 'the public evaluation',
+    },
+  },
+  {
+    name: 'sampler.noise',
+    settable: 'live',
+    field: {
+      type: 'enum',
+      values: ['fixed', 'fresh'],
+      default: 'fixed',
+      description:
+        'fixed: the same noise for every chunk, as the public evaluation; fresh: seed + chunk number. A change empties the cache',
+      source: 'the public evaluation',
+    },
+  },
+  {
+    name: 'control.rate',
+    settable: 'live',
+    fromModel: ({ control }) => control.rate,
+    field: {
+      type: 'number',
+      default: 10,
+      min: 0.01,
+      max: 1000,
+      description: 'control steps per second; actions are 1/rate apart',
+      unit: 'Hz',
+      source: 'the bundle',
+    },
+  },
+  {
+    name: 'control.replan_steps',
+    settable: 'live',
+    fromModel: ({ control }) => control.replanSteps,
+    field: {
+      type: 'integer',
+      default: 10,
+      min: 1,
+      max: 10_000,
+      description:
+        'actions to execute before the next chunk; a chunk is due every replan_steps / rate seconds',
+      unit: 'steps',
+      source: 'the bundle',
+    },
+  },
+  {
+    name: 'control.trigger',
+    settable: 'live',
+    field: {
+      type: 'enum',
+      values: ['periodic', 'request'],
+      default: 'periodic',
+      description: 'periodic: chunks come by the clock; request: only when ~/infer asks for one',
+      source: OURS,
+    },
+  },
+  {
+    name: 'observation.max_age',
+    settable: 'live',
+    field: {
+      type: 'number',
+      default: 0.5,
+      min: 0,
+      max: LONG,
+      description: 'an observation with an older source than this is not acted on',
+      unit: 's',
+      source: OURS,
+    },
+  },
+  {
+    name: 'observation.max_skew',
+    settable: 'live',
+    field: {
+      type: 'number',
+      default: 0.1,
+      min: 0,
+      max: LONG,
+      description: 'an observation whose camera frames are further apart than this is not acted on',
+      unit: 's',
+      source: OURS,
+    },
+  },
+  {
+    name: 'safety.limits',
+    settable: 'live',
+    field: {
+      type: 'enum',
+      values: ['clamp', 'refuse', 'none'],
+      default: 'clamp',
+      description:
+        "actions outside the bundle's limits: clamp pulls them inside, refuse drops the chunk. none: also run a bundle that states no limits, because the robot enforces its own",
+      source: OURS,
+    },
+  },
+  {
+    name: 'diagnostic_updater.period',
+    settable: 'live',
+    field: {
+      type: 'number',
+      default: 1,
+      min: 0.1,
+      max: 60,
+      description: 'time between messages on /diagnostics',
+      unit: 's',
+      source: 'diagnostic_updater',
+    },
+  },
+];
+
+function vectorFamily(prefix: string, of: string): ParameterFamily[] {
+  const topic = { type: 'text', default: '', source: OURS } as const;
+  return [
+    {
+      pattern: `${prefix}.topic`,
+      parameter: { settable: 'unconfigured', field: { ...topic, description: `topic of ${of}` } },
+    },
+    {
+      pattern: `${prefix}.type`,
+      parameter: {
+        settable: 'unconfigured',
+        field: {
+          ...topic,
+          default: VECTOR_TYPES[0],
+          description: `message type of ${of}: ${VECTOR_TYPES.join(', ')}; the bare name is enough`,
+        },
+      },
+    },
+    {
+      pattern: `${prefix}.joints`,
+      parameter: {
+        settable: 'unconfigured',
+        field: {
+          type: 'names',
+          default: [],
+          description: `${of}: joints of a JointState in the order the policy takes them; names of an array's elements`,
+          source: OURS,
+        },
+      },
+    },
+    {
+      pattern: `${prefix}.field`,
+      parameter: {
+        settable: 'unconfigured',
+        field: {
+          type: 'enum',
+          values: JOINT_FIELDS,
+          default: 'position',
+          description: `${of}: the part of a JointState that is read`,
+          source: OURS,
+        },
+      },
+    },
+  ];
+}
+
+const families: readonly ParameterFamily[] = [
+  {
+    pattern: 'cameras.<camera>.topic',
+    parameter: {
+      settable: 'unconfigured',
+      field: {
+        type: 'text',
+        default: '',
+        description: "topic of this camera's images; every camera of the bundle needs one",
+        source: OURS,
+      },
+    },
+  },
+  {
+    pattern: 'cameras.<camera>.transport',
+    parameter: {
+      settable: 'unconfigured',
+      field: {
+        type: 'enum',
+        values: TRANSPORTS,
+        default: 'raw',
+        description:
+          'raw: sensor_msgs/msg/Image; compressed: sensor_msgs/msg/CompressedImage, also the default of topics that end in /compressed',
+        source: 'image_transport',
+      },
+    },
+  },
+  ...vectorFamily('proprio.<source>', 'this source of proprioception'),
+  // of recordings; the node accepts them so that one file serves both
+  ...vectorFamily('commands', 'the executed actions in a recording; replay only'),
+];
+
+/** The parameters of the policy node, in the order in which they are documented. Replay reads the same names. */
+export const POLICY_PARAMETERS = new ParameterTable(
+  [...modelParameters, ...taskParameters, ...cacheParameters, ...runParameters],
+  families,
+);
