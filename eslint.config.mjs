@@ -25,7 +25,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['vitest.config.ts', 'eslint.config.mjs'],
+    files: ['vitest.config.mts', 'eslint.config.mjs'],
     extends: [tseslint.configs.disableTypeChecked],
     rules: { 'no-restricted-exports': 'off' },
   },

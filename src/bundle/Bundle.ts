@@ -122,6 +122,18 @@ export class Bundle {
     return { key, rows: context.context, tokens: context.tokens };
   }
 
+  /**
+   * A task with a cached context, for work that needs any.
+   * @throws InputError where none is recorded
+   */
+  anyTask(): string {
+    const task = this.manifest.instructions.find((known) => this.knows(known));
+    if (task === undefined) {
+      throw new InputError('the bundle records no instruction (export with --instructions); name one');
+    }
+    return task;
+  }
+
   #unknownTask(task: string): string {
     const known = this.manifest.instructions;
     const hint =

@@ -1,11 +1,15 @@
 import type { Command } from 'commander';
+import { benchCommand } from './bench';
 import { exportCommand } from './export';
 import { inferCommand } from './infer';
 import { infoCommand } from './info';
+import { synthCommand } from './synth';
 
 /** Every command of `fastwam`, in the order of its help. */
 export const COMMANDS: readonly ((program: Command) => Command)[] = [
   exportCommand,
   infoCommand,
   inferCommand,
+  benchCommand,
+  synthCommand,
 ];

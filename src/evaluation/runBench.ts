@@ -1,0 +1,138 @@
+import type { Bundle } from '../bundle/Bundle';
+import { MatrixProduct } from '../model/matrixProductRate';
+import type { ExecutionOptions } from '../model/execution';
+import { PolicyClient } from '../policy/PolicyClient';
+import type { Observation } from '../policy/types';
+import { randn } from '../sampler/noise';
+import { MersenneTwister } from '../sampler/MersenneTwister';
+import { benchResult } from './bench';
+import type { BenchEntry, BenchRun } from './bench';
+import { EngineRunner } from './EngineRunner';
+import { expertStepFlops } from './expertFlops';
+import type { ChunkResult, Configuration } from './types';
+
+export interface BenchOptions {
+  readonly bundle: string;
+  readonly chunks: number;
+  readonly execution: ExecutionOptions;
+  /** the uncached one first */
+  readonly configurations: readonly Configuration[];
+  /** also measure the uncached run with an int8 expert (CPU) */
+  readonly int8: boolean;
+  readonly instruction?: string;
+  readonly onProgress?: (done: number) => void;
+}
+
+/** One configuration's figures; those of another precision also say how far its actions are from fp32. */
+export type BenchLine = BenchEntry & {
+  readonly relative_action_error?: number;
+  /** of one expert run, GFLOP/s in full steps, and as a share of a plain matrix product in the same run */
+  readonly expert_gflops?: number;
+  readonly share_of_matrix_product?: number;
+};
+
+const SAMPLER = { noise: 'fixed', seed: 42 } as const;
+const INT8: Configuration = { name: 'int8', policy: 'none', settings: {} };
+const RANDOM_SEED = 7;
+
+/**
+ * Measures configurations on the same random observations, interleaved chunk by chunk: for each observation every
+ * configuration, then a plain matrix product on the same threads. One whole chunk of each goes first and is not
+ * counted.
+ */
+export async function runBench(options: BenchOptions): Promise<Readonly<Record<string, BenchLine>>> {
+  const client = await PolicyClient.load(options.bundle, { execution: options.execution, grain: 'stack' });
+  const int8 = options.int8
+    ? await PolicyClient.load(options.bundle, { execution: { ...options.execution, precision: 'int8' } })
+    : undefined;
+  const product = await MatrixProduct.create(options.execution);
+  try {
+    const runner = await EngineRunner.create(client, options.configurations, SAMPLER);
+    const int8Runner = int8 && (await EngineRunner.create(int8, [INT8], SAMPLER));
+    const all: { configuration: Configuration; infer: (o: Observation) => Promise<ChunkResult> }[] = [
+      ...options.configurations.map((configuration, i) => ({
+        configuration,
+        infer: (o: Observation) => runner.infer(i, o),
+      })),
+      ...(int8Runner ? [{ configuration: INT8, infer: (o: Observation) => int8Runner.infer(0, o) }] : []),
+    ];
+    const results = all.map((): ChunkResult[] => []);
+    const products: number[] = [];
+    const observations = randomObservations(client.bundle, options.instruction, options.chunks);
+    const [first] = observations;
+    if (first) for (const { infer } of all) await infer(first);
+    await runner.resetEpisode();
+    for (const [c, observation] of observations.entries()) {
+      for (let i = 0; i < all.length; i++) {
+        const turn = (c + i) % all.length;
+        const result = await all[turn]?.infer(observation);
+        if (result) results[turn]?.push(result);
+      }
+      products.push(await product.run());
+      options.onProgress?.(c + 1);
+    }
+    const runs: BenchRun[] = all.map(({ configuration }, i) => ({ configuration, chunks: results[i] ?? [] }));
+    return withRates(runs, client.bundle, product.flops / median(products));
+  } finally {
+    await client.close();
+    await int8?.close();
+    await product.release();
+  }
+}
+
+function withRates(
+  runs: readonly BenchRun[],
+  bundle: Bundle,
+  productFlops: number,
+): Readonly<Record<string, BenchLine>> {
+  const entries: Readonly<Record<string, BenchEntry>> = benchResult(runs);
+  const uncached = runs[0]?.chunks ?? [];
+  const lines: Record<string, BenchLine> = {};
+  for (const { configuration, chunks } of runs) {
+    const entry = entries[configuration.name];
+    if (!entry) continue;
+    const stepFlops = expertStepFlops(bundle.dimensions);
+    const rates = chunks.map((c) => (stepFlops * c.report.stackEvaluations) / c.times.expert);
+    const rate = median(rates);
+    lines[configuration.name] = {
+      ...entry,
+      expert_gflops: round(rate / 1e9),
+      share_of_matrix_product: round(rate / productFlops),
+      ...(configuration === INT8 ? { relative_action_error: relativeError(chunks, uncached) } : {}),
+    };
+  }
+  return lines;
+}
+
+/** ‖a − b‖ / ‖b‖ over all normalised actions. */
+function relativeError(chunks: readonly ChunkResult[], reference: readonly ChunkResult[]): number {
+  let difference = 0;
+  let norm = 0;
+  chunks.forEach((chunk, c) => {
+    reference[c]?.normalised.forEach((value, i) => {
+      difference += ((chunk.normalised[i] ?? Number.NaN) - value) ** 2;
+      norm += value ** 2;
+    });
+  });
+  return Math.sqrt(difference / norm);
+}
+
+/** Random images and proprioception: what a model computes with them costs what anything costs. */
+function randomObservations(bundle: Bundle, instruction: string | undefined, count: number): Observation[] {
+  const { height, width, proprioDim } = bundle.dimensions;
+  const task = instruction ?? bundle.anyTask();
+  const random = new MersenneTwister(RANDOM_SEED);
+  return Array.from({ length: count }, (_, c) => ({
+    image: Uint8Array.from({ length: height * width * 3 }, () => random.next32() & 0xff),
+    proprio: randn(RANDOM_SEED + c, proprioDim),
+    stamp: c,
+    instruction: task,
+  }));
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+}
+
+const round = (value: number): number => Math.round(value * 1e3) / 1e3;

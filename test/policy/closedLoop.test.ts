@@ -1,0 +1,68 @@
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Bundle } from '../../src/bundle/Bundle';
+import { exportBundle } from '../../src/export/exportBundle';
+import { readBytes, readFloat32 } from '../../src/formats/readTensor';
+import { openSafetensors } from '../../src/formats/safetensors';
+import { DEFAULT_EXECUTION } from '../../src/model/execution';
+import { FastWamModel } from '../../src/model/FastWamModel';
+import { Episode } from '../../src/policy/Episode';
+import { FIXTURES, relativeError, removeFolders, temporaryFolder } from '../helpers';
+
+const CHECKPOINT = join(__dirname, '..', '..', 'bundles', 'tabletop', 'checkpoint');
+const CHUNKS = 20;
+const WORLDS = 4;
+
+describe('the bundled model', () => {
+  let model: FastWamModel;
+  const golden = openSafetensors(join(FIXTURES, 'toy', 'closed_loop.safetensors'));
+  const floats = (name: string) => readFloat32(golden.tensors.get(name)!);
+
+  beforeAll(async () => {
+    const out = temporaryFolder();
+    exportBundle({
+      checkpoint: join(CHECKPOINT, 'fastwam.pt'),
+      vae: join(CHECKPOINT, 'vae_encoder.pth'),
+      textEmbeds: join(CHECKPOINT, 'text_embeds'),
+      stats: join(CHECKPOINT, 'dataset_stats.json'),
+      instructions: join(CHECKPOINT, 'instructions.txt'),
+      config: join(CHECKPOINT, 'config.json'),
+      out,
+    });
+    model = await FastWamModel.load(Bundle.open(out), { ...DEFAULT_EXECUTION, threads: 1 });
+  });
+  afterAll(async () => {
+    await model.release();
+    removeFolders();
+  });
+
+  it('gives the actions that PyTorch gave in closed loop, in physical units', async () => {
+    const images = golden.tensors.get('images')!;
+    const size = images.byteLength / (WORLDS * CHUNKS);
+    const [proprio, action] = [floats('proprio'), floats('action')];
+    const tasks = readBytes(golden.tensors.get('task')!);
+    for (let world = 0; world < WORLDS; world++) {
+      const episode = new Episode(model);
+      for (let c = 0; c < CHUNKS; c++) {
+        const at = world * CHUNKS + c;
+        const chunk = await episode.infer(
+          {
+            image: readBytes(images, at * size, size),
+            proprio: proprio.subarray(at * 3, at * 3 + 3),
+            stamp: c,
+            instruction: model.bundle.manifest.instructions[tasks[world * 8]!]!,
+          },
+          { policy: 'none', values: {}, noise: 'fixed', seed: 42 },
+        );
+        const expected = action.subarray(at * 96, (at + 1) * 96);
+        expect(relativeError(chunk.actions, expected), `world ${world} chunk ${c}`).toBeLessThan(1e-5);
+      }
+    }
+  });
+
+  it('answers an unknown instruction with the known ones', () => {
+    expect(() => model.bundle.context('juggle')).toThrow(
+      /unknown instruction "juggle".*known instructions: "pick up the left red block/,
+    );
+  });
+});
