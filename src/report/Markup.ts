@@ -47,14 +47,15 @@ export function escaped(text: string): string {
     .replace(/[&<>"']/g, (character) => ENTITIES[character] ?? '');
 }
 
-/** JSON for a `<script type="application/json">`: it can neither close the element nor open a comment. */
+/**
+ * JSON for a `<script type="application/json">`: it can neither close the element nor open a comment, and holds no
+ * mark that would reorder the lines of the file.
+ */
 export function jsonForScript(value: unknown): Markup {
   return new Markup(
-    JSON.stringify(value)
-      .replaceAll('<', '\\u003c')
-      .replaceAll('>', '\\u003e')
-      .replaceAll('&', '\\u0026')
-      .replaceAll('\u2028', '\\u2028')
-      .replaceAll('\u2029', '\\u2029'),
+    JSON.stringify(value).replace(
+      /[<>&\p{Zl}\p{Zp}\p{Bidi_Control}]/gu,
+      (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+    ),
   );
 }

@@ -32,8 +32,8 @@ export const MOTION_SCRIPT = `
   const seams = (u) => {
     const { min, max } = u.scales.x;
     const inSight = data.seams.filter((time) => time >= min && time <= max);
-    const sparse = u.width / Math.max(1, inSight.length) >= 7;
-    strokes(u, inSight, colour('rule'), sparse ? 1e4 : 4);
+    const distance = u.width / Math.max(1, inSight.length);
+    if (distance >= 3) strokes(u, inSight, colour('rule'), distance >= 7 ? 1e4 : 4);
     strokes(u, data.episodes.slice(1), colour('muted'), 1e4);
   };
 

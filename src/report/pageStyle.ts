@@ -31,7 +31,7 @@ h3 { font-size: 14px; margin: 20px 0 4px; font-weight: 600; overflow-wrap: anywh
 p { margin: 0 0 12px; max-width: 78ch; }
 a { color: var(--accent); }
 .sub, .note { color: var(--muted); }
-.note { font-size: 13.5px; }
+.note { font-size: 13.5px; max-width: 96ch; }
 .sub { overflow-wrap: anywhere; }
 code, pre { font: 13px/1.5 ui-monospace, SFMono-Regular, Menlo, "DejaVu Sans Mono", monospace; }
 pre { background: var(--panel); border: 1px solid var(--rule); border-radius: 6px; padding: 10px 12px; margin: 8px 0 16px; white-space: pre-wrap; overflow-wrap: anywhere; }
@@ -40,7 +40,7 @@ pre { background: var(--panel); border: 1px solid var(--rule); border-radius: 6p
 .tiles > div { background: var(--bg); padding: 12px 16px; }
 .tiles dt { color: var(--muted); font-size: 13px; }
 .tiles dd { margin: 0; font-size: 22px; line-height: 1.3; white-space: nowrap; font-variant-numeric: tabular-nums; }
-.tiles dd + dd { font-size: 13px; color: var(--muted); }
+.tiles dd + dd { white-space: normal; line-height: 1.35; font-size: 13px; color: var(--muted); }
 .warnings { border-left: 4px solid var(--warn); background: var(--warn-soft); padding: 12px 18px; margin: 22px 0; }
 .warnings h2 { margin: 0 0 6px; font-size: 15px; color: var(--warn); }
 .warnings ul { margin: 0; padding: 0; list-style: none; }
@@ -49,7 +49,7 @@ pre { background: var(--panel); border: 1px solid var(--rule); border-radius: 6p
 details > summary { cursor: pointer; color: var(--accent); margin: 6px 0; }
 .scroll { overflow-x: auto; margin: 8px 0 4px; }
 table { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; min-width: 100%; }
-th, td { padding: 5px 10px; text-align: right; border-bottom: 1px solid var(--rule); white-space: nowrap; }
+th, td { padding: 5px 9px; text-align: right; border-bottom: 1px solid var(--rule); white-space: nowrap; }
 th { font-weight: 600; color: var(--muted); font-size: 13px; vertical-align: bottom; }
 th.left, td.left, tbody th { text-align: left; }
 th:first-child, td:first-child { padding-left: 0; }

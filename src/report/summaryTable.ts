@@ -43,7 +43,10 @@ export function summaryTable(figures: Figures, layout: ActionLayout): TextTable 
       ),
       ...(hasFlips ? [column('flips', 'Executed gripper decisions that differ from the uncached run.')] : []),
       column('seam', 'Mean jump between chunks as a multiple of the uncached run’s; the worst group.'),
-      column('', 'On the Pareto front; choice for the tolerance.', 'left'),
+      column('front', '● On the Pareto front: nothing else is both faster and closer.'),
+      ...(figures.tolerance
+        ? [column('tolerance', 'Whether the stated tolerance is kept; choice: the fastest that keeps it.')]
+        : []),
     ],
     rows: configurations.map((one, i) => [
       String(i + 1),
@@ -57,18 +60,16 @@ export function summaryTable(figures: Figures, layout: ActionLayout): TextTable 
       ),
       ...(hasFlips ? [one.uncached || !one.flips ? NO_FIGURE : String(one.flips.executed)] : []),
       one.uncached || !baseline ? NO_FIGURE : times(seamRatio(one.seams, baseline.seams, decisions)),
-      remarks(one, figures),
+      one.pareto ? '●' : '',
+      ...(figures.tolerance ? [toleranceWord(one, choice)] : []),
     ]),
     ...(marked >= 0 && { marked }),
   };
 }
 
-function remarks({ configuration, pareto, broken }: ConfigurationFigures, { choice }: Figures): string {
-  const words: string[] = [];
-  if (configuration.name === choice) words.push('choice');
-  if (pareto) words.push('front');
-  if (broken && broken.length > 0) words.push('beyond tolerance');
-  return words.join(', ');
+function toleranceWord({ configuration, broken }: ConfigurationFigures, choice: string | undefined): string {
+  if (configuration.name === choice) return 'choice';
+  return broken?.length === 0 ? 'kept' : 'broken';
 }
 
 /** Groups of nothing but gripper decisions: they jump when they decide, which is no flaw of a seam. */

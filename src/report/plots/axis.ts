@@ -6,8 +6,8 @@ export interface Axis {
   readonly to: number;
   readonly ticks: readonly number[];
   /** pixels of a value */
-  at(value: number): number;
-  label(tick: number): string;
+  readonly at: (value: number) => number;
+  readonly label: (tick: number) => string;
 }
 
 /** An axis over [low, high] between two pixel positions; `nice` widens it to whole ticks. */

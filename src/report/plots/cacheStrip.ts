@@ -5,7 +5,9 @@ import { drawing } from './frame';
 const WIDTH = 1080;
 const LEFT = 44;
 const STEP_HEIGHT = 7;
-const ROW_GAP = 22;
+const ROW_GAP = 24;
+/** room for the label of the first step */
+const TOP = 4;
 
 /** What one denoising step of one chunk was. `part…`: some of its blocks were computed, by thirds. */
 export type StepState = 'refresh' | 'computed' | 'part3' | 'part2' | 'part1' | 'reused';
@@ -43,7 +45,7 @@ export function cacheStrip(
   let seams = '';
   run.chunks.forEach(({ report }, i) => {
     const x = LEFT + (i % perRow) * cell;
-    const top = Math.floor(i / perRow) * (rowHeight + ROW_GAP);
+    const top = TOP + Math.floor(i / perRow) * (rowHeight + ROW_GAP);
     const states = stepStates(report, steps);
     for (let k = 0; k < steps;) {
       const state = states[k] ?? 'reused';
@@ -71,7 +73,7 @@ export function cacheStrip(
     })}${seams !== '' && markup`<path class="episode" d="${seams}"/>`}${Array.from(
       { length: rows },
       (_, row) => {
-        const top = row * (rowHeight + ROW_GAP);
+        const top = TOP + row * (rowHeight + ROW_GAP);
         const first = row * perRow;
         const last = Math.min(count, first + perRow) - 1;
         return markup`<text class="tick end" x="${LEFT - 6}" y="${top + STEP_HEIGHT + 1}">0</text><text class="tick end" x="${LEFT - 6}" y="${top + rowHeight}">${steps - 1}</text><text class="tick" x="${LEFT}" y="${top + rowHeight + 13}">chunk ${first}</text>${

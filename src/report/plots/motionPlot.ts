@@ -8,8 +8,9 @@ const WIDTH = 560;
 const HEIGHT = 150;
 const MARGINS = { top: 22, right: 8, bottom: 22, left: 48 };
 
-/** Seams closer than this many pixels are only a texture: they shrink to ticks on the axis. */
-const SEAM_DISTANCE = 7;
+/** Seams closer than so many pixels shrink to ticks on the axis; closer still, they would only be a bar. */
+const SEAM_LINES = 7;
+const SEAM_TICKS = 3;
 
 /** Points on one line of the still picture; the live one has all of them. */
 const BUCKETS = 360;
@@ -35,8 +36,10 @@ export function motionPlot(motion: Motion, column: number, title: string): Marku
     ticks: 8,
   });
   const distance = seams.length > 1 ? (WIDTH - MARGINS.left - MARGINS.right) / seams.length : Infinity;
-  const length = distance >= SEAM_DISTANCE ? bottom - MARGINS.top : 4;
-  const seamPath = seams.map((at) => `M${x.at(at).toFixed(1)} ${bottom}v-${length}`).join('');
+  const length = distance >= SEAM_LINES ? bottom - MARGINS.top : 4;
+  const seamPath = (distance >= SEAM_TICKS ? seams : [])
+    .map((at) => `M${x.at(at).toFixed(1)} ${bottom}v-${length}`)
+    .join('');
   const episodePath = episodes
     .slice(1)
     .map((at) => `M${x.at(at).toFixed(1)} ${bottom}V${MARGINS.top}`)
