@@ -119,7 +119,6 @@ function readFields(json: unknown, path: string, kind: string): ReadonlyMap<stri
     }
     fields.set(key, { dim, values });
   }
-  if (fields.size === 0) throw new FileFormatError(path, `has no fields under "${kind}"`);
   return fields;
 }
 

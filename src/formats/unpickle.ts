@@ -248,7 +248,7 @@ class PickleMachine<E extends object> {
     const callee = this.#pop();
     if (!Array.isArray(args)) return this.#fail('calls something with arguments that are not a tuple');
     if (!(callee instanceof PickleGlobal)) return this.#fail('calls something that is not a function');
-    if (callee.call === undefined) return this.#refuse(`call ${callee.name}`);
+    if (callee.call === undefined) return this.#fail(`calls ${callee.name}, which is not a function`);
     return callee.call(args);
   }
 

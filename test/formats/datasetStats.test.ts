@@ -45,6 +45,11 @@ describe('dataset statistics', () => {
     expect(openDatasetStats(path).state.get('s')!.values.std).toEqual(Float32Array.of(2));
   });
 
+  it('may have no fields of the state, for a model without proprioception', () => {
+    write({ state: {}, action: { a: field } });
+    expect(concatenateFields(openDatasetStats(path).state).dim).toBe(0);
+  });
+
   it('of several fields are joined in the order asked for, as far as all fields have them', () => {
     write({
       state: { arm: { ...field, global_mean: [1, 2] }, hand: { global_min: [7], global_max: [8] } },
@@ -63,7 +68,6 @@ describe('dataset statistics', () => {
     ['not JSON', '{"state": NaN}', /is not JSON/],
     ['a list', [1], /the file is not an object/],
     ['without actions', { state: { s: field } }, /lacks the key "action"/],
-    ['without fields', { state: {}, action: { a: field } }, /no fields under "state"/],
     ['with an unknown key', { state: { s: field }, action: { a: field }, extra: 1 }, /unknown key "extra"/],
     [
       'with text for numbers',

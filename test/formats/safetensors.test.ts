@@ -200,7 +200,7 @@ describe('a damaged safetensors file', () => {
         for (const bit of flips) bytes[bit >> 3]! ^= 1 << (bit & 7);
         opensOrNamesTheFile(bytes);
       }),
-      { numRuns: 1500 },
+      { numRuns: 700 },
     );
   });
 
@@ -233,7 +233,7 @@ describe('a damaged safetensors file', () => {
         prefix.writeBigUInt64LE(BigInt(text.length));
         opensOrNamesTheFile(Buffer.concat([prefix, text, Buffer.alloc(4)]));
       }),
-      { numRuns: 1500 },
+      { numRuns: 700 },
     );
   });
 });

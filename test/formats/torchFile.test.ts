@@ -143,7 +143,7 @@ describe('a crafted pickle', () => {
     [
       'calls a constant',
       pickle(global('torch', 'float32'), emptyTuple, reduce),
-      /asks for call torch.float32/,
+      /calls torch.float32, which is not a function/,
     ],
     ['calls a text', pickle(text('x'), emptyTuple, reduce), /calls something that is not a function/],
     [
