@@ -16,11 +16,13 @@ One safetensors file, n states:
 ``plate_colours``     i32 [n, 3]
 ====================  ==============  =================================================================================
 
-``fastwam demos`` and :mod:`fastwam_tiny.demonstrations` both write it.
+``fastwam demos`` writes a folder of such files with a ``demos.json`` that lists them;
+:mod:`fastwam_tiny.demonstrations` makes the states of one.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,6 +107,16 @@ def write_states(path: Path, states: dict[str, np.ndarray], about: dict[str, str
     unfinished = path.with_suffix(".part")
     save_file({name: np.ascontiguousarray(value) for name, value in states.items()}, unfinished, metadata=about)
     unfinished.rename(path)
+
+
+def state_files(source: Path) -> list[Path]:
+    """A file of states as it is; the files of a folder that ``fastwam demos`` wrote, as its list names them."""
+    if not source.is_dir():
+        return [source]
+    manifest = source / "demos.json"
+    if not manifest.exists():
+        raise FileNotFoundError(f"{source}: no demos.json in it; write the folder with `fastwam demos`, to the end")
+    return [source / shard["file"] for shard in json.loads(manifest.read_text())["shards"]]
 
 
 def read_states(path: Path) -> dict[str, np.ndarray]:

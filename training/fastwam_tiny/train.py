@@ -1,6 +1,6 @@
 """Trains from nothing to a checkpoint, on a CPU.
 
-    python -m fastwam_tiny.train --out RUN [--states FILE ...] [--iterations N] [--threads N]
+    python -m fastwam_tiny.train --out RUN [--states FILE_OR_FOLDER ...] [--iterations N] [--threads N]
 
 Stops and goes on: started again with the same `--out`, it continues from the last saved state and ends with the same
 weights as an uninterrupted run (on the same machine with the same number of threads). `RUN/checkpoint` always holds
@@ -33,6 +33,7 @@ from .dataset import (
     frames_of,
     label,
     read_states,
+    state_files,
     write_states,
 )
 from .demonstrations import demonstrations
@@ -148,7 +149,7 @@ class Trainer:
                 write_states(path, demonstrations(self.config), {"seed": str(self.config.seed), "speed": self.config.speed})
                 log(f"demonstrations written to {path} in {time.monotonic() - started:.0f} s")
             sources = [path]
-        read = [read_states(path) for path in sources]
+        read = [read_states(path) for source in sources for path in state_files(source)]
         states = {name: np.concatenate([part[name] for part in read]) for name in read[0] if name != "palette"}
         self.statistics = Statistics.of(states["actions"], states["proprio"])
         self.states = LabelledStates(states, self.statistics)
@@ -359,7 +360,7 @@ def log(line: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
-    parser.add_argument("--states", type=Path, nargs="*", default=[], help="labelled states; default: makes its own")
+    parser.add_argument("--states", type=Path, nargs="*", default=[], help="labelled states: files, or folders of `fastwam demos`; default: makes its own")
     parser.add_argument("--seed", type=int, default=TrainConfig.seed)
     parser.add_argument("--speed", choices=tuple(SPEEDS), default=TrainConfig.speed)
     parser.add_argument("--iterations", type=int, default=TrainConfig.iterations)
