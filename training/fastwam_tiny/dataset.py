@@ -52,7 +52,12 @@ class Statistics:
     def of(cls, actions: np.ndarray, proprio: np.ndarray) -> Statistics:
         flat = actions.reshape(-1, actions.shape[-1]).astype(np.float64)
         wide = proprio.astype(np.float64)
-        values = flat.mean(0), flat.std(0), wide.mean(0), wide.std(0)
+
+        def spread(values: np.ndarray) -> np.ndarray:
+            std = values.std(0)
+            return np.where(std > 0, std, 1.0)  # what never changes is left as it is
+
+        values = flat.mean(0), spread(flat), wide.mean(0), spread(wide)
         return cls(*(value.astype(np.float32) for value in values))
 
     def to_json(self) -> dict:
