@@ -1,5 +1,5 @@
 import type * as Ort from 'onnxruntime-node';
-import { ProviderError, messageOf } from '../errors';
+import { cudaError, hasCudaProvider } from './cudaProvider';
 import type { ExecutionOptions } from './execution';
 import type { OrtModule } from './runtime';
 
@@ -33,7 +33,11 @@ export class Session {
       model_external_initializers_file_folder_path: folder,
       intra_op: { spin_duration_us: SPIN_MICROSECONDS },
     };
-    if (provider === 'cuda') session.use_device_allocator_for_initializers = '1';
+    if (provider === 'cuda') {
+      session.use_device_allocator_for_initializers = '1';
+      // Where it is not even installed, onnxruntime would also print a report of its own to stderr.
+      if (!hasCudaProvider()) throw cudaError(undefined, options.device);
+    }
     try {
       const created = await ort.InferenceSession.create(graph, {
         executionProviders:
@@ -64,19 +68,4 @@ export class Session {
   async release(): Promise<void> {
     await this.session.release();
   }
-}
-
-/** The binding's report of a failed CUDA start, as one sentence with what to do. */
-export function cudaError(error: unknown, device: number): ProviderError {
-  const told = messageOf(error);
-  const library = /(lib[\w.+-]+\.so[\w.]*)/.exec(told)?.[1];
-  const remedy = told.includes('libonnxruntime_providers')
-    ? 'run `npm run cuda:setup`'
-    : 'install the NVIDIA driver and the CUDA libraries (`fastwam doctor` lists what is missing)';
-  const cause = library
-    ? `${library} cannot be loaded`
-    : told.split('\n')[0]?.slice(0, 200) || 'onnxruntime gave no reason';
-  return new ProviderError(`execution.provider cuda cannot start on device ${device}: ${cause}; ${remedy}`, {
-    cause: error,
-  });
 }
