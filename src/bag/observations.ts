@@ -71,9 +71,10 @@ const OTHER_CLOCK = fromSeconds(10);
 /** Commands are kept this long while no observation needs them. */
 const COMMANDS_KEPT = fromSeconds(60);
 
-/** An observation that waits for the commands that follow it. */
+/** A sample in the order of time; an observation waits for the commands that follow it. */
 interface Waiting {
-  readonly observation: BagObservation;
+  readonly sample: BagSample;
+  readonly stamp: bigint;
   readonly until: bigint;
 }
 
@@ -93,6 +94,7 @@ export class BagSampler implements AsyncIterable<BagSample> {
   /** Sources that have not sent anything in this episode. */
   readonly #awaited = new Set<string>();
   readonly #sources: readonly string[];
+  readonly #sourceTopics: ReadonlySet<string>;
   readonly #otherClocks = new Set<string>();
   readonly #unreadable = new Map<string, { count: number; first: string }>();
 
@@ -121,7 +123,9 @@ export class BagSampler implements AsyncIterable<BagSample> {
     });
     this.#commands =
       topics.commands && new RecordedCommands(topics.commands.source, options.period, this.#options.horizon);
-    this.#sources = [...topics.cameras, ...topics.proprio].map(({ source }) => source.name);
+    const sources = [...topics.cameras, ...topics.proprio];
+    this.#sources = sources.map(({ source }) => source.name);
+    this.#sourceTopics = new Set(sources.map(({ topic }) => topic));
 
     // Instructions first: where one arrives together with a frame, the frame belongs to the new episode.
     if (topics.instruction !== undefined)
@@ -164,7 +168,7 @@ export class BagSampler implements AsyncIterable<BagSample> {
   async *[Symbol.asyncIterator](): AsyncGenerator<BagSample, void, void> {
     this.#awaitSources();
     for await (const message of this.#reader.messages({ topics: [...this.#handlers.keys()] })) {
-      this.#advance(message.logTime);
+      this.#advance(message);
       this.#handle(message);
       yield* this.#ready.splice(0);
     }
@@ -199,8 +203,8 @@ export class BagSampler implements AsyncIterable<BagSample> {
     return logTime;
   }
 
-  /** Takes every sample that was due before `time`, and ends the episode where time does not run on. */
-  #advance(time: bigint): void {
+  /** Takes what is due, and ends the episode where time does not run on. */
+  #advance({ logTime: time, topic }: BagMessage): void {
     const { gap } = this.#options;
     const jumpedBack = this.#latest !== undefined && time < this.#latest - JUMP_BACK;
     const silent = this.#lastSource !== undefined && time - this.#lastSource > fromSeconds(gap);
@@ -209,7 +213,8 @@ export class BagSampler implements AsyncIterable<BagSample> {
       this.#startEpisode();
     }
     if (this.#latest === undefined || jumpedBack || time > this.#latest) this.#latest = time;
-    this.#sampleBefore(time);
+    // Only a source that goes on shows that the episode does: commands may run on after the last frame.
+    if (this.#sourceTopics.has(topic)) this.#sampleBefore(time);
     this.#release(time);
     if (this.#waiting.length === 0) this.#commands?.forgetBefore(time - COMMANDS_KEPT);
   }
@@ -221,11 +226,20 @@ export class BagSampler implements AsyncIterable<BagSample> {
     }
   }
 
+  /** Takes what was due while the sources were still sending, and before `end`. */
+  #sampleToLastSource(end?: bigint): void {
+    if (this.#lastSource === undefined) return;
+    const after = this.#lastSource + 1n;
+    this.#sampleBefore(end === undefined || after < end ? after : end);
+  }
+
   #sample(time: bigint): void {
     const seconds = toSeconds(time - (this.#reader.start ?? time));
     const result = this.#buffer.sample(time);
     if (result.kind === 'refused') {
-      this.#ready.push({ kind: 'skipped', episode: this.#episode, time: seconds, refusals: result.refusals });
+      const { refusals } = result;
+      const skipped: SkippedSample = { kind: 'skipped', episode: this.#episode, time: seconds, refusals };
+      this.#waiting.push({ sample: skipped, stamp: time, until: time });
       return;
     }
     const { stamp, proprio, ages, skew } = result.sources;
@@ -246,18 +260,23 @@ export class BagSampler implements AsyncIterable<BagSample> {
       ages,
       skew,
     };
-    this.#waiting.push({ observation, until: this.#commands?.lastTime(stamp) ?? time });
+    this.#waiting.push({ sample: observation, stamp, until: this.#commands?.lastTime(stamp) ?? time });
   }
 
-  /** Hands out the observations whose commands have all been read by `time`. */
+  /** Hands out the samples whose commands have all been read by `time`. */
   #release(time: bigint | undefined, end?: bigint): void {
     for (let first = this.#waiting[0]; first !== undefined; first = this.#waiting[0]) {
       if (time !== undefined && first.until >= time) return;
       this.#waiting.shift();
-      const recordedAction = this.#commands?.at(first.observation.stamp, end);
-      this.#ready.push({ ...first.observation, ...(recordedAction && { recordedAction }) });
-      this.#commands?.forgetBefore(first.observation.stamp);
+      const { sample, stamp } = first;
+      this.#ready.push(sample.kind === 'observation' ? this.#withCommands(sample, end) : sample);
+      this.#commands?.forgetBefore(stamp);
     }
+  }
+
+  #withCommands(observation: BagObservation, end: bigint | undefined): BagObservation {
+    const recordedAction = this.#commands?.at(observation.stamp, end);
+    return recordedAction === undefined ? observation : { ...observation, recordedAction };
   }
 
   #received(source: string, { logTime }: BagMessage): void {
@@ -271,6 +290,7 @@ export class BagSampler implements AsyncIterable<BagSample> {
     if (typeof text !== 'string' || text === '' || text === this.#instruction) return;
     const running = this.#due !== undefined;
     if (running) {
+      this.#sampleToLastSource(logTime);
       this.#release(undefined, logTime);
       if (this.#chunk > 0) this.#episode++;
       this.#chunk = 0;
@@ -280,7 +300,7 @@ export class BagSampler implements AsyncIterable<BagSample> {
   }
 
   #finishEpisode(): void {
-    if (this.#latest !== undefined) this.#sampleBefore(this.#latest + 1n);
+    this.#sampleToLastSource();
     this.#release(undefined);
   }
 
