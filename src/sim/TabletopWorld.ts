@@ -184,6 +184,20 @@ export class TabletopWorld {
     return [x, x, y, y];
   }
 
+  /** The objects that drift now, so that a world can be started from this one's state. */
+  get drifts(): Drift[] {
+    return (['block', 'plate'] as const).flatMap((kind) =>
+      [...Array(SLOTS).keys()]
+        .filter((slot) => this.#remaining[objectIndex(kind, slot)] === Infinity)
+        .map((slot) => ({
+          kind,
+          slot,
+          velocity: this.velocityOf(kind, slot),
+          lane: this.laneOf(kind, slot),
+        })),
+    );
+  }
+
   /** Puts an object somewhere else, at rest. A held block stays in the gripper. */
   place(kind: ObjectKind, slot: number, x: number, y: number): void {
     if (kind === 'block' && slot === this.held) return;

@@ -2,7 +2,7 @@ import { FileFormatError } from '../errors';
 import { readFloat64 } from '../formats/readTensor';
 import { openSafetensors } from '../formats/safetensors';
 import { SLOTS } from './geometry';
-import type { InitialState } from './TabletopWorld';
+import type { Drift, InitialState } from './TabletopWorld';
 import { TASKS, type Task } from './tasks';
 
 /** The task and the start of one episode. */
@@ -15,7 +15,8 @@ export interface InitialEpisode {
  * Reads initial states of n episodes from a safetensors file: `init.task` [n], `init.g` [n, 2], `init.blk` and
  * `init.plt` [n, 3, 2] in table units, `init.bcol` and `init.pcol` [n, 3] (-1 for an empty slot), and, if there,
  * `init.nseq` [n] and `init.seq` [n, 3, 2] (block and plate of each pair), which must repeat what the task says.
- * The gripper starts open and empty.
+ * `init.velocity` [n, 6, 2] and `init.lanes` [n, 6, 4] (x from, x to, y from, y to), blocks first, then plates, if there,
+ * say what drifts. The gripper starts open and empty.
  *
  * @throws FileFormatError if a tensor is missing or has another shape, a task is unknown, or a sequence contradicts
  * its task
@@ -44,6 +45,11 @@ export function readInitialStates(path: string): InitialEpisode[] {
     pairs: read('init.seq', SLOTS, 2),
   };
 
+  const motion = tensors.has('init.velocity') && {
+    velocity: read('init.velocity', 2 * SLOTS, 2),
+    lanes: read('init.lanes', 2 * SLOTS, 4),
+  };
+
   return Array.from(task, (index, i) => {
     const found = TASKS[index];
     if (found === undefined) {
@@ -69,7 +75,22 @@ export function readInitialStates(path: string): InitialEpisode[] {
         plates: plates.subarray(2 * SLOTS * i, 2 * SLOTS * (i + 1)),
         blockColours: blockColours.subarray(SLOTS * i, SLOTS * (i + 1)),
         plateColours: plateColours.subarray(SLOTS * i, SLOTS * (i + 1)),
+        ...(motion && { drifts: driftsOf(motion, i) }),
       },
     };
   });
+}
+
+/** What drifts in world i: whatever has a velocity. */
+function driftsOf(
+  motion: { readonly velocity: Float64Array; readonly lanes: Float64Array },
+  i: number,
+): Drift[] {
+  return Array.from({ length: 2 * SLOTS }, (_, object): Drift => {
+    const at = 2 * SLOTS * i + object;
+    const [vx = 0, vy = 0] = motion.velocity.subarray(2 * at, 2 * at + 2);
+    const [x0 = 0, x1 = 0, y0 = 0, y1 = 0] = motion.lanes.subarray(4 * at, 4 * at + 4);
+    const kind = object < SLOTS ? 'block' : 'plate';
+    return { kind, slot: object % SLOTS, velocity: [vx, vy], lane: [x0, x1, y0, y1] };
+  }).filter(({ velocity: [vx, vy] }) => vx !== 0 || vy !== 0);
 }
