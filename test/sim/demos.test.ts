@@ -65,6 +65,7 @@ describe('Demonstrations', () => {
       readFloat32(tensors.get('proprio')!),
       readFloat32(tensors.get('actions')!),
     ];
+    const [task, held, target] = [read('task'), read('held'), read('target')];
     let i = 0;
     // Episode e of the data set is demonstrate(task e, seed, e, stream 2).
     for (let episode = 0; i < first!.states; episode++) {
@@ -74,10 +75,10 @@ describe('Demonstrations', () => {
         expect(Buffer.compare(renderIndices(world), frame)).toBe(0);
         expect(proprio.subarray(3 * i, 3 * i + 3)).toEqual(world.proprio());
         expect(actions.subarray(96 * i, 96 * i + 96)).toEqual(expertRollout(world, 32));
-        expect(read('task')[i]).toBe(episode);
-        expect(read('held')[i]).toBe(world.held);
+        expect(task[i]).toBe(episode);
+        expect(held[i]).toBe(world.held);
         const pair = world.task.pairs[world.subTask];
-        expect([...read('target').subarray(2 * i, 2 * i + 2)]).toEqual([
+        expect([...target.subarray(2 * i, 2 * i + 2)]).toEqual([
           pair?.block ?? -1,
           pair?.plate ?? -1,
         ]);
