@@ -1,8 +1,11 @@
 import type { Command } from 'commander';
 import { benchCommand } from './bench';
+import { doctorCommand } from './doctor';
 import { exportCommand } from './export';
 import { inferCommand } from './infer';
 import { infoCommand } from './info';
+import { replayCommand } from './replay';
+import { sweepCommand } from './sweep';
 import { synthCommand } from './synth';
 
 /** Every command of `fastwam`, in the order of its help. */
@@ -10,6 +13,9 @@ export const COMMANDS: readonly ((program: Command) => Command)[] = [
   exportCommand,
   infoCommand,
   inferCommand,
+  replayCommand,
+  sweepCommand,
   benchCommand,
   synthCommand,
+  doctorCommand,
 ];
