@@ -1,12 +1,23 @@
 import { RefreshMemory } from './RefreshMemory';
-import { checkNoise, outcomeOf, runInFull } from './StepRun';
+import { checkNoise, joinRuns, outcomeOf, runInFull } from './StepRun';
+import type { StepRun } from './StepRun';
 import { coverageWarning } from './pathCoverage';
 import { maxAgeField, rangeField, refreshIntervalField } from './sharedFields';
 import { bytesOf, runWithReuse, stepValuesOf } from './stepValues';
 import type { StepValues } from './stepValues';
+import { TAIL_NAMES, boundTail, refuseTail } from './tailPolicies';
+import type { Schedule } from '../sampler/types';
 import type { FieldTable, FieldValues } from './fields';
 import type { CommittedRefresh } from './refresh';
-import type { CachePolicy, CacheState, ChunkContext, ChunkOutcome, Expert, ExpertShape } from './types';
+import type {
+  CachePolicy,
+  CacheResources,
+  CacheState,
+  ChunkContext,
+  ChunkOutcome,
+  Expert,
+  ExpertShape,
+} from './types';
 
 const fields = {
   refresh_interval: refreshIntervalField,
@@ -20,6 +31,14 @@ const fields = {
       'affine: reused steps as one small matrix product, exact because encoder and head are linear; residual: encoder, stored residual and head for each step, by definition',
     source: 'residual: eq. 7 of arXiv 2606.08962; affine: this project, equal within rounding',
   },
+  tail: {
+    type: 'enum',
+    values: TAIL_NAMES,
+    default: 'none',
+    description:
+      'a policy that caches within the chunk and takes over the steps after the range, with its own settings; refreshes stay full',
+    source: 'arXiv 2606.08962 says that the two compose; this project',
+  },
 } as const satisfies FieldTable;
 
 type C3acheSettings = FieldValues<typeof fields>;
@@ -31,14 +50,17 @@ export const c3ache: CachePolicy<typeof fields> = {
   source: 'arXiv 2606.08962',
   fields,
   usesSharedRefresh: true,
-  grain: () => 'stack',
-  refuse: (_settings, shape) =>
-    shape.steps < 2
-      ? 'c3ache has nothing to reuse in a model that takes 1 denoising step: use policy none'
-      : undefined,
+  grain: ({ tail }) => (tail === 'worldcache_ca' || tail === 'bac' ? 'block' : 'stack'),
+  refuse: ({ tail, range }, shape, schedule, context = {}) => {
+    if (shape.steps < 2) {
+      return 'c3ache has nothing to reuse in a model that takes 1 denoising step: use policy none';
+    }
+    const bound = boundTail(tail, shape, schedule, context.companions, context);
+    return bound === undefined ? undefined : refuseTail(bound, range, shape.steps, context);
+  },
   warn: ({ range, refresh_interval }, _shape, schedule) =>
     refresh_interval === 1 ? undefined : coverageWarning(schedule, range),
-  createState: (shape) => new C3acheState(shape),
+  createState: (shape, schedule, resources) => new C3acheState(shape, schedule, resources),
 };
 
 interface StoredRefresh extends CommittedRefresh {
@@ -47,10 +69,14 @@ interface StoredRefresh extends CommittedRefresh {
 
 class C3acheState implements CacheState<C3acheSettings> {
   readonly #shape: ExpertShape;
+  readonly #schedule: Schedule;
+  readonly #resources: CacheResources;
   readonly #memory = new RefreshMemory<StoredRefresh>();
 
-  constructor(shape: ExpertShape) {
+  constructor(shape: ExpertShape, schedule: Schedule, resources: CacheResources = {}) {
     this.#shape = shape;
+    this.#schedule = schedule;
+    this.#resources = resources;
   }
 
   async run(chunk: ChunkContext, settings: C3acheSettings, expert: Expert): Promise<ChunkOutcome> {
@@ -71,15 +97,30 @@ class C3acheState implements CacheState<C3acheSettings> {
       this.#memory.stage({ chunk: chunk.chunk, time: chunk.time, values: keepFor(mode, values) });
       return outcomeOf(run, verdict, this.#shape, chunk);
     }
-    const run = await runWithReuse(expert, chunk.noise, {
-      from: 0,
-      to: this.#shape.steps,
-      reused: (step) => step >= range[0] && step <= range[1],
-      values: stored,
-      mode,
-      recordResiduals: chunk.recordResiduals ?? false,
-    });
+    const run = await this.#reuse(chunk, settings, expert, stored);
     return outcomeOf(run, verdict, this.#shape, chunk);
+  }
+
+  async #reuse(
+    chunk: ChunkContext,
+    { range, mode, tail: tailName }: C3acheSettings,
+    expert: Expert,
+    values: StepValues,
+  ): Promise<StepRun> {
+    const recordResiduals = chunk.recordResiduals ?? false;
+    const tail = boundTail(tailName, this.#shape, this.#schedule, chunk.companions, this.#resources);
+    const to = tail === undefined ? this.#shape.steps : range[1] + 1;
+    const prefix = await runWithReuse(expert, chunk.noise, {
+      from: 0,
+      to,
+      reused: (step) => step >= range[0] && step <= range[1],
+      values,
+      mode,
+      recordResiduals,
+    });
+    return tail === undefined
+      ? prefix
+      : joinRuns(prefix, await tail.run(expert, prefix.x, to, recordResiduals));
   }
 
   commit(): void {

@@ -1,4 +1,5 @@
 import { UsageError } from '../errors';
+import { adaptive } from './adaptive';
 import { bac } from './bac';
 import { c3ache } from './c3ache';
 import { nearestName } from './nearestName';
@@ -9,7 +10,15 @@ import { xCache } from './xCache';
 import type { CachePolicy } from './types';
 
 /** Every cache policy, in the order in which they are shown. Adding one is one line here; see docs/adding-a-cache.md. */
-export const POLICIES: readonly CachePolicy[] = [none, c3ache, xCache, worldcacheCa, worldcacheHt, bac];
+export const POLICIES: readonly CachePolicy[] = [
+  none,
+  c3ache,
+  xCache,
+  worldcacheCa,
+  worldcacheHt,
+  bac,
+  adaptive,
+];
 
 /** The policy of that name. @throws UsageError that lists the known names and the nearest one */
 export function policyNamed(name: string): CachePolicy {

@@ -133,6 +133,8 @@ export interface ChunkContext {
   /** normalised VAE latents of the first frame, [48, h, w] */
   readonly latents: Float32Array;
   readonly latentShape: readonly [number, number, number];
+  /** action dimensions that are grippers; none where absent */
+  readonly grippers?: readonly number[];
   /** keep the whole-stack residual of every full step for evaluation */
   readonly recordResiduals?: boolean;
   /** settings of the other policies by name, for a policy that hands part of the chunk to one of them; a policy
@@ -144,6 +146,12 @@ export interface ChunkContext {
 export interface CacheResources {
   /** schedules made by calibrating `bac`, told apart by the settings they were made with */
   readonly bacSchedules?: readonly BacSchedule[];
+}
+
+/** What a refusal may depend on beside a policy's own settings. */
+export interface RefusalContext extends CacheResources {
+  /** as in `ChunkContext` */
+  readonly companions?: ChunkContext['companions'];
 }
 
 export type ComputedShape = 'steps' | 'blocks' | 'subblocks';
@@ -205,7 +213,7 @@ export interface CachePolicy<F extends FieldTable = FieldTable> {
     settings: FieldValues<F>,
     shape: ExpertShape,
     schedule: Schedule,
-    resources?: CacheResources,
+    context?: RefusalContext,
   ): string | undefined;
   /** A sentence for settings that are allowed but unwise. */
   warn?(settings: FieldValues<F>, shape: ExpertShape, schedule: Schedule): string | undefined;

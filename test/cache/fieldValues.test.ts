@@ -14,7 +14,13 @@ const resolve = (given: Record<string, unknown>) => resolveSettings('c3ache', c3
 
 describe('settings of a policy', () => {
   it('fall back to defaults that follow the schedule of the model', () => {
-    expect(resolve({})).toEqual({ refresh_interval: 4, range: [0, 6], max_age: 0, mode: 'affine' });
+    expect(resolve({})).toEqual({
+      refresh_interval: 4,
+      range: [0, 6],
+      max_age: 0,
+      mode: 'affine',
+      tail: 'none',
+    });
     const flat = { ...context, schedule: createSchedule(10, 1) };
     expect(resolveSettings('c3ache', c3ache.fields, {}, flat).range).toEqual([0, 2]);
   });

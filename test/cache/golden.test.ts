@@ -117,6 +117,8 @@ describe.each(CASES)('the policies against independent results on %s', (name) =>
     ['worldcache_ca', { threshold: 1e-12 }],
     ['worldcache_ht', { error_budget: 0 }],
     ['bac', { updates: 100 }],
+    ['adaptive', { tolerance: 0 }],
+    ['adaptive', { latent_threshold: 0 }],
   ] as const)('%s with %j is none bit for bit through the same graphs', async (policy, given) => {
     const plain = await run('none', {});
     const cached = await run(policy, given);

@@ -13,12 +13,15 @@ export interface ToyChunk {
   readonly time?: number;
   readonly recordResiduals?: boolean;
   readonly companions?: ChunkContext['companions'];
+  readonly grippers?: readonly number[];
+  /** seed of proprioception and latents where they are not to follow the observation */
+  readonly seen?: number;
 }
 
 /** What a policy sees of a toy chunk; proprioception and latents follow the observation. */
 export function contextOf(expert: ToyExpert, toy: ToyChunk): ChunkContext {
   const { horizon, actionDim } = expert.shape;
-  const seen = toy.observation ?? toy.chunk;
+  const seen = toy.seen ?? toy.observation ?? toy.chunk;
   return {
     chunk: toy.chunk,
     time: toy.time ?? toy.chunk,
@@ -27,6 +30,7 @@ export function contextOf(expert: ToyExpert, toy: ToyChunk): ChunkContext {
     latents: matrix(randomNumbers(900 + seen), 2 * 4 * 4),
     latentShape: [2, 4, 4],
     ...(toy.recordResiduals === undefined ? {} : { recordResiduals: toy.recordResiduals }),
+    ...(toy.grippers === undefined ? {} : { grippers: toy.grippers }),
     ...(toy.companions === undefined ? {} : { companions: toy.companions }),
   };
 }
