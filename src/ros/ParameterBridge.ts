@@ -5,7 +5,7 @@ import type { ModelFacts, Parameter } from '../settings/Parameter';
 import type { ParameterSet } from '../settings/ParameterSet';
 import type { ParameterValue } from '../settings/parameterFile';
 import type { ParameterValues } from '../settings/parameterValues';
-import { fromRos, rosType, toRos } from './parameterValues';
+import { fromMessage, fromRos, rosType, toRos } from './parameterValues';
 import type {
   Rclnodejs,
   RosNode,
@@ -48,9 +48,13 @@ export class ParameterBridge {
     this.#applyOverrides(said);
     for (const parameter of set.table.parameters) this.#declare(parameter);
     for (const name of said.keys()) this.#declareMember(name);
-    // Requests of others go through the table; rclnodejs itself refuses with misleading words.
-    node._setParametersAtomically = (parameters, declaring = false) =>
-      declaring ? setAtomically(parameters, true) : this.#change(parameters);
+    // Requests of others go through the table: rclnodejs refuses with misleading words, and throws on what it should
+    // refuse (an unknown type, a list of integers).
+    const service = node._parameterService;
+    service._handleSetParameters = ({ parameters }, response) =>
+      response.send({ results: parameters.map((parameter) => this.#change([fromMessage(parameter)])) });
+    service._handleSetParametersAtomically = ({ parameters }, response) =>
+      response.send({ result: this.#change(parameters.map(fromMessage)) });
     // Constructing the node knew only '/**' and the bare name; see overridesOf.
     const simTime = said.get('use_sim_time');
     if (simTime) this.#setInRos([new rclnodejs.Parameter('use_sim_time', simTime.type, simTime.value)]);
@@ -120,7 +124,7 @@ export class ParameterBridge {
       const field = set.table.find(name)?.field;
       if (!field) {
         if (!node.hasParameter(name)) return refused(set.table.unknown(name));
-        inRos.push(parameter);
+        inRos.push(new rclnodejs.Parameter(name, parameter.type, parameter.value));
         continue;
       }
       const value = fromRos(field, parameter);

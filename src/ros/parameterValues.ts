@@ -1,7 +1,7 @@
 import type { ParameterField } from '../settings/Parameter';
 import type { ParameterScalar, ParameterValue } from '../settings/parameterFile';
 import { PARAMETER_TYPE } from './rclnodejs';
-import type { Rclnodejs, RosParameter } from './rclnodejs';
+import type { ParameterMessage, Rclnodejs, RosParameter } from './rclnodejs';
 
 /** The ROS type of a field. */
 export function rosType(field: ParameterField): number {
@@ -35,6 +35,25 @@ export function toRos(
     return new Parameter(name, type, (value as readonly number[]).map(BigInt));
   }
   return new Parameter(name, type, Array.isArray(value) ? [...(value as readonly ParameterScalar[])] : value);
+}
+
+/** Which field of rcl_interfaces/msg/ParameterValue holds the value of a type. */
+const VALUE_FIELD: Readonly<Record<number, string>> = {
+  [PARAMETER_TYPE.bool]: 'bool_value',
+  [PARAMETER_TYPE.integer]: 'integer_value',
+  [PARAMETER_TYPE.double]: 'double_value',
+  [PARAMETER_TYPE.string]: 'string_value',
+  [PARAMETER_TYPE.byteArray]: 'byte_array_value',
+  [PARAMETER_TYPE.boolArray]: 'bool_array_value',
+  [PARAMETER_TYPE.integerArray]: 'integer_array_value',
+  [PARAMETER_TYPE.doubleArray]: 'double_array_value',
+  [PARAMETER_TYPE.stringArray]: 'string_array_value',
+};
+
+/** A parameter as a request brings it, whatever it holds. */
+export function fromMessage({ name, value }: ParameterMessage): RosParameter {
+  const field = VALUE_FIELD[value.type];
+  return { name, type: value.type, value: field === undefined ? undefined : value[field] };
 }
 
 /**

@@ -88,6 +88,16 @@ export interface RosParameterDescriptor {
   toMessage(): object;
 }
 
+/** rcl_interfaces/msg/Parameter */
+export interface ParameterMessage {
+  readonly name: string;
+  readonly value: { readonly type: number } & Readonly<Record<string, unknown>>;
+}
+
+export interface SetParametersRequest {
+  readonly parameters: readonly ParameterMessage[];
+}
+
 /** rcl_interfaces/msg/SetParametersResult */
 export interface SetParametersResult {
   readonly successful: boolean;
@@ -131,6 +141,16 @@ export interface RosNode {
   countPublishers(topic: string): number;
   /** Called by the native side with what is ready; whatever it throws ends the process. */
   execute(handles: readonly unknown[]): void;
+  readonly _parameterService: {
+    _handleSetParameters(
+      request: SetParametersRequest,
+      response: RosResponse<{ results: readonly SetParametersResult[] }>,
+    ): void;
+    _handleSetParametersAtomically(
+      request: SetParametersRequest,
+      response: RosResponse<{ result: SetParametersResult }>,
+    ): void;
+  };
   _setParametersAtomically(parameters: readonly RosParameter[], declaring?: boolean): SetParametersResult;
   _getNativeParameterOverrides(): Map<string, RosParameter>;
 }

@@ -1,0 +1,167 @@
+"""A ROS 2 process that is not ours: does what it is told on standard input, and reports what it sees.
+
+Every line in and out is one JSON object. Requests have an `id` that the answer repeats; messages of subscriptions are
+reported as they come, with the time of receipt.
+"""
+
+import array
+import json
+import sys
+import threading
+import time
+
+import numpy
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+
+from messages import as_dict, fill, interface
+
+QOS = {
+    'sensor': QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT),
+    'reliable': QoSProfile(depth=1000),
+    'latched': QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL),
+}
+
+
+def report(**fields):
+    sys.stdout.write(json.dumps(fields) + '\n')
+    sys.stdout.flush()
+
+
+class Peer(Node):
+    def __init__(self):
+        super().__init__('peer', start_parameter_services=False)
+        self.publishers_by_topic = {}
+        self.clients_by_name = {}
+        self.timers_by_name = {}
+        self.sent = {}
+        self.clock_time = None  # nanoseconds, where this process is the clock
+
+    # ---------------------------------------------------------------------------------------------- what can be asked
+
+    def subscribe(self, topic, type, qos='reliable', fields=None):
+        def receive(message):
+            report(event='message', topic=topic, at=time.time(), message=as_dict(message))
+
+        self.create_subscription(interface(type), topic, receive, QOS[qos])
+        return {}
+
+    def publish(self, topic, type, message, qos='reliable'):
+        content = interface(type)()
+        fill(content, message)
+        self.publisher(topic, type, qos).publish(content)
+        return {}
+
+    def publish_bytes(self, topic, type, hex, qos='reliable'):
+        """Any bytes at all, as a message of that type."""
+        self.publisher(topic, type, qos).publish(bytes.fromhex(hex))
+        return {}
+
+    def matched(self, topic, type, qos='reliable'):
+        return {'subscriptions': self.publisher(topic, type, qos).get_subscription_count()}
+
+    def call(self, service, type, request):
+        service_type = interface(type)
+        if service not in self.clients_by_name:
+            self.clients_by_name[service] = self.create_client(service_type, service)
+        client = self.clients_by_name[service]
+        if not client.wait_for_service(60):
+            raise RuntimeError(f'there is no service {service}')
+        content = service_type.Request()
+        fill(content, request)
+        asked = time.time()
+        done = threading.Event()
+        future = client.call_async(content)
+        future.add_done_callback(lambda _: done.set())
+        if not done.wait(60):
+            raise RuntimeError(f'{service} has not answered')
+        return {'response': as_dict(future.result()), 'seconds': time.time() - asked}
+
+    def robot(self, cameras, joints, topic='joint_states', rate=20.0, width=64, height=64, stamp_offset=0.0, encoding='rgb8'):
+        """Publishes frames of cameras (by topic) and joint states at a rate until `halt`."""
+        image = interface('sensor_msgs/msg/Image')
+        state = interface('sensor_msgs/msg/JointState')
+        for camera in cameras:
+            self.publisher(camera, 'sensor_msgs/msg/Image', 'sensor')
+        self.publisher(topic, 'sensor_msgs/msg/JointState', 'sensor')
+
+        def send():
+            nanoseconds = self.now() + int(stamp_offset * 1e9)
+            for k, camera in enumerate(cameras):
+                message = image()
+                message.header.stamp.sec, message.header.stamp.nanosec = divmod(nanoseconds, 10**9)
+                message.width, message.height, message.encoding, message.step = width, height, encoding, width * 3
+                message.data = array.array('B', numpy.full(width * height * 3, 40 * k + 20, numpy.uint8).tobytes())
+                self.publisher(camera, 'sensor_msgs/msg/Image', 'sensor').publish(message)
+            message = state()
+            message.header.stamp.sec, message.header.stamp.nanosec = divmod(nanoseconds, 10**9)
+            message.name = list(joints)
+            message.position = [float(value) for value in joints.values()]
+            self.publisher(topic, 'sensor_msgs/msg/JointState', 'sensor').publish(message)
+
+        self.halt()
+        self.timers_by_name['robot'] = self.create_timer(1 / rate, send)
+        return {}
+
+    def clock(self, start, speed=1.0, rate=100.0):
+        """Becomes the clock: /clock from `start` seconds on."""
+        message_type = interface('rosgraph_msgs/msg/Clock')
+        self.clock_time = int(start * 1e9)
+        if 'clock' in self.timers_by_name:
+            return {}
+
+        def tick():
+            self.clock_time += int(speed / rate * 1e9)
+            message = message_type()
+            message.clock.sec, message.clock.nanosec = divmod(self.clock_time, 10**9)
+            self.publisher('/clock', 'rosgraph_msgs/msg/Clock', 'reliable').publish(message)
+
+        self.timers_by_name['clock'] = self.create_timer(1 / rate, tick)
+        return {}
+
+    def halt(self):
+        timer = self.timers_by_name.pop('robot', None)
+        if timer:
+            self.destroy_timer(timer)
+        return {}
+
+    # ----------------------------------------------------------------------------------------------------------- inside
+
+    def now(self):
+        return self.clock_time if self.clock_time is not None else time.time_ns()
+
+    def publisher(self, topic, type, qos):
+        if topic not in self.publishers_by_topic:
+            self.publishers_by_topic[topic] = self.create_publisher(interface(type), topic, QOS[qos])
+        return self.publishers_by_topic[topic]
+
+
+def main():
+    rclpy.init()
+    peer = Peer()
+    executor = SingleThreadedExecutor()
+    executor.add_node(peer)
+
+    def spin():
+        try:
+            executor.spin()
+        except ExternalShutdownException:
+            pass
+
+    spinning = threading.Thread(target=spin)
+    spinning.start()
+    report(event='ready')
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            result = getattr(peer, request['do'])(**request.get('with', {}))
+            report(id=request['id'], result=result)
+        except Exception as error:  # the test wants to know, whatever it is
+            report(id=request['id'], error=f'{type(error).__name__}: {error}')
+    rclpy.try_shutdown()
+    spinning.join()
+
+
+main()

@@ -1,0 +1,466 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { removeFolders, temporaryFolder } from '../helpers';
+import { Peer, RosProcess, rosLacking } from './Peer';
+import { compiledSource } from './compiledSource';
+import { JOINTS, OTHER_TASK, TASK, exportTabletop, writeParams } from './tabletopBundle';
+
+const NODE = '/fast_wam_policy';
+const IMAGE = 'sensor_msgs/msg/Image';
+const CHUNK = 'fast_wam_msgs/msg/ActionChunk';
+
+interface Stamp {
+  readonly sec: number;
+  readonly nanosec: number;
+}
+interface ActionChunk {
+  readonly header: { readonly stamp: Stamp; readonly frame_id: string };
+  readonly episode: number;
+  readonly chunk: number;
+  readonly instruction: string;
+  readonly action_names: readonly string[];
+  readonly horizon: number;
+  readonly actions: readonly number[];
+  readonly period: number;
+  readonly replan_steps: number;
+  readonly cache: Readonly<Record<string, number | string | boolean>>;
+  readonly times: Readonly<Record<string, number>>;
+  readonly sources: readonly { readonly name: string; readonly age: number }[];
+}
+interface Trajectory {
+  readonly header: { readonly stamp: Stamp };
+  readonly joint_names: readonly string[];
+  readonly points: readonly { readonly positions: readonly number[]; readonly time_from_start: Stamp }[];
+}
+interface Result {
+  readonly successful: boolean;
+  readonly reason: string;
+}
+interface Diagnostics {
+  readonly status: readonly {
+    readonly level: number;
+    readonly name: string;
+    readonly message: string;
+    readonly values: readonly { readonly key: string; readonly value: string }[];
+  }[];
+}
+interface Served {
+  readonly success: boolean;
+  readonly message: string;
+}
+
+const seconds = ({ sec, nanosec }: Stamp): number => sec + nanosec / 1e9;
+
+/** The node as a program. */
+function startNode(args: readonly string[]): RosProcess {
+  return new RosProcess([
+    'node',
+    join(compiledSource(), 'ros', 'executables', 'policy.js'),
+    '--ros-args',
+    ...args,
+  ]);
+}
+
+/** A value as rcl_interfaces/msg/ParameterValue. */
+function parameterValue(value: unknown): object {
+  if (typeof value === 'boolean') return { type: 1, bool_value: value };
+  if (typeof value === 'string') return { type: 4, string_value: value };
+  if (Array.isArray(value)) {
+    return typeof value[0] === 'string'
+      ? { type: 9, string_array_value: value }
+      : { type: 7, integer_array_value: value };
+  }
+  return Number.isInteger(value) ? { type: 2, integer_value: value } : { type: 3, double_value: value };
+}
+
+class Remote {
+  constructor(
+    readonly peer: Peer,
+    readonly name: string = NODE,
+  ) {}
+
+  async transition(label: string): Promise<boolean> {
+    const { success } = await this.peer.call<Served>(
+      `${this.name}/change_state`,
+      'lifecycle_msgs/srv/ChangeState',
+      {
+        transition: { label },
+      },
+    );
+    return success;
+  }
+
+  async state(): Promise<string> {
+    const { current_state } = await this.peer.call<{ current_state: { label: string } }>(
+      `${this.name}/get_state`,
+      'lifecycle_msgs/srv/GetState',
+    );
+    return current_state.label;
+  }
+
+  async set(values: Readonly<Record<string, unknown>>): Promise<Result[]> {
+    const { results } = await this.peer.call<{ results: Result[] }>(
+      `${this.name}/set_parameters`,
+      'rcl_interfaces/srv/SetParameters',
+      { parameters: Object.entries(values).map(([name, value]) => ({ name, value: parameterValue(value) })) },
+    );
+    return results;
+  }
+
+  async setTogether(values: Readonly<Record<string, unknown>>): Promise<Result> {
+    const { result } = await this.peer.call<{ result: Result }>(
+      `${this.name}/set_parameters_atomically`,
+      'rcl_interfaces/srv/SetParametersAtomically',
+      { parameters: Object.entries(values).map(([name, value]) => ({ name, value: parameterValue(value) })) },
+    );
+    return result;
+  }
+
+  async get(name: string): Promise<Readonly<Record<string, unknown>>> {
+    const { values } = await this.peer.call<{ values: Record<string, unknown>[] }>(
+      `${this.name}/get_parameters`,
+      'rcl_interfaces/srv/GetParameters',
+      { names: [name] },
+    );
+    return values[0]!;
+  }
+
+  /** A status of the node's diagnostics that is published from now on. */
+  async status(task: string, fits: (message: string) => boolean): Promise<Diagnostics['status'][number]> {
+    const find = ({ status }: Diagnostics): Diagnostics['status'][number] | undefined =>
+      status.find(({ name, message }) => name === `fast_wam_policy: ${task}` && fits(message));
+    const from = this.peer.on('/diagnostics').length;
+    return find(await this.peer.message<Diagnostics>('/diagnostics', (m) => find(m) !== undefined, from))!;
+  }
+}
+
+describe.skipIf(rosLacking() !== undefined)(
+  'the policy node, driven by an rclpy process',
+  { timeout: 240_000 },
+  () => {
+    let folder: string;
+    let bundle: string;
+    let peer: Peer;
+    let node: RosProcess | undefined;
+    let remote: Remote;
+
+    beforeAll(() => {
+      folder = temporaryFolder();
+      bundle = exportTabletop(folder);
+    });
+    afterAll(() => {
+      removeFolders();
+    });
+
+    beforeEach(async () => {
+      peer = await Peer.start();
+      remote = new Remote(peer);
+      await peer.do('subscribe', { topic: '/diagnostics', type: 'diagnostic_msgs/msg/DiagnosticArray' });
+    });
+    afterEach(async ({ task }) => {
+      if (task.result?.state === 'fail') process.stderr.write(`${node?.output ?? ''}\n`);
+      await node?.end('SIGKILL');
+      await peer.end();
+    });
+
+    /** A node that is active and gets observations. */
+    async function running(
+      parameters: Readonly<Record<string, string | number | boolean>> = {},
+    ): Promise<void> {
+      const params = writeParams(folder, { bundle, instruction: TASK, autostart: true, ...parameters });
+      await peer.do('subscribe', { topic: `${NODE}/action_chunk`, type: CHUNK });
+      node = startNode(['--params-file', params]);
+      await peer.do('robot', { cameras: ['cam/front', 'cam/wrist'], joints: JOINTS });
+      await peer.message<ActionChunk>(`${NODE}/action_chunk`);
+    }
+
+    const chunks = (): ActionChunk[] =>
+      peer.on<ActionChunk>(`${NODE}/action_chunk`).map(({ message }) => message);
+    const nextChunk = (fits: (chunk: ActionChunk) => boolean = () => true): Promise<ActionChunk> =>
+      peer.message<ActionChunk>(`${NODE}/action_chunk`, fits, chunks().length);
+
+    it('recovers from every failed transition, and says what was wrong', async () => {
+      const params = writeParams(folder, { instruction: TASK, 'cameras.wrist.topic': '""' });
+      node = startNode(['--params-file', params, '-p', 'diagnostic_updater.period:=0.2']);
+      expect(await remote.state()).toBe('unconfigured');
+
+      expect(await remote.transition('configure')).toBe(false);
+      expect((await remote.status('State', (m) => m !== 'unconfigured')).message).toMatch(
+        /configure: the parameter bundle is not set/,
+      );
+      expect(await remote.set({ bundle: '/nowhere' })).toEqual([{ successful: true, reason: '' }]);
+      expect(await remote.transition('configure')).toBe(false);
+      expect((await remote.status('State', (m) => m.includes('/nowhere'))).level).toBe(2);
+
+      await remote.set({ bundle });
+      expect(await remote.transition('configure')).toBe(false);
+      await remote.status('State', (m) => m.includes('no topic for wrist: set cameras.wrist.topic'));
+      await remote.set({ 'cameras.wrist.topic': 'cam/wrist' });
+
+      expect(await remote.transition('activate')).toBe(false);
+      await remote.status('State', (m) => m.includes('not possible while unconfigured'));
+      expect(await remote.transition('transition_success')).toBe(false);
+      expect(await remote.state()).toBe('unconfigured');
+
+      expect(await remote.transition('configure')).toBe(true);
+      expect(await remote.transition('configure')).toBe(false);
+      expect(await remote.state()).toBe('inactive');
+      expect(await remote.transition('activate')).toBe(true);
+      await remote.status('State', (m) => m === 'active');
+      expect(await remote.transition('deactivate')).toBe(true);
+      expect(await remote.transition('cleanup')).toBe(true);
+      expect(await remote.transition('configure')).toBe(true);
+      expect(await remote.transition('shutdown')).toBe(true);
+      expect(await remote.state()).toBe('finalized');
+    });
+
+    it('answers while it loads a model, and refuses a second transition meanwhile', async () => {
+      node = startNode(['--params-file', writeParams(folder, { bundle, instruction: TASK })]);
+      const [first, second, state] = await Promise.all([
+        remote.transition('configure'),
+        remote.transition('configure'),
+        remote.state(),
+      ]);
+      // The peer waits for each answer before it asks the next question; so the order is certain, the overlap is not.
+      expect(first).toBe(true);
+      expect(second).toBe(false);
+      expect(state).toBe('inactive');
+    });
+
+    it('publishes chunks that carry what they were made from and with', async () => {
+      await peer.do('subscribe', {
+        topic: `${NODE}/joint_trajectory`,
+        type: 'trajectory_msgs/msg/JointTrajectory',
+      });
+      await running();
+      await nextChunk(({ chunk }) => chunk >= 4);
+      const all = chunks();
+      expect(all.map(({ chunk }) => chunk)).toEqual(all.map((_, i) => i));
+      for (const chunk of all) {
+        expect(chunk).toMatchObject({
+          episode: 0,
+          instruction: TASK,
+          action_names: ['dx', 'dy', 'grip'],
+          horizon: 32,
+          period: 0.05,
+          replan_steps: 5,
+        });
+        expect(chunk.actions).toHaveLength(96);
+        expect(chunk.actions.every(Number.isFinite)).toBe(true);
+        expect(chunk.sources.map(({ name }) => name)).toEqual(['front', 'wrist', 'arm']);
+        expect(chunk.sources.every(({ age }) => age >= 0 && age < 0.5)).toBe(true);
+      }
+      // R = 4, range [0, 6] of 10 steps: every fourth chunk in full, the others 3 steps.
+      expect(all.slice(0, 5).map(({ cache }) => [cache['full_steps'], cache['reason']])).toEqual([
+        [10, 'first_chunk'],
+        [3, ''],
+        [3, ''],
+        [3, ''],
+        [10, 'interval'],
+      ]);
+      const trajectory = await peer.message<Trajectory>(`${NODE}/joint_trajectory`);
+      const same = all.find(({ header }) => seconds(header.stamp) === seconds(trajectory.header.stamp))!;
+      expect(trajectory.joint_names).toEqual(['dx', 'dy', 'grip']);
+      expect(trajectory.points.flatMap(({ positions }) => positions)).toEqual(same.actions);
+      expect(trajectory.points.map((p) => seconds(p.time_from_start))[31]).toBeCloseTo(32 * 0.05, 9);
+    });
+
+    it('changes R, range and policy while it runs, from the next chunk on, and refuses with reasons', async () => {
+      await running();
+      expect(await remote.set({ 'cache.refresh_interval': 2 })).toEqual([{ successful: true, reason: '' }]);
+      const changed = await nextChunk(({ cache }) => cache['refresh_interval'] === 2);
+      expect(changed.cache['policy']).toBe('c3ache');
+
+      expect(await remote.set({ 'cache.range': [3, 12] })).toEqual([
+        {
+          successful: false,
+          reason: 'cache.range [3, 12]: end must be at most 9, the sampler takes 10 steps',
+        },
+      ]);
+      const [unknown, structural, policy, type] = await remote.set({
+        'cache.refesh_interval': 3,
+        bundle: '/other',
+        'cache.policy': 'c3cache',
+        'sampler.seed': 'lots',
+      });
+      expect(unknown!.reason).toMatch(/no parameter .*did you mean cache.refresh_interval/);
+      expect(structural!.reason).toMatch(/bundle can only be set while the node is unconfigured/);
+      expect(policy!.reason).toMatch(/expected one of none, c3ache.*did you mean "c3ache"/);
+      expect(type!.reason).toMatch(/sampler.seed "lots": expected a whole number/);
+
+      // all or nothing
+      const together = await remote.setTogether({ 'cache.refresh_interval': 7, 'cache.range': [5, 2] });
+      expect(together).toEqual({
+        successful: false,
+        reason: 'cache.range [5, 2]: start must be at most end, which is 2',
+      });
+      expect(await remote.get('cache.refresh_interval')).toMatchObject({ integer_value: 2 });
+      expect(await remote.setTogether({ 'cache.refresh_interval': 7, 'cache.range': [1, 5] })).toMatchObject({
+        successful: true,
+      });
+      const both = await nextChunk(({ cache }) => cache['refresh_interval'] === 7);
+      expect([both.cache['range_start'], both.cache['range_end']]).toEqual([1, 5]);
+
+      await remote.set({ 'cache.policy': 'none' });
+      const none = await nextChunk(({ cache }) => cache['policy'] === 'none');
+      expect(none.cache['full_steps']).toBe(10);
+      await remote.set({ 'cache.policy': 'c3ache' });
+      const back = await nextChunk(({ cache }) => cache['policy'] === 'c3ache');
+      expect(back.cache['reason']).toBe('policy_changed');
+      expect(chunks().map(({ chunk }) => chunk)).toEqual(chunks().map((_, i) => i));
+    });
+
+    it('describes its parameters with text, limits and type', async () => {
+      node = startNode(['--params-file', writeParams(folder, { bundle })]);
+      const { descriptors } = await peer.call<{ descriptors: Record<string, unknown>[] }>(
+        `${NODE}/describe_parameters`,
+        'rcl_interfaces/srv/DescribeParameters',
+        { names: ['cache.refresh_interval', 'observation.max_age', 'cache.policy', 'cameras.front.topic'] },
+      );
+      expect(descriptors[0]).toMatchObject({
+        type: 2,
+        integer_range: [{ from_value: 0, to_value: 1_000_000, step: 1 }],
+      });
+      expect(descriptors[0]!['description']).toMatch(/^R: /);
+      expect(descriptors[1]).toMatchObject({ type: 3, floating_point_range: [{ from_value: 0 }] });
+      expect(descriptors[2]!['additional_constraints']).toMatch(/^one of none, c3ache/);
+      expect(descriptors[3]).toMatchObject({ type: 4 });
+    });
+
+    it('starts an episode at reset_episode and at a new instruction, and knows no other instructions', async () => {
+      await running();
+      await nextChunk(({ chunk }) => chunk === 1);
+      const reset = await peer.call<Served>(`${NODE}/reset_episode`, 'std_srvs/srv/Trigger');
+      expect(reset.success).toBe(true);
+      const first = await nextChunk(({ episode }) => episode === 1);
+      expect([first.chunk, first.cache['reason']]).toEqual([0, 'first_chunk']);
+
+      await peer.publish('/instruction', 'std_msgs/msg/String', { data: OTHER_TASK }, 'latched');
+      const other = await nextChunk(({ instruction }) => instruction === OTHER_TASK);
+      expect([other.episode, other.chunk]).toEqual([2, 0]);
+
+      await peer.publish('/instruction', 'std_msgs/msg/String', { data: 'make coffee' }, 'latched');
+      const warned = await remote.status('State', (m) => m.includes('make coffee'));
+      expect(warned.message).toMatch(/unknown instruction.*the bundle knows/);
+      expect((await nextChunk()).instruction).toBe(OTHER_TASK);
+      const [refused] = await remote.set({ instruction: 'make coffee' });
+      expect(refused!.reason).toMatch(/unknown instruction/);
+    });
+
+    it('gives a chunk on request', async () => {
+      const params = writeParams(folder, { bundle, autostart: true, 'control.trigger': 'request' });
+      node = startNode(['--params-file', params]);
+      await peer.do('robot', { cameras: ['cam/front', 'cam/wrist'], joints: JOINTS });
+      type Inferred = Served & { chunk: ActionChunk };
+      const infer = (instruction: string): Promise<Inferred> =>
+        peer.call<Inferred>(`${NODE}/infer`, 'fast_wam_msgs/srv/Infer', { instruction });
+      await node.printed(/loaded in/);
+      await remote.status('State', (m) => m === 'active');
+      expect(await infer('')).toMatchObject({
+        success: false,
+        message: expect.stringMatching(/no instruction yet/) as unknown,
+      });
+      expect(await infer('make coffee')).toMatchObject({ success: false });
+      const numbers: unknown[] = [];
+      for (const task of [TASK, '', '', OTHER_TASK]) {
+        const { success, message, chunk } = await infer(task);
+        expect(message).toBe('');
+        expect(success).toBe(true);
+        numbers.push([chunk.episode, chunk.chunk, chunk.actions.length]);
+      }
+      expect(numbers).toEqual([
+        [0, 0, 96],
+        [0, 1, 96],
+        [0, 2, 96],
+        [1, 0, 96],
+      ]);
+    });
+
+    it('does not act on old, missing or impossible observations, says so, and goes on when they are good again', async () => {
+      await running({ 'diagnostic_updater.period': 0.2 });
+      await peer.do('halt');
+      const stale = await remote.status('Observation', (m) => m.includes('s old'));
+      expect(stale.level).toBe(2);
+      expect(stale.message).toMatch(/observation.max_age/);
+
+      await peer.do('robot', { cameras: ['cam/front', 'cam/wrist'], joints: { gripper_x: 1 } });
+      await remote.status('Observation', (m) => m.includes('gripper_y'));
+      await peer.do('robot', {
+        cameras: ['cam/front', 'cam/wrist'],
+        joints: { ...JOINTS, gripper_y: 'NaN' },
+      });
+      await remote.status('Observation', (m) => m.includes('gripper_y') && m.includes('NaN'));
+      await peer.do('robot', { cameras: ['cam/front', 'cam/wrist'], joints: JOINTS, stamp_offset: 5 });
+      await remote.status('Observation', (m) => m.includes('ahead of the clock'));
+      await peer.do('robot', { cameras: ['cam/front', 'cam/wrist'], joints: JOINTS, encoding: 'rgb9' });
+      await remote.status('Inference', (m) => m.includes('rgb9'));
+      const before = chunks().length;
+      await peer.do('robot', { cameras: ['cam/front', 'cam/wrist'], joints: JOINTS });
+      await nextChunk();
+      await remote.status('Observation', (m) => m === 'all sources arrive');
+      expect(chunks()[before]!.chunk).toBe(chunks()[before - 1]!.chunk + 1);
+    });
+
+    it('survives whatever bytes come as messages and requests', async () => {
+      await running({ 'diagnostic_updater.period': 0.2 });
+      const hostile = [
+        '',
+        '00',
+        '00010000',
+        '0001000000000000ffffffff',
+        '00010000' + 'ff'.repeat(64),
+        'ff'.repeat(9),
+      ];
+      for (const hex of hostile) {
+        await peer.do('publish_bytes', { topic: 'cam/front', type: IMAGE, hex, qos: 'sensor' });
+        await peer.do('publish_bytes', {
+          topic: 'joint_states',
+          type: 'sensor_msgs/msg/JointState',
+          hex,
+          qos: 'sensor',
+        });
+        await peer.do('publish_bytes', {
+          topic: '/instruction',
+          type: 'std_msgs/msg/String',
+          hex,
+          qos: 'latched',
+        });
+        await peer.do('publish_bytes', {
+          topic: '/fast_wam_policy/set_parametersRequest_not_a_topic',
+          type: 'std_msgs/msg/String',
+          hex,
+        });
+      }
+      const [nameless] = (
+        await peer.call<{ results: Result[] }>(`${NODE}/set_parameters`, 'rcl_interfaces/srv/SetParameters', {
+          parameters: [{ name: 'cache.range', value: { type: 5, byte_array_value: [] } }],
+        })
+      ).results;
+      expect(nameless!.successful).toBe(false);
+      const status = await remote.status('Observation', () => true);
+      expect(status.values.some(({ key }) => key.endsWith('unreadable'))).toBe(true);
+      await nextChunk();
+    });
+
+    it('leaves at once and cleanly when told to, in the middle of a run', async () => {
+      await running();
+      expect(await node!.end('SIGTERM')).toEqual({ code: 0, signal: null });
+      expect(node!.output).not.toMatch(/terminate called|Napi/);
+      node = undefined;
+    });
+
+    it('names the parameter that a params file has misspelled', async () => {
+      const file = join(folder, 'misspelled.yaml');
+      writeFileSync(
+        file,
+        `/fast_wam_policy:\n  ros__parameters:\n    cache.refesh_interval: 3\n    bundle: ${bundle}\n`,
+      );
+      node = startNode(['--params-file', file]);
+      await node.printed(/did you mean cache.refresh_interval/);
+      expect(await remote.transition('configure')).toBe(false);
+      // a file for the full name of the node counts as well
+      expect(await remote.get('bundle')).toMatchObject({ string_value: bundle });
+    });
+  },
+);
