@@ -6,8 +6,8 @@ export type StageLatency = Readonly<Record<Stage, Distribution>>;
 
 /**
  * Latency of each stage over measured chunks, seconds. Warm-up is not in here because it never becomes a chunk:
- * `replay` and `bench` compute the first observation once with every configuration, throw the result away and
- * reset, before they measure.
+ * `replay` and `bench` compute the first observation with every configuration, throw the results away and reset
+ * before they measure.
  */
 export function stageLatency(chunks: readonly ChunkResult[]): StageLatency {
   const of = (stage: Stage): Distribution => distributionOf(chunks.map((chunk) => chunk.times[stage]));

@@ -17,8 +17,8 @@ export interface GroupSeams {
 }
 
 /**
- * Jumps and jerk at chunk boundaries. Two chunks are joined where they follow each other in one episode. Jerk is
- * the third difference of position times rate³; where actions are displacements, position is their running sum,
+ * Jumps and jerk at chunk boundaries. Two chunks are joined where they follow each other in one episode and none that
+ * was due between them is missing. Jerk is the third difference of position times rate³; where actions are displacements, position is their running sum,
  * so it is the second difference of the actions.
  */
 export function seams(
@@ -42,6 +42,7 @@ function executedSequences(
 ): ExecutedSequence[] {
   const width = layout.names.length;
   const executed = executedSteps(layout);
+  const period = layout.replanSteps / layout.controlRate;
   const sequences: { rows: Float32Array[] }[] = [];
   let previous: ObservationFacts | undefined;
   observations.forEach((observation, i) => {
@@ -50,7 +51,8 @@ function executedSequences(
     const follows =
       previous !== undefined &&
       previous.episode === observation.episode &&
-      previous.chunk + 1 === observation.chunk;
+      previous.chunk + 1 === observation.chunk &&
+      observation.time - previous.time < 1.5 * period;
     if (!follows) sequences.push({ rows: [] });
     for (let step = 0; step < executed; step += 1) {
       sequences.at(-1)?.rows.push(chunk.actions.subarray(step * width, (step + 1) * width));

@@ -44,7 +44,7 @@ export function terminalReport(
 export function warningText({ message, time, configuration }: Warning): string {
   const where = [
     ...(configuration === undefined ? [] : [configuration]),
-    ...(time === undefined ? [] : [`at ${time.toFixed(2)} s`]),
+    ...(time === undefined ? [] : [`${time.toFixed(2)} s`]),
   ];
   return where.length === 0 ? message : `${where.join(', ')}: ${message}`;
 }

@@ -79,7 +79,7 @@ export function factsOf(
   chunk: number,
   options: Partial<ObservationFacts> = {},
 ): ObservationFacts {
-  return { episode, chunk, time: chunk, instruction: 'stack', sources: [], skew: 0, ...options };
+  return { episode, chunk, time: chunk / 5, instruction: 'stack', sources: [], skew: 0, ...options };
 }
 
 export interface FakeOptions {

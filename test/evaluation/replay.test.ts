@@ -45,7 +45,7 @@ describe('a replay', () => {
       recordResiduals: false,
     });
     expect(runner.log).toEqual([
-      ...['reset', '0:0', '1:0', '2:0'], // thrown away
+      ...['reset', '0:0', '0:0', '1:0', '1:0', '2:0', '2:0'], // thrown away
       ...['reset', '0:0', '1:0', '2:0'],
       ...['1:1', '2:1', '0:1'],
       ...['2:2', '0:2', '1:2'],
@@ -63,7 +63,7 @@ describe('a replay', () => {
       runner,
       recordResiduals: false,
     });
-    expect(runner.log).toEqual(['reset', '0:0', 'reset', '0:0', 'reset', '0:1', '0:2']);
+    expect(runner.log).toEqual(['reset', '0:0', '0:0', 'reset', '0:0', 'reset', '0:1', '0:2']);
   });
 
   it('takes the cosine of adjacent residuals inside episodes only', async () => {

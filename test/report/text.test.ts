@@ -127,7 +127,7 @@ describe('the terminal table', () => {
       warnings: [{ kind: 'stale' as const, message: 'camera \u001b]0;pwned\u0007', time: 3.21 }],
     };
     const text = terminalReport(hostile, evaluate(hostile), fakeProvenance(), { colour: false });
-    expect(text).toContain('warning: at 3.21 s: camera  ]0;pwned');
+    expect(text).toContain('warning: 3.21 s: camera  ]0;pwned');
     expect(text.replaceAll('\n', '')).not.toMatch(/\p{Cc}/u);
     expect(warningText({ kind: 'other', message: 'm', configuration: 'c' })).toBe('c: m');
   });

@@ -16,7 +16,7 @@ export function origin({ provenance, figures }: Report): Markup {
     ['name', model.name],
     ['bundle', model.path],
     ['fingerprint', model.fingerprint],
-    ['weights', model.randomWeights ? 'random' : 'trained'],
+    ...(model.randomWeights ? [['weights', 'random'] as const] : []),
     ...model.facts,
   ])}</div>
 <div><h3>Recording</h3>${facts([['name', recording.name], ['path', recording.path], ...recording.facts])}</div>

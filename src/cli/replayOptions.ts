@@ -1,0 +1,142 @@
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { UsageError } from '../errors';
+import { replayRecording } from '../evaluation/replayRecording';
+import type { ReplayRequest } from '../evaluation/replayRecording';
+import { ProgressBar } from '../report/ProgressBar';
+import { terminalReport, wantsColour } from '../report/terminalReport';
+import { writeReport } from '../report/writeReport';
+import { wholeNumber } from './policyOptions';
+
+/** Flags that `replay` and `sweep` have in common. */
+export interface ReplayFlags {
+  readonly bundle?: string;
+  readonly params: string;
+  readonly policy: readonly string[];
+  readonly refresh?: string;
+  readonly range?: string;
+  readonly set: readonly string[];
+  readonly tolerance: readonly string[];
+  readonly toleranceMeasure: string;
+  readonly instruction?: string;
+  readonly chunks?: string;
+  readonly residuals: boolean;
+  readonly provider?: string;
+  readonly device?: string;
+  readonly precision?: string;
+  readonly threads?: string;
+  readonly out: string;
+}
+
+const EXIT_FAILED = 1;
+
+const collect = (value: string, previous: readonly string[]): readonly string[] => [...previous, value];
+
+/** Splits a list at its commas, but not inside `[0,6]`. */
+export function listed(text: string): readonly string[] {
+  return text
+    .split(/,(?![^[]*\])/)
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
+}
+
+/** Adds what both commands take besides their lists of settings. */
+export function addReplayOptions(command: Command, out: string): Command {
+  return command
+    .argument('<bag>', 'a rosbag2 recording: folder or file, MCAP or SQLite3')
+    .option('--bundle <dir>', "a bundle (default: the params file's)")
+    .requiredOption('--params <file>', "the node's params file: topics, and settings to start from")
+    .option(
+      '--policy <names>',
+      "cache policies, separated by commas; may be repeated (default: the params file's)",
+      (value: string, previous: readonly string[]) => [...previous, ...listed(value)],
+      [] as readonly string[],
+    )
+    .option(
+      '--tolerance <limit>',
+      'how far executed actions may lie from the uncached ones: GROUP=LIMIT in its unit, a bare number for normalised actions, flips=COUNT; may be repeated',
+      collect,
+      [] as readonly string[],
+    )
+    .option('--tolerance-measure <name>', 'what the limits are held against: rmse or worst', 'rmse')
+    .option('--instruction <text>', "the bare task, in place of the recording's")
+    .option('--chunks <n>', 'stop after so many chunks')
+    .option('--no-residuals', 'leave out the likeness of adjacent chunks, which costs one more chunk each')
+    .option('--provider <name>', 'cpu, cuda or auto')
+    .option('--device <n>', 'CUDA device')
+    .option('--precision <name>', 'fp32; int8 on the CPU; fp16, bf16 on CUDA')
+    .option('--threads <n>', 'threads of one model; 0 = one for each core')
+    .option('--out <dir>', 'folder for report.html, metrics.json and chunks.csv', out);
+}
+
+/** Replays, writes the three files and prints the table. */
+export async function runReplayCommand(
+  bag: string,
+  flags: ReplayFlags,
+  settings: ReplayRequest['configurations']['settings'],
+): Promise<void> {
+  const stop = new AbortController();
+  const interrupt = (): void => stop.abort();
+  process.once('SIGINT', interrupt);
+  let bar: ProgressBar | undefined;
+  try {
+    const outcome = await replayRecording({
+      bag,
+      params: flags.params,
+      configurations: { policies: flags.policy, settings },
+      execution: executionOf(flags),
+      residuals: flags.residuals,
+      tolerance: { texts: flags.tolerance, measure: measureOf(flags.toleranceMeasure) },
+      command: ['fastwam', ...process.argv.slice(2)],
+      signal: stop.signal,
+      ...(flags.bundle !== undefined && { bundle: flags.bundle }),
+      ...(flags.instruction !== undefined && { instruction: flags.instruction }),
+      ...(flags.chunks !== undefined && { chunks: positiveNumber('--chunks', flags.chunks) }),
+      onStart: (total, configurations) => {
+        const label = `replay, ${configurations} configurations`;
+        bar = new ProgressBar({ stream: process.stderr, label, total });
+      },
+      onProgress: (done) => bar?.update(done),
+    });
+    bar?.finish();
+    const { evaluation, figures, provenance } = outcome;
+    const files = await writeReport(flags.out, evaluation, figures, provenance);
+    const colour = wantsColour(process.stdout);
+    process.stdout.write(terminalReport(evaluation, figures, provenance, { colour }));
+    process.stdout.write(`\nreport: ${resolve(files.page)}\n`);
+    if (stop.signal.aborted) process.exitCode = EXIT_FAILED;
+  } finally {
+    bar?.finish();
+    process.removeListener('SIGINT', interrupt);
+  }
+}
+
+/** Only what was said on the command line; the params file has the rest. */
+function executionOf(flags: ReplayFlags): ReplayRequest['execution'] {
+  return {
+    ...(flags.provider !== undefined && {
+      provider: oneOf('--provider', flags.provider, ['cpu', 'cuda', 'auto'] as const),
+    }),
+    ...(flags.precision !== undefined && {
+      precision: oneOf('--precision', flags.precision, ['fp32', 'fp16', 'bf16', 'int8'] as const),
+    }),
+    ...(flags.device !== undefined && { device: wholeNumber('--device', flags.device) }),
+    ...(flags.threads !== undefined && { threads: wholeNumber('--threads', flags.threads) }),
+  };
+}
+
+function measureOf(name: string): 'rmse' | 'worst' {
+  return oneOf('--tolerance-measure', name, ['rmse', 'worst'] as const);
+}
+
+function oneOf<T extends string>(flag: string, value: string, known: readonly T[]): T {
+  const found = known.find((one) => one === value);
+  if (found !== undefined) return found;
+  throw new UsageError(`${flag} ${value}: expected ${known.join(', ')}`);
+}
+
+function positiveNumber(flag: string, value: string): number {
+  const number = wholeNumber(flag, value);
+  if (number > 0) return number;
+  throw new UsageError(`${flag} ${value}: expected a whole number of at least 1`);
+}

@@ -1,0 +1,34 @@
+import type { ConfigurationRun, ObservationFacts, Warning } from './types';
+
+/** Warnings that the chunks themselves give rise to: values cut by limits, stored values that did not fit. */
+export function findings(
+  observations: readonly ObservationFacts[],
+  runs: readonly ConfigurationRun[],
+): readonly Warning[] {
+  const clamped = runs.map(({ chunks }) => chunks.map((chunk) => chunk.clamped ?? 0));
+  const fallbacks = runs.map(({ chunks }) => chunks.map(({ report }) => report.fallbacks));
+  return [
+    ...finding('clamped', 'action values were beyond the limits of the bundle and were cut', clamped),
+    ...finding('fallback', 'stored values did not fit and were computed again', fallbacks),
+  ];
+
+  /** One warning for all configurations, at the first chunk that it concerns; `counts` by configuration and chunk. */
+  function finding(
+    kind: Warning['kind'],
+    what: string,
+    counts: readonly (readonly number[])[],
+  ): readonly Warning[] {
+    const concerned = counts.flatMap((ofChunks, i) => {
+      const chunks = ofChunks.filter((count) => count > 0).length;
+      const name = runs[i]?.configuration.name ?? '';
+      return chunks === 0 ? [] : [`${name} ${sum(ofChunks)} in ${chunks} of ${ofChunks.length} chunks`];
+    });
+    if (concerned.length === 0) return [];
+    const time = observations.find((_, chunk) => counts.some((ofChunks) => (ofChunks[chunk] ?? 0) > 0))?.time;
+    return [{ kind, message: `${what}: ${concerned.join('; ')}`, ...(time !== undefined && { time }) }];
+  }
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}

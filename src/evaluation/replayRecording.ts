@@ -1,0 +1,213 @@
+import { sampleBag } from '../bag/observations';
+import { openBag } from '../bag/openBag';
+import { toSeconds } from '../observation/stamp';
+import { Bundle } from '../bundle/Bundle';
+import { UsageError } from '../errors';
+import type { ExecutionOptions } from '../model/execution';
+import { PolicyClient } from '../policy/PolicyClient';
+import { expertShape, settingsWarning } from '../policy/settingsWarning';
+import { chunkSettings, executionOptions, number, text } from '../settings/parameterValues';
+import { checkCameras } from '../settings/mapping';
+import { parameterName } from '../cache/registry';
+import { configurationsOf } from './configurations';
+import type { ConfigurationRequest } from './configurations';
+import { actionLayout, EngineRunner } from './EngineRunner';
+import { evaluate } from './evaluate';
+import type { Figures } from './evaluate';
+import { findings } from './findings';
+import { hasRandomWeights, provenanceOf } from './provenance';
+import { readTolerance } from './readTolerance';
+import { recordedObservations } from './recordedObservations';
+import { replay, withUncached } from './replay';
+import { readRunParameters, useModel } from './runParameters';
+import type { RunParameters } from './runParameters';
+import type { ActionLayout, Configuration, Evaluation, Provenance, Tolerance, Warning } from './types';
+
+export interface ReplayRequest {
+  /** folder or file of a rosbag2 recording */
+  readonly bag: string;
+  /** default: the params file's `bundle` */
+  readonly bundle?: string;
+  readonly params: string;
+  /** policies and settings to compare; where no policy is named, the params file's */
+  readonly configurations: Omit<ConfigurationRequest, 'base'>;
+  /** over the params file's */
+  readonly execution: Partial<ExecutionOptions>;
+  readonly instruction?: string;
+  /** stop after so many chunks */
+  readonly chunks?: number;
+  /** record the residuals of adjacent chunks too, in an extra pass that is not measured */
+  readonly residuals: boolean;
+  readonly tolerance: { readonly texts: readonly string[]; readonly measure: Tolerance['measure'] };
+  /** the command line, for the report */
+  readonly command: readonly string[];
+  /** told once, when the model is loaded, how many chunks to expect (about) and how many configurations each */
+  readonly onStart?: (chunks: number, configurations: number) => void;
+  readonly onProgress?: (done: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface ReplayOutcome {
+  readonly evaluation: Evaluation;
+  readonly figures: Figures;
+  readonly provenance: Provenance;
+}
+
+/**
+ * Replays a recording through a bundle with several cache configurations, and evaluates them.
+ *
+ * @throws UsageError for what was asked wrongly, before the model is loaded; FileFormatError, InputError,
+ *   ProviderError for what cannot be run
+ */
+export async function replayRecording(request: ReplayRequest): Promise<ReplayOutcome> {
+  const startedAt = new Date();
+  const started = performance.now();
+  const parameters = readRunParameters(request.params);
+  const folder = bundleFolder(request, parameters);
+  const bundle = Bundle.open(folder);
+  const layout = prepare(bundle, parameters);
+  const { values } = parameters.set;
+  const tolerance = readTolerance(request.tolerance.texts, request.tolerance.measure, layout);
+  const configurations = configurationsFor(request, bundle, parameters);
+  const { noise, seed } = chunkSettings(values);
+  const warnings: Warning[] = [];
+  for (const { name, policy, settings } of configurations) {
+    const message = settingsWarning(bundle, { policy, values: settings, noise, seed });
+    if (message !== undefined) warnings.push({ kind: 'range', configuration: name, message });
+  }
+  if (hasRandomWeights(bundle)) {
+    warnings.push({
+      kind: 'random_weights',
+      message: 'the weights of this model are random: nobody trained it',
+    });
+  }
+
+  const bag = await openBag(request.bag);
+  try {
+    const limits = {
+      maxAge: number(values, 'observation.max_age'),
+      maxSkew: number(values, 'observation.max_skew'),
+    };
+    const { mapping } = parameters;
+    const period = 1 / layout.controlRate;
+    const { replanSteps, horizon } = layout;
+    const sampler = sampleBag(bag, mapping, { period, replanSteps, horizon, limits });
+    const execution = { ...executionOptions(values), ...request.execution };
+    const client = await PolicyClient.load(bundle.folder, { execution });
+    try {
+      const length = bag.start !== undefined && bag.end !== undefined ? toSeconds(bag.end - bag.start) : 0;
+      const expected = Math.max(1, Math.ceil(length / (replanSteps * period)));
+      request.onStart?.(Math.min(expected, request.chunks ?? expected), configurations.length);
+      const evaluation = await replay({
+        layout,
+        configurations,
+        observations: recordedObservations(sampler, {
+          horizon,
+          actionDim: layout.names.length,
+          onWarning: (warning) => warnings.push(warning),
+          ...(request.instruction !== undefined && { instruction: request.instruction }),
+          ...(request.chunks !== undefined && { limit: request.chunks }),
+        }),
+        runner: await EngineRunner.create(client, configurations, { noise, seed }),
+        recordResiduals: request.residuals,
+        ...(request.onProgress && { onProgress: request.onProgress }),
+        ...(request.signal && { signal: request.signal }),
+      });
+      const recording = sampler.warnings.map((message): Warning => ({ kind: 'recording', message }));
+      const notices = client.loaded.notices.map((message): Warning => ({ kind: 'other', message }));
+      const stopped: Warning[] = request.signal?.aborted
+        ? [{ kind: 'other', message: 'stopped by the user: the figures cover the recording up to here' }]
+        : [];
+      const complete = {
+        ...evaluation,
+        warnings: [
+          ...stopped,
+          ...warnings,
+          ...notices,
+          ...recording,
+          ...findings(evaluation.observations, evaluation.runs),
+        ],
+      };
+      return {
+        evaluation: complete,
+        figures: evaluate(complete, tolerance),
+        provenance: provenanceOf({
+          command: request.command,
+          startedAt,
+          duration: (performance.now() - started) / 1000,
+          bundle,
+          bundlePath: folder,
+          loaded: client.loaded,
+          bag,
+          execution,
+          settings: settingsShown(parameters),
+        }),
+      };
+    } finally {
+      await client.close();
+    }
+  } finally {
+    await bag.close();
+  }
+}
+
+function bundleFolder({ bundle, params }: ReplayRequest, { set }: RunParameters): string {
+  const folder = bundle ?? text(set.values, 'bundle');
+  if (folder !== '') return folder;
+  throw new UsageError(`no bundle: give --bundle DIR, or set \`bundle\` in ${params}`);
+}
+
+/** Fits the parameters to the bundle; returns what its actions mean at the control rate in force. */
+function prepare(bundle: Bundle, parameters: RunParameters): ActionLayout {
+  const own = actionLayout(bundle);
+  useModel(parameters, {
+    shape: expertShape(bundle),
+    schedule: bundle.schedule,
+    control: { rate: own.controlRate, replanSteps: own.replanSteps },
+  });
+  checkCameras(
+    parameters.mapping,
+    bundle.manifest.cameras.map(({ name }) => name),
+  );
+  const { values } = parameters.set;
+  return {
+    ...own,
+    controlRate: number(values, 'control.rate'),
+    replanSteps: number(values, 'control.replan_steps'),
+  };
+}
+
+function configurationsFor(
+  { configurations: { policies, settings } }: ReplayRequest,
+  bundle: Bundle,
+  { set, mapping }: RunParameters,
+): readonly Configuration[] {
+  const model = set.model;
+  if (!model) throw new UsageError(`${mapping.file}: holds no model`);
+  const request: ConfigurationRequest = {
+    policies: policies.length > 0 ? policies : [text(set.values, 'cache.policy')],
+    settings,
+    base: (policy) =>
+      Object.fromEntries(
+        Object.keys(policy.fields).flatMap((field) => {
+          const name = parameterName(policy, field);
+          const value = set.explicit.has(name) ? set.values.get(name) : undefined;
+          return value === undefined ? [] : [[field, value as Configuration['settings'][string]]];
+        }),
+      ),
+  };
+  return withUncached(configurationsOf(request, { ...model, schedule: bundle.schedule }));
+}
+
+/** The settings that hold for all configurations alike. */
+function settingsShown({ set }: RunParameters): [string, string][] {
+  const names = [
+    'sampler.noise',
+    'sampler.seed',
+    'control.rate',
+    'control.replan_steps',
+    'observation.max_age',
+    'observation.max_skew',
+  ];
+  return names.map((name) => [name, String(set.values.get(name))]);
+}

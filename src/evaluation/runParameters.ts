@@ -1,0 +1,45 @@
+import { UsageError } from '../errors';
+import type { ModelFacts } from '../settings/Parameter';
+import { ParameterSet } from '../settings/ParameterSet';
+import type { ParameterValue } from '../settings/parameterFile';
+import { problemWithTogether } from '../settings/parameterValues';
+import { readMapping } from '../settings/mapping';
+import type { TopicMapping } from '../settings/mapping';
+import { POLICY_PARAMETERS } from '../settings/policyParameters';
+
+/** Parameters that ROS 2 gives to every node; a recording has no use for them. */
+const OF_EVERY_NODE = /^(use_sim_time$|start_type_description_service$|qos_overrides\.)/;
+
+/** The node's params file as a replay reads it: topics, and the parameters it sets. */
+export interface RunParameters {
+  readonly mapping: TopicMapping;
+  readonly set: ParameterSet;
+}
+
+/**
+ * Reads a params file and checks every parameter as the node would.
+ * @throws UsageError with file and line
+ */
+export function readRunParameters(path: string): RunParameters {
+  const mapping = readMapping(path);
+  const set = new ParameterSet(POLICY_PARAMETERS, problemWithTogether);
+  const changes = new Map<string, ParameterValue>();
+  for (const { name, value, line } of mapping.parameters.values()) {
+    if (OF_EVERY_NODE.test(name)) continue;
+    const problem = set.problemWith(new Map([[name, value]]), false);
+    if (problem !== undefined) throw new UsageError(`${path}:${line}: ${problem}`);
+    changes.set(name, value);
+  }
+  set.apply(changes);
+  return { mapping, set };
+}
+
+/**
+ * Holds the parameters against the model that they are to be used with.
+ * @throws UsageError for what does not fit it
+ */
+export function useModel({ mapping, set }: RunParameters, model: ModelFacts): void {
+  const problem = set.problemWithModel(model);
+  if (problem !== undefined) throw new UsageError(`${mapping.file}: ${problem}`);
+  set.useModel(model);
+}
