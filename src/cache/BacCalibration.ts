@@ -1,8 +1,8 @@
 import { InputError } from '../errors';
-import { cosineSimilarity } from './blockGate';
+import { cosineOf } from './blockGate';
 import { largestScores, leastAlikeSteps, solveAcs, uniteWithDownstream } from './bacSchedule';
 import type { BacSchedule, Similarity } from './bacSchedule';
-import { at } from './matrix';
+import { OUTSIDE, at } from './matrix';
 import { SUB_BLOCKS } from './StepRun';
 import type { ExpertShape } from './types';
 
@@ -110,6 +110,7 @@ export class BacCalibration {
   }
 }
 
+/** Adds how a contribution compares at the steps i and j; one pass, because features are large. */
 function addPair(
   sums: Comparisons,
   steps: number,
@@ -118,15 +119,18 @@ function addPair(
   left: Float32Array,
   right: Float32Array,
 ): void {
-  let absolute = 0;
-  let squared = 0;
+  let [absolute, squared, dot, leftSquare, rightSquare] = [0, 0, 0, 0, 0];
   for (let n = 0; n < left.length; n++) {
-    const difference = at(left, n) - at(right, n);
-    absolute += Math.abs(difference);
-    squared += difference ** 2;
+    const a = left[n] ?? OUTSIDE;
+    const b = right[n] ?? OUTSIDE;
+    absolute += Math.abs(a - b);
+    squared += (a - b) ** 2;
+    dot += a * b;
+    leftSquare += a * a;
+    rightSquare += b * b;
   }
   const values = {
-    cosine: i === j ? 1 : cosineSimilarity(left, right),
+    cosine: i === j ? 1 : cosineOf(dot, leftSquare, rightSquare),
     l1: absolute / left.length,
     mse: squared / left.length,
   };

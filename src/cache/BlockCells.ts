@@ -1,6 +1,6 @@
 import { updatedMean } from './blockGate';
 import type { GateRule, SimilarityMean } from './blockGate';
-import { allFinite, at } from './matrix';
+import { OUTSIDE, allFinite } from './matrix';
 import { bytesOfCondition, conditionSimilarity } from './observationCondition';
 import type { ObservationCondition } from './observationCondition';
 import type { ExpertShape, GatedRun } from './types';
@@ -108,5 +108,5 @@ export class BlockCells {
 
 /** result = left - right, in place: these are the largest tensors that a cache holds. */
 function subtract(left: Float32Array, right: Float32Array, result: Float32Array): void {
-  for (let i = 0; i < result.length; i++) result[i] = at(left, i) - at(right, i);
+  for (let i = 0; i < result.length; i++) result[i] = (left[i] ?? OUTSIDE) - (right[i] ?? OUTSIDE);
 }

@@ -1,4 +1,4 @@
-import { at } from './matrix';
+import { OUTSIDE } from './matrix';
 import type { Numbers } from './matrix';
 
 /** The dual gate of X-Cache (arXiv 2604.20289; cache-policies §2) as plain functions. */
@@ -6,18 +6,23 @@ import type { Numbers } from './matrix';
 /** What happened the last time a gate was evaluated: an exponential mean of s_cos; undefined before the first time. */
 export type SimilarityMean = number | undefined;
 
-/** <a, b> / (|a| |b|). Two zero vectors are equal (1), one zero vector is like nothing (0). */
+/** <a, b> / (|a| |b|), see {@link cosineOf} for zero vectors. */
 export function cosineSimilarity(now: Numbers, stored: Numbers): number {
   let dot = 0;
   let left = 0;
   let right = 0;
   for (let i = 0; i < stored.length; i++) {
-    dot += at(now, i) * at(stored, i);
-    left += at(now, i) ** 2;
-    right += at(stored, i) ** 2;
+    dot += (now[i] ?? OUTSIDE) * (stored[i] ?? OUTSIDE);
+    left += (now[i] ?? OUTSIDE) ** 2;
+    right += (stored[i] ?? OUTSIDE) ** 2;
   }
-  if (left === 0 && right === 0) return 1;
-  return left === 0 || right === 0 ? 0 : dot / Math.sqrt(left * right);
+  return cosineOf(dot, left, right);
+}
+
+/** The cosine from <a, b>, |a|^2 and |b|^2. Two zero vectors are equal (1), one zero vector is like nothing (0). */
+export function cosineOf(dot: number, leftSquare: number, rightSquare: number): number {
+  if (leftSquare === 0 && rightSquare === 0) return 1;
+  return leftSquare === 0 || rightSquare === 0 ? 0 : dot / Math.sqrt(leftSquare * rightSquare);
 }
 
 /** max_i|phi_i - phi'_i| / (mean_i|phi'_i| + epsilon), over single elements as the printed formula has it. */
@@ -25,8 +30,8 @@ export function largestDeviation(now: Numbers, stored: Numbers, epsilon: number)
   let largest = 0;
   let sum = 0;
   for (let i = 0; i < stored.length; i++) {
-    largest = Math.max(largest, Math.abs(at(now, i) - at(stored, i)));
-    sum += Math.abs(at(stored, i));
+    largest = Math.max(largest, Math.abs((now[i] ?? OUTSIDE) - (stored[i] ?? OUTSIDE)));
+    sum += Math.abs(stored[i] ?? OUTSIDE);
   }
   return largest / (sum / stored.length + epsilon);
 }

@@ -1,5 +1,5 @@
 import { shiftOfStaleSteps } from './affine';
-import { at, multiplyTransposed, norm, relativeDistance, relativeMeanChange } from './matrix';
+import { addScaled, at, multiplyTransposed, norm, relativeDistance, relativeMeanChange } from './matrix';
 import type { Numbers } from './matrix';
 import type { ChunkContext, Expert, ExpertShape } from './types';
 
@@ -46,7 +46,7 @@ export function residualDrift(
   atRefresh: Numbers,
 ): ResidualDrift {
   const { shape, schedule, head, A } = expert;
-  const change = Float64Array.from(residual, (value, i) => value - at(atRefresh, i));
+  const change = addScaled(residual, atRefresh, -1);
   const error = multiplyTransposed(change, head.weight, shape.horizon, shape.hidden, shape.actionDim);
   const [start, end] = reused;
   const steps = Array.from({ length: end - start + 1 }, (_, i) => ({

@@ -1,4 +1,4 @@
-import { at } from './matrix';
+import { OUTSIDE } from './matrix';
 import type { Numbers } from './matrix';
 import type { LinearMap } from './types';
 
@@ -8,8 +8,9 @@ export function applyLinear(map: LinearMap, x: Numbers, rows: number): Float32Ar
   const result = new Float32Array(rows * outputs);
   for (let i = 0; i < rows; i++) {
     for (let j = 0; j < outputs; j++) {
-      let sum = at(bias, j);
-      for (let m = 0; m < inputs; m++) sum += at(x, i * inputs + m) * at(weight, j * inputs + m);
+      let sum = bias[j] ?? OUTSIDE;
+      for (let m = 0; m < inputs; m++)
+        sum += (x[i * inputs + m] ?? OUTSIDE) * (weight[j * inputs + m] ?? OUTSIDE);
       result[i * outputs + j] = sum;
     }
   }

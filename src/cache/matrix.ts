@@ -6,9 +6,15 @@
 /** Any array of numbers that these functions read: typed arrays and plain ones. */
 export type Numbers = ArrayLike<number>;
 
-/** The element at an index that is known to be inside; NaN outside, so that a mistake shows up in every result. */
+/** What a read beyond the end of an array counts as, so that a mistake shows up in every result. */
+export const OUTSIDE = Number.NaN;
+
+/**
+ * The element at an index that is known to be inside. Loops over hidden states write `values[i] ?? OUTSIDE` instead:
+ * an accessor that all loops share sees arrays of every kind, and V8 then reads each element the slow way.
+ */
 export function at(values: Numbers, index: number): number {
-  return values[index] ?? Number.NaN;
+  return values[index] ?? OUTSIDE;
 }
 
 /** Identity [n, n]. */
@@ -22,7 +28,7 @@ export function identity(n: number): Float64Array {
 export function transpose(matrix: Numbers, rows: number, columns: number): Float64Array {
   const result = new Float64Array(rows * columns);
   for (let i = 0; i < rows; i++) {
-    for (let j = 0; j < columns; j++) result[j * rows + i] = at(matrix, i * columns + j);
+    for (let j = 0; j < columns; j++) result[j * rows + i] = matrix[i * columns + j] ?? OUTSIDE;
   }
   return result;
 }
@@ -38,10 +44,10 @@ export function multiply(
   const result = new Float64Array(rows * columns);
   for (let i = 0; i < rows; i++) {
     for (let m = 0; m < inner; m++) {
-      const factor = at(left, i * inner + m);
+      const factor = left[i * inner + m] ?? OUTSIDE;
       for (let j = 0; j < columns; j++) {
         const target = i * columns + j;
-        result[target] = at(result, target) + factor * at(right, m * columns + j);
+        result[target] = (result[target] ?? OUTSIDE) + factor * (right[m * columns + j] ?? OUTSIDE);
       }
     }
   }
@@ -60,7 +66,8 @@ export function multiplyTransposed(
   for (let i = 0; i < rows; i++) {
     for (let j = 0; j < columns; j++) {
       let sum = 0;
-      for (let m = 0; m < inner; m++) sum += at(left, i * inner + m) * at(right, j * inner + m);
+      for (let m = 0; m < inner; m++)
+        sum += (left[i * inner + m] ?? OUTSIDE) * (right[j * inner + m] ?? OUTSIDE);
       result[i * columns + j] = sum;
     }
   }
@@ -70,14 +77,14 @@ export function multiplyTransposed(
 /** left + factor * right, element by element. */
 export function addScaled(left: Numbers, right: Numbers, factor: number): Float64Array {
   const result = new Float64Array(left.length);
-  for (let i = 0; i < result.length; i++) result[i] = at(left, i) + factor * at(right, i);
+  for (let i = 0; i < result.length; i++) result[i] = (left[i] ?? OUTSIDE) + factor * (right[i] ?? OUTSIDE);
   return result;
 }
 
 /** Euclidean norm over all elements. */
 export function norm(values: Numbers): number {
   let sum = 0;
-  for (let i = 0; i < values.length; i++) sum += at(values, i) ** 2;
+  for (let i = 0; i < values.length; i++) sum += (values[i] ?? OUTSIDE) ** 2;
   return Math.sqrt(sum);
 }
 
@@ -86,8 +93,8 @@ export function relativeDistance(left: Numbers, right: Numbers): number {
   let difference = 0;
   let reference = 0;
   for (let i = 0; i < right.length; i++) {
-    difference += (at(left, i) - at(right, i)) ** 2;
-    reference += at(right, i) ** 2;
+    difference += ((left[i] ?? OUTSIDE) - (right[i] ?? OUTSIDE)) ** 2;
+    reference += (right[i] ?? OUTSIDE) ** 2;
   }
   if (difference === 0) return 0;
   return Math.sqrt(difference) / Math.sqrt(reference);
@@ -98,8 +105,8 @@ export function relativeMeanChange(left: Numbers, right: Numbers): number {
   let difference = 0;
   let reference = 0;
   for (let i = 0; i < right.length; i++) {
-    difference += Math.abs(at(left, i) - at(right, i));
-    reference += Math.abs(at(right, i));
+    difference += Math.abs((left[i] ?? OUTSIDE) - (right[i] ?? OUTSIDE));
+    reference += Math.abs(right[i] ?? OUTSIDE);
   }
   if (difference === 0) return 0;
   return difference / reference;
@@ -108,6 +115,6 @@ export function relativeMeanChange(left: Numbers, right: Numbers): number {
 /** Whether every element is a finite number: one sum tells, because NaN and infinity survive it. */
 export function allFinite(values: Numbers): boolean {
   let sum = 0;
-  for (let i = 0; i < values.length; i++) sum += at(values, i) * 0;
+  for (let i = 0; i < values.length; i++) sum += (values[i] ?? OUTSIDE) * 0;
   return sum === 0;
 }

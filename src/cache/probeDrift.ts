@@ -1,4 +1,4 @@
-import { addScaled, at } from './matrix';
+import { OUTSIDE, addScaled } from './matrix';
 import type { Numbers } from './matrix';
 
 /**
@@ -23,7 +23,7 @@ export function probeDrift(now: Numbers, before: Numbers, channels: number, weig
   saliency.forEach((salience, token) => {
     let moved = 0;
     for (let i = token * channels; i < (token + 1) * channels; i++) {
-      moved += Math.abs(at(now, i) - at(before, i));
+      moved += Math.abs((now[i] ?? OUTSIDE) - (before[i] ?? OUTSIDE));
     }
     sum += (moved / channels) * (1 + weight * salience);
   });
@@ -34,9 +34,9 @@ export function probeDrift(now: Numbers, before: Numbers, channels: number, weig
 export function horizonSaliency(hidden: Numbers, channels: number): Float64Array {
   const deviations = Float64Array.from({ length: hidden.length / channels }, (_, token) => {
     let mean = 0;
-    for (let c = 0; c < channels; c++) mean += at(hidden, token * channels + c) / channels;
+    for (let c = 0; c < channels; c++) mean += (hidden[token * channels + c] ?? OUTSIDE) / channels;
     let squares = 0;
-    for (let c = 0; c < channels; c++) squares += (at(hidden, token * channels + c) - mean) ** 2;
+    for (let c = 0; c < channels; c++) squares += ((hidden[token * channels + c] ?? OUTSIDE) - mean) ** 2;
     return Math.sqrt(squares / (channels - 1));
   });
   const lowest = Math.min(...deviations);
@@ -81,8 +81,8 @@ export function probeProgress(rule: GammaRule, probe: Numbers, older: Numbers, n
   let along = 0;
   let length = 0;
   for (let i = 0; i < probe.length; i++) {
-    const way = at(newer, i) - at(older, i);
-    along += (at(probe, i) - at(older, i)) * way;
+    const way = (newer[i] ?? OUTSIDE) - (older[i] ?? OUTSIDE);
+    along += ((probe[i] ?? OUTSIDE) - (older[i] ?? OUTSIDE)) * way;
     length += way ** 2;
   }
   return clamp(along / (length + EPSILON), 0.2, 1.8);
@@ -95,13 +95,13 @@ export function residualAlong(gamma: number, older: Numbers, newer: Numbers): Fl
 
 function meanDistance(left: Numbers, right: Numbers): number {
   let sum = 0;
-  for (let i = 0; i < right.length; i++) sum += Math.abs(at(left, i) - at(right, i));
+  for (let i = 0; i < right.length; i++) sum += Math.abs((left[i] ?? OUTSIDE) - (right[i] ?? OUTSIDE));
   return sum / right.length;
 }
 
 function meanMagnitude(values: Numbers): number {
   let sum = 0;
-  for (let i = 0; i < values.length; i++) sum += Math.abs(at(values, i));
+  for (let i = 0; i < values.length; i++) sum += Math.abs(values[i] ?? OUTSIDE);
   return sum / values.length;
 }
 
