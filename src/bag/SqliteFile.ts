@@ -190,36 +190,47 @@ export class SqliteFile implements BagFile {
       ({ name }) => topics === undefined || topics.includes(name),
     );
     if (wanted.length === 0 || this.start === undefined || this.end === undefined) return;
-    // The order is found over small rows; the data are fetched one by one.
-    const order = this.#database.prepare(
-      `SELECT id, topic_id, timestamp FROM messages WHERE topic_id IN (${wanted.map(() => '?').join(', ')})
-       AND timestamp BETWEEN ? AND ? ORDER BY timestamp, id`,
-    );
-    let fetch: Statement | undefined;
+    const statements: Statement[] = [];
+    const prepare = (sql: string): Statement => {
+      const statement = this.#database.prepare(sql);
+      statements.push(statement);
+      return statement;
+    };
     try {
-      fetch = this.#database.prepare('SELECT data FROM messages WHERE id = ?');
-      const rows = order.iterate([...wanted.map(({ id }) => id), start ?? this.start, end ?? this.end]);
-      for (;;) {
-        const message = this.#next(rows as Iterator<Row>, fetch);
+      // The order is found over small rows; the data are fetched one by one.
+      const rows = this.#orNothing(() => {
+        const order = prepare(
+          `SELECT id, topic_id, timestamp FROM messages WHERE topic_id IN (${wanted.map(({ id }) => id.toString()).join(', ')})
+           AND timestamp BETWEEN ? AND ? ORDER BY timestamp, id`,
+        );
+        return order.iterate([start ?? this.start ?? 0n, end ?? this.end ?? 0n]) as Iterator<Row>;
+      });
+      const fetch = this.#orNothing(() => prepare('SELECT data FROM messages WHERE id = ?'));
+      while (rows !== undefined && fetch !== undefined) {
+        const message = this.#orNothing(() => this.#next(rows, fetch));
         if (message === undefined) return;
         yield message;
       }
     } finally {
-      order.finalize();
-      fetch?.finalize();
+      for (const statement of statements) statement.finalize();
     }
   }
 
-  /** The next message, or undefined at the end or where the database is damaged. */
+  /** The next message, or undefined at the end. */
   #next(rows: Iterator<Row>, fetch: Statement): BagMessage | undefined {
+    const row = rows.next();
+    if (row.done === true) return undefined;
+    const topic = this.#topicsById.get(integer(row.value.topic_id, 'a topic id'));
+    const data = (fetch.get(integer(row.value.id, 'an id')) as Row | null)?.data;
+    if (topic === undefined || !(data instanceof Uint8Array)) throw new Error('a message has no data');
+    const time = integer(row.value.timestamp, 'a timestamp');
+    return { topic: topic.name, type: topic.type, logTime: time, publishTime: time, data };
+  }
+
+  /** The result of reading, or undefined and a warning where the database is damaged. */
+  #orNothing<T>(read: () => T): T | undefined {
     try {
-      const row = rows.next();
-      if (row.done === true) return undefined;
-      const topic = this.#topicsById.get(integer(row.value.topic_id, 'a topic id'));
-      const data = (fetch.get(integer(row.value.id, 'an id')) as Row | null)?.data;
-      if (topic === undefined || !(data instanceof Uint8Array)) throw new Error('a message has no data');
-      const time = integer(row.value.timestamp, 'a timestamp');
-      return { topic: topic.name, type: topic.type, logTime: time, publishTime: time, data };
+      return read();
     } catch (error) {
       this.#warnings.add(`${this.path}: is truncated or damaged: ${messageOf(error)}; read up to there`);
       return undefined;
