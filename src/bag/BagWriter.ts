@@ -52,7 +52,7 @@ const FOREVER = { sec: 9223372036, nsec: 854775807 };
 const METADATA_VERSION = 9;
 const LIBRARY = 'fast_wam_policy';
 /** rosbag2's reader knows no aliases. */
-const YAML = { aliasDuplicateObjects: false, lineWidth: 0 } as const;
+const YAML = { aliasDuplicateObjects: false, lineWidth: 0, singleQuote: true } as const;
 
 function qosProfile({ reliability, durability, depth }: TopicQos): object {
   return {
