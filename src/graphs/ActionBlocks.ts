@@ -1,7 +1,18 @@
 import type { ModelDimensions } from '../bundle/layout';
 import type { GraphBuilder } from '../onnx/GraphBuilder';
 import type { Value } from '../onnx/types';
-import { addBatch, attention, concat, dropBatch, geluTanh, layerNorm, rmsNorm, rotate } from './layers';
+import {
+  addBatch,
+  attention,
+  attentionAfter,
+  concat,
+  dropBatch,
+  geluTanh,
+  layerNorm,
+  rmsNorm,
+  rotate,
+  splitHeads,
+} from './layers';
 import type { RotaryValues } from './layers';
 import { FloatLinears } from './Linears';
 import type { Linears } from './Linears';
@@ -31,6 +42,7 @@ export class ActionBlocks {
     private readonly weights: Weights,
     private readonly linears: Linears,
     private readonly rotary: RotaryValues,
+    private readonly reads: 'key_values' | 'observation',
   ) {
     this.#ends = new FloatLinears(weights);
   }
@@ -79,10 +91,24 @@ export class ActionBlocks {
       const scaled = rmsNorm(g, linear, weights.use(g, `${block}.norm_${name}.weight`), dims.eps);
       return rotate(g, addBatch(g, scaled), this.rotary, dims);
     };
-    const key = concat(g, [kv.videoKey, project('k')], 1);
-    const value = concat(g, [kv.videoValue, addBatch(g, linears.apply(g, normed, `${block}.v`))], 1);
-    const mixed = dropBatch(g, attention(g, project('q'), key, value, dims));
+    const own = { key: project('k'), value: addBatch(g, linears.apply(g, normed, `${block}.v`)) };
+    const mixed = dropBatch(g, this.#mixedAttention(g, project('q'), own, kv));
     return g.op('Mul', [linears.apply(g, mixed, `${block}.o`), modulation[2]]);
+  }
+
+  /** Attention over the video tokens and the action's own; q and own [1, T, inner]. */
+  #mixedAttention(
+    g: GraphBuilder,
+    q: Value,
+    own: { readonly key: Value; readonly value: Value },
+    kv: ChunkKeyValue,
+  ): Value {
+    const { dims } = this;
+    if (this.reads === 'key_values') return attentionAfter(g, q, own, kv.videoKey, kv.videoValue, dims);
+    // Attention with past keys was seen to give wrong numbers on another device provider, so it stays on the CPU.
+    const key = concat(g, [kv.videoKey, splitHeads(g, own.key, dims)], 2);
+    const value = concat(g, [kv.videoValue, splitHeads(g, own.value, dims)], 2);
+    return attention(g, q, key, value, dims);
   }
 
   #crossAttention(g: GraphBuilder, h: Value, layer: number, kv: ChunkKeyValue): Value {

@@ -6,48 +6,59 @@ import { FloatLinears } from './Linears';
 import { cast } from './Weights';
 import type { Weights } from './Weights';
 
-/** The two experts that read the context, with the stem of their inputs and outputs. */
+/** The two experts that read the context. */
 export const EXPERTS = [
   { stem: 'video', prefix: 'mixtures.video' },
   { stem: 'action', prefix: 'mixtures.action' },
 ] as const;
 
-/** Names of the per-layer context keys and values that travel between graphs. */
-export const contextName = (stem: string, kind: 'key' | 'value', layer: number): string =>
-  `${stem}_text_${kind}_${layer}`;
+/** Keys and values of context tokens in one block's cross-attention, each [n, inner]. */
+export interface ContextKeyValue {
+  readonly key: Value;
+  readonly value: Value;
+}
+
+/** Names of the context's keys and values on their way from graph to graph; `tokens` says whose they are. */
+export const contextName = (
+  tokens: 'token' | 'text' | 'proprio',
+  stem: string,
+  kind: 'key' | 'value',
+  layer: number,
+): string => `${tokens}_${stem}_${kind}_${layer}`;
 
 /**
- * What an instruction alone decides, computed once for each instruction: `text` [n, textDim] -> the cross-attention
- * keys and values of every block of both experts, each [n, inner]. Keys and values are maps of single tokens, so
- * the proprio token joins them later.
+ * Context tokens [n, textDim] -> their cross-attention keys and values in every block of both experts, each
+ * [n, inner]. They are maps of single tokens, so those of a text are computed once for each instruction, and the
+ * proprio token's once for each chunk.
  */
 export function contextGraph(dims: ModelDimensions, weights: Weights): GraphBuilder {
   const g = GraphBuilder.create('context');
-  const text = g.input('text', 'float32', ['n', dims.textDim]);
+  const tokens = g.input('tokens', 'float32', ['n', dims.textDim]);
   const inner = dims.heads * dims.headDim;
-  for (const { stem, pairs } of contextKeyValues(g, dims, weights, text)) {
-    pairs.forEach(({ key, value }, l) => {
-      g.output(cast(g, key, 'float32'), contextName(stem, 'key', l), ['n', inner]);
-      g.output(cast(g, value, 'float32'), contextName(stem, 'value', l), ['n', inner]);
+  const context = contextKeyValues(g, dims, weights, tokens);
+  for (const { stem } of EXPERTS) {
+    context[stem].forEach(({ key, value }, l) => {
+      g.output(cast(g, key, 'float32'), contextName('token', stem, 'key', l), ['n', inner]);
+      g.output(cast(g, value, 'float32'), contextName('token', stem, 'value', l), ['n', inner]);
     });
   }
   return g;
 }
 
-/** Emits the context keys and values of both experts for rows [n, textDim]. */
+/** Emits the context keys and values of both experts for tokens [n, textDim]. */
 export function contextKeyValues(
   g: GraphBuilder,
   dims: ModelDimensions,
   weights: Weights,
-  rows: Value,
-): { stem: 'video' | 'action'; pairs: { key: Value; value: Value }[] }[] {
+  tokens: Value,
+): Record<'video' | 'action', ContextKeyValue[]> {
   const linears = new FloatLinears(weights);
-  const typed = cast(g, rows, weights.compute);
-  return EXPERTS.map(({ stem, prefix }) => {
+  const typed = cast(g, tokens, weights.compute);
+  const [video, action] = EXPERTS.map(({ prefix }) => {
     const embedded = textEmbedding(g, linears, prefix, typed);
-    const pairs = Array.from({ length: dims.layers }, (_, l) =>
+    return Array.from({ length: dims.layers }, (_, l) =>
       contextKeyValue(g, weights, linears, `${prefix}.blocks.${l}`, embedded, dims.eps),
     );
-    return { stem, pairs };
   });
+  return { video: video ?? [], action: action ?? [] };
 }

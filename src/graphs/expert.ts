@@ -7,7 +7,7 @@ import type { BlockModulation } from './ActionBlocks';
 import { rotaryValues } from './layers';
 import type { Linears } from './Linears';
 import { contextKeyValues } from './context';
-import { keyValueName, observationInputs, prefill, videoTokens } from './prefill';
+import { keyValueName, latentsInput, prefill, videoTokens } from './prefill';
 import type { ChunkKeyValue } from './prefill';
 import { actionRotary } from './rotaryTables';
 import { MODULATIONS, timeModulations } from './timeModulation';
@@ -22,7 +22,7 @@ export interface ExpertGraphOptions {
   readonly schedule: Schedule;
   /**
    * `key_values`: the graph takes the chunk's K/V (made by the prefill graph, kept by the caller over several calls).
-   * `observation`: it holds the prefill too and takes latents, proprio and text, so that K/V never leaves the device.
+   * `observation`: it holds the prefill too and takes latents and context tokens, so that K/V never leaves the device.
    */
   readonly reads: 'key_values' | 'observation';
 }
@@ -58,17 +58,14 @@ export function loopInputs(g: GraphBuilder, dims: ModelDimensions): LoopInputs {
 export function chunkKeyValues(g: GraphBuilder, options: ExpertGraphOptions): ChunkKeyValue[] {
   const { dims, weights } = options;
   if (options.reads === 'key_values') return typedKeyValues(g, weights, keyValueInputs(g, dims));
-  const { latents, proprio } = observationInputs(g, dims);
-  const text = g.input('text', 'float32', ['n', dims.textDim]);
-  const [video, action] = contextKeyValues(g, dims, weights, text);
-  if (!video || !action) throw new Error('both experts read the context');
-  return prefill(g, dims, weights, latents, proprio, { video: video.pairs, action: action.pairs });
+  const latents = latentsInput(g, dims);
+  const tokens = g.input('tokens', 'float32', ['m', dims.textDim]);
+  return prefill(g, dims, weights, latents, contextKeyValues(g, dims, weights, tokens));
 }
 
 /** Declares the K/V of a chunk as inputs, one tensor for each layer and part. */
 function keyValueInputs(g: GraphBuilder, dims: ModelDimensions): ChunkKeyValue[] {
-  const inner = dims.heads * dims.headDim;
-  const video: Dimension[] = [1, videoTokens(dims).count, inner];
+  const video: Dimension[] = [1, dims.heads, videoTokens(dims).count, dims.headDim];
   const context: Dimension[] = [1, dims.heads, 'm', dims.headDim];
   return Array.from({ length: dims.layers }, (_, l) => ({
     videoKey: g.input(keyValueName('videoKey', l), 'float32', video),
@@ -108,7 +105,7 @@ export function expertConstants(g: GraphBuilder, options: ExpertGraphOptions): E
   );
   const width = dims.layers * MODULATIONS * dims.actionHidden;
   return {
-    blocks: new ActionBlocks(dims, weights, linears, typed),
+    blocks: new ActionBlocks(dims, weights, linears, typed, options.reads),
     modulation: g.initializer('action_modulation', 'float32', [schedule.steps, width], table),
   };
 }

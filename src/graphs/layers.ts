@@ -69,6 +69,27 @@ export function attention(g: GraphBuilder, q: Value, k: Value, v: Value, shape: 
   });
 }
 
+/**
+ * Attention over past keys and values [1, heads, P, headDim] and then own ones [1, S, I]: the past needs no
+ * transposition in each call.
+ */
+export function attentionAfter(
+  g: GraphBuilder,
+  q: Value,
+  own: { readonly key: Value; readonly value: Value },
+  pastKey: Value,
+  pastValue: Value,
+  shape: AttentionShape,
+): Value {
+  const inputs = [q, own.key, own.value, undefined, undefined, undefined, pastKey, pastValue];
+  const [mixed] = g.ops('MultiHeadAttention', inputs, [q.type, q.type, q.type], {
+    domain: 'com.microsoft',
+    attributes: { num_heads: int(shape.heads) },
+  });
+  if (!mixed) throw new Error('attention has an output');
+  return mixed;
+}
+
 /** gelu with the tanh approximation. */
 export function geluTanh(g: GraphBuilder, x: Value): Value {
   return g.op('Gelu', [x], { attributes: { approximate: text('tanh') } });

@@ -1,7 +1,8 @@
 import type { ModelDimensions } from '../bundle/layout';
 import { GraphBuilder, int, ints } from '../onnx/GraphBuilder';
 import type { Value } from '../onnx/types';
-import { contextKeyValues, contextName } from './context';
+import { contextName } from './context';
+import type { ContextKeyValue } from './context';
 import {
   addBatch,
   attention,
@@ -21,12 +22,12 @@ import { MODULATIONS, timeModulations } from './timeModulation';
 import { cast } from './Weights';
 import type { Weights } from './Weights';
 
-/** What the action expert needs of one block during a chunk. */
+/** What the action expert needs of one block during a chunk; all [1, heads, tokens, headDim]. */
 export interface ChunkKeyValue {
-  /** [1, V, inner] */
+  /** V tokens of the first frame */
   readonly videoKey: Value;
   readonly videoValue: Value;
-  /** [1, heads, n, headDim], n = text tokens and the proprio token */
+  /** text tokens and the proprio token */
   readonly contextKey: Value;
   readonly contextValue: Value;
 }
@@ -42,101 +43,73 @@ export function videoTokens(dims: ModelDimensions): { rows: number; columns: num
 }
 
 /**
- * The observation of a chunk: `latents` [48, h, w] and normalised `proprio` [p], with the instruction's text keys
- * and values, -> K and V of the first frame in every layer, and the action expert's context K and V.
+ * The observation of a chunk: `latents` [48, h, w] with the keys and values of the instruction's tokens and of the
+ * proprio token -> K and V of the first frame in every layer, and the action expert's context K and V.
  * Source: `prefill_video_cache` in `mot.py`, `_append_proprio_to_context` in `fastwam.py`.
  */
 export function prefillGraph(dims: ModelDimensions, weights: Weights): GraphBuilder {
   const g = GraphBuilder.create('prefill');
-  const { latents, proprio } = observationInputs(g, dims);
-  const inner = dims.heads * dims.headDim;
-  const text = (['video', 'action'] as const).map((stem) =>
-    Array.from({ length: dims.layers }, (_, l) => ({
-      key: g.input(contextName(stem, 'key', l), 'float32', ['n', inner]),
-      value: g.input(contextName(stem, 'value', l), 'float32', ['n', inner]),
-    })),
-  );
-  const keyValues = prefill(g, dims, weights, latents, proprio, {
-    video: text[0] ?? [],
-    action: text[1] ?? [],
-  });
-  keyValues.forEach((kv, l) => {
-    const videoShape = [1, videoTokens(dims).count, inner];
-    const contextShape = [1, dims.heads, 'm', dims.headDim];
-    const shapes = {
-      videoKey: videoShape,
-      videoValue: videoShape,
-      contextKey: contextShape,
-      contextValue: contextShape,
-    };
-    for (const part of ['videoKey', 'videoValue', 'contextKey', 'contextValue'] as const) {
-      g.output(cast(g, kv[part], 'float32'), keyValueName(part, l), shapes[part]);
+  const latents = latentsInput(g, dims);
+  const context = {
+    video: contextInput(g, dims, weights, 'video'),
+    action: contextInput(g, dims, weights, 'action'),
+  };
+  const videoShape = [1, dims.heads, videoTokens(dims).count, dims.headDim];
+  const contextShape = [1, dims.heads, 'm', dims.headDim];
+  prefill(g, dims, weights, latents, context).forEach((kv, l) => {
+    for (const part of ['videoKey', 'videoValue'] as const) {
+      g.output(cast(g, kv[part], 'float32'), keyValueName(part, l), videoShape);
+    }
+    for (const part of ['contextKey', 'contextValue'] as const) {
+      g.output(cast(g, kv[part], 'float32'), keyValueName(part, l), contextShape);
     }
   });
   return g;
 }
 
-/** Declares the inputs that carry an observation. */
-export function observationInputs(
-  g: GraphBuilder,
-  dims: ModelDimensions,
-): { latents: Value; proprio: Value | undefined } {
+export function latentsInput(g: GraphBuilder, dims: ModelDimensions): Value {
   const factor = dims.vaeSpatialFactor;
-  const shape = [dims.latentChannels, dims.height / factor, dims.width / factor];
-  return {
-    latents: g.input('latents', 'float32', shape),
-    proprio: dims.proprioDim > 0 ? g.input('proprio', 'float32', [dims.proprioDim]) : undefined,
-  };
+  return g.input('latents', 'float32', [dims.latentChannels, dims.height / factor, dims.width / factor]);
 }
 
-/** Emits the prefill; `text` holds the K/V of the instruction's text tokens [n, inner] for each layer. */
+/** Keys and values of the context in every layer of one expert: those of the text, then that of the proprio token. */
+function contextInput(
+  g: GraphBuilder,
+  dims: ModelDimensions,
+  weights: Weights,
+  stem: string,
+): ContextKeyValue[] {
+  const inner = dims.heads * dims.headDim;
+  return Array.from({ length: dims.layers }, (_, l) => {
+    const tokens = (kind: 'key' | 'value'): Value => {
+      const text = g.input(contextName('text', stem, kind, l), 'float32', ['n', inner]);
+      if (dims.proprioDim === 0) return cast(g, text, weights.compute);
+      const proprio = g.input(contextName('proprio', stem, kind, l), 'float32', [1, inner]);
+      return cast(g, concat(g, [text, proprio], 0), weights.compute);
+    };
+    return { key: tokens('key'), value: tokens('value') };
+  });
+}
+
+/** Emits the prefill for context tokens whose keys and values are given. */
 export function prefill(
   g: GraphBuilder,
   dims: ModelDimensions,
   weights: Weights,
   latents: Value,
-  proprio: Value | undefined,
-  text: Record<'video' | 'action', readonly { key: Value; value: Value }[]>,
+  context: Readonly<Record<'video' | 'action', readonly ContextKeyValue[]>>,
 ): ChunkKeyValue[] {
-  const context = withProprio(g, dims, weights, proprio, text);
   const video = videoKeyValues(g, dims, weights, latents, context.video);
   return video.map(({ key, value }, l) => {
     const action = context.action[l];
     if (!action) throw new Error(`no context for layer ${l}`);
     return {
-      videoKey: key,
-      videoValue: value,
+      videoKey: splitHeads(g, key, dims),
+      videoValue: splitHeads(g, value, dims),
       contextKey: splitHeads(g, action.key, dims),
       contextValue: splitHeads(g, action.value, dims),
     };
   });
-}
-
-/** Appends the proprio token's K and V to those of the text. */
-function withProprio(
-  g: GraphBuilder,
-  dims: ModelDimensions,
-  weights: Weights,
-  proprio: Value | undefined,
-  text: Record<'video' | 'action', readonly { key: Value; value: Value }[]>,
-): Record<'video' | 'action', { key: Value; value: Value }[]> {
-  const typed = (values: readonly { key: Value; value: Value }[]): { key: Value; value: Value }[] =>
-    values.map(({ key, value }) => ({
-      key: cast(g, key, weights.compute),
-      value: cast(g, value, weights.compute),
-    }));
-  const joined = { video: typed(text.video), action: typed(text.action) };
-  if (!proprio) return joined;
-  const row = g.op('Unsqueeze', [cast(g, proprio, weights.compute), g.int64([0])]);
-  const token = new FloatLinears(weights).apply(g, row, 'proprio_encoder');
-  for (const { stem, pairs } of contextKeyValues(g, dims, weights, token)) {
-    joined[stem] = joined[stem].map(({ key, value }, l) => {
-      const own = pairs[l];
-      if (!own) throw new Error(`no proprio keys for layer ${l}`);
-      return { key: concat(g, [key, own.key], 0), value: concat(g, [value, own.value], 0) };
-    });
-  }
-  return joined;
 }
 
 /** K (normed, rotated) and V of the first frame's tokens in every layer, each [1, V, inner]. */
@@ -145,8 +118,8 @@ function videoKeyValues(
   dims: ModelDimensions,
   weights: Weights,
   latents: Value,
-  context: readonly { key: Value; value: Value }[],
-): { key: Value; value: Value }[] {
+  context: readonly ContextKeyValue[],
+): ContextKeyValue[] {
   const blocks = new VideoBlocks(g, dims, weights);
   let x = blocks.tokens(latents);
   return context.map((own, l) => {
@@ -206,10 +179,7 @@ class VideoBlocks {
   }
 
   /** K and V of layer `l` for tokens x [V, videoDim], and the rest of the block. */
-  keyValue(
-    x: Value,
-    l: number,
-  ): { key: Value; value: Value; finish: (context: { key: Value; value: Value }) => Value } {
+  keyValue(x: Value, l: number): { key: Value; value: Value; finish: (context: ContextKeyValue) => Value } {
     const { g, dims, weights } = this;
     const block = `mixtures.video.blocks.${l}`;
     const [shiftA, scaleA, gateA, shiftF, scaleF, gateF] = Array.from({ length: MODULATIONS }, (_, kind) =>
@@ -223,7 +193,7 @@ class VideoBlocks {
     };
     const key = project('k');
     const value = addBatch(g, this.#linears.apply(g, normed, `${block}.self_attn.v`));
-    const finish = (context: { key: Value; value: Value }): Value => {
+    const finish = (context: ContextKeyValue): Value => {
       const mixed = dropBatch(g, attention(g, project('q'), key, value, dims));
       const out = this.#linears.apply(g, mixed, `${block}.self_attn.o`);
       const afterSelf = g.op('Add', [x, g.op('Mul', [out, gateA])]);
@@ -239,7 +209,7 @@ class VideoBlocks {
     return { key, value, finish };
   }
 
-  #crossAttention(x: Value, block: string, context: { key: Value; value: Value }): Value {
+  #crossAttention(x: Value, block: string, context: ContextKeyValue): Value {
     const { g, dims, weights } = this;
     const norm = (part: string): Value => weights.use(g, `${block}.norm3.${part}`);
     const normed = layerNorm(g, x, norm('weight'), norm('bias'), dims.eps);

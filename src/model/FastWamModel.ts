@@ -41,6 +41,7 @@ interface Sessions {
 export class FastWamModel {
   readonly constants: ExpertConstantsJs;
   readonly #contexts = new Map<string, Feeds>();
+  readonly #proprioEncoder: LinearMap | undefined;
 
   private constructor(
     readonly bundle: Bundle,
@@ -50,6 +51,8 @@ export class FastWamModel {
     private readonly sessions: Sessions,
   ) {
     this.constants = expertConstants(bundle);
+    const { proprioDim, textDim } = bundle.dimensions;
+    if (proprioDim > 0) this.#proprioEncoder = linearMap(bundle, 'proprio_encoder', proprioDim, textDim);
   }
 
   /**
@@ -139,21 +142,38 @@ export class FastWamModel {
 
   /** Binds an observation: prefill of the video K/V and the context K/V, never skipped. */
   async prefill(latents: Float32Array, proprio: Float32Array, text: TaskContext): Promise<ChunkBinding> {
-    const { proprioDim } = this.bundle.dimensions;
+    const { proprioDim, textDim } = this.bundle.dimensions;
     if (proprio.length !== proprioDim) {
       throw new InputError(`proprio: expected ${proprioDim} values, got ${proprio.length}`);
     }
     const { prefill, expert } = this.sessions;
     const make = prefill ?? expert;
-    const observation: Feeds = {
-      latents: make.tensor('float32', latents, this.latentShape),
-      ...(proprioDim > 0 ? { proprio: make.tensor('float32', proprio, [proprioDim]) } : {}),
-    };
+    const image = make.tensor('float32', latents, this.latentShape);
     if (!prefill) {
-      const rows = make.tensor('float32', text.rows, [text.tokens, this.bundle.dimensions.textDim]);
-      return { feeds: { ...observation, text: rows } };
+      const rows = this.contextTokens(proprio, text);
+      const tokens = make.tensor('float32', rows, [rows.length / textDim, textDim]);
+      return { feeds: { latents: image, tokens } };
     }
-    return { feeds: await prefill.run({ ...observation, ...(await this.#context(text)) }) };
+    const own = this.#proprioToken(proprio);
+    const context = {
+      ...(await this.#textContext(text)),
+      ...(own.length > 0 ? await this.#contextOf('proprio', own) : {}),
+    };
+    return { feeds: await prefill.run({ latents: image, ...context }) };
+  }
+
+  /** The context of a chunk, [tokens, textDim]: the text's tokens, then the proprio token. */
+  contextTokens(proprio: Float32Array, text: TaskContext): Float32Array {
+    const own = this.#proprioToken(proprio);
+    const rows = new Float32Array(text.rows.length + own.length);
+    rows.set(text.rows);
+    rows.set(own, text.rows.length);
+    return rows;
+  }
+
+  /** [textDim], or nothing if the model takes no proprioception */
+  #proprioToken(proprio: Float32Array): Float32Array {
+    return this.#proprioEncoder ? applyLinear(this.#proprioEncoder, proprio) : new Float32Array(0);
   }
 
   /** The expert for one chunk. */
@@ -199,30 +219,42 @@ export class FastWamModel {
     this.#contexts.clear();
   }
 
-  /** Text keys and values of an instruction, computed at its first use. */
-  async #context(text: TaskContext): Promise<Feeds> {
+  /** Keys and values of an instruction's tokens, computed at its first use. */
+  async #textContext(text: TaskContext): Promise<Feeds> {
     const known = this.#contexts.get(text.key);
     if (known) return known;
-    const { context } = this.sessions;
-    if (!context) throw new Error('the fused graph takes the text itself');
-    const { textDim, layers } = this.bundle.dimensions;
-    const out = await context.run({ text: context.tensor('float32', text.rows, [text.tokens, textDim]) });
-    const feeds: Record<string, Ort.Tensor> = {};
-    for (const { stem } of EXPERTS) {
-      for (let l = 0; l < layers; l++) {
-        for (const kind of ['key', 'value'] as const) {
-          const name = contextName(stem, kind, l);
-          const tensor = out[name];
-          if (!tensor) throw new Error(`the context graph gave no ${name}`);
-          feeds[name] = tensor;
-        }
-      }
-    }
+    const feeds = await this.#contextOf('text', text.rows);
     const oldest = this.#contexts.keys().next();
     if (this.#contexts.size >= CONTEXTS_KEPT && !oldest.done) this.#contexts.delete(oldest.value);
     this.#contexts.set(text.key, feeds);
     return feeds;
   }
+
+  /** Keys and values of context tokens [n, textDim] under the names of the prefill's inputs. */
+  async #contextOf(tokens: 'text' | 'proprio', rows: Float32Array): Promise<Feeds> {
+    const { context } = this.sessions;
+    if (!context) throw new Error('the fused graph takes the tokens themselves');
+    const { textDim, layers } = this.bundle.dimensions;
+    const out = await context.run({
+      tokens: context.tensor('float32', rows, [rows.length / textDim, textDim]),
+    });
+    const feeds: Record<string, Ort.Tensor> = {};
+    for (const { stem } of EXPERTS) {
+      for (let l = 0; l < layers; l++) {
+        for (const kind of ['key', 'value'] as const) {
+          const tensor = out[contextName('token', stem, kind, l)];
+          if (!tensor) throw new Error(`the context graph gave no ${kind} of layer ${l}`);
+          feeds[contextName(tokens, stem, kind, l)] = tensor;
+        }
+      }
+    }
+    return feeds;
+  }
+}
+
+/** y = W x + b */
+function applyLinear({ weight, bias, inputs }: LinearMap, x: Float32Array): Float32Array {
+  return bias.map((b, o) => x.reduce((sum, value, i) => sum + value * (weight[o * inputs + i] ?? 0), b));
 }
 
 async function createSession(

@@ -76,10 +76,11 @@ export function lackingForCuda(provider: CudaProvider): string | undefined {
   return `${names.join(', ')} cannot be found; ${remedies.join(' and ')}, or choose execution.provider cpu`;
 }
 
-/** What a machine needs for which no CUDA provider is distributed. */
+/** What a machine needs that `npm run cuda:setup` does not know. */
 export const OTHER_PLATFORMS =
-  'build onnxruntime 1.30 there with --use_cuda --build_nodejs (on a Jetson against the CUDA of its JetPack) and place ' +
-  'its onnxruntime-node in .cuda/node_modules, or choose execution.provider cpu';
+  'it needs a copy of onnxruntime-node in .cuda/node_modules with the CUDA libraries of onnxruntime 1.30 in its bin folder: ' +
+  "on arm64 with CUDA 13 (JetPack 7, Grace) those of PyPI's onnxruntime-gpu for aarch64, on a Jetson with JetPack 6 " +
+  'your own build of onnxruntime with --use_cuda; or choose execution.provider cpu';
 
 /** The binding's report of a failed CUDA start, as one sentence that says why and what to do. */
 export function cudaError(error: unknown, device: number, folder?: string): ProviderError {

@@ -40,6 +40,16 @@ async function run(
   return chunks;
 }
 
+/** [1, heads, V, headDim] -> [V, heads * headDim], as the original keeps keys and values */
+function joinHeads({ data, dims }: { data: unknown; dims: readonly number[] }): Float32Array {
+  const [, heads, tokens, width] = dims as [number, number, number, number];
+  const source = data as Float32Array;
+  return Float32Array.from({ length: source.length }, (_, i) => {
+    const [token, head, j] = [Math.floor(i / (heads * width)), Math.floor(i / width) % heads, i % width];
+    return source[(head * tokens + token) * width + j]!;
+  });
+}
+
 afterAll(removeFolders);
 
 describe.each(CASES)('the engine against the original PyTorch code: %s', (name) => {
@@ -80,8 +90,8 @@ describe.each(CASES)('the engine against the original PyTorch code: %s', (name) 
     const context = golden.bundle.context(golden.task);
     const { feeds } = await model.prefill(uncached[0]!.latents, Float32Array.from(proprio), context);
     for (let l = 0; l < golden.bundle.dimensions.layers; l++) {
-      const key = feeds[`videoKey_${l}`]!.data as Float32Array;
-      const value = feeds[`videoValue_${l}`]!.data as Float32Array;
+      const key = joinHeads(feeds[`videoKey_${l}`]!);
+      const value = joinHeads(feeds[`videoValue_${l}`]!);
       expect(relativeError(key, golden.tensor(`chunk0.k${l}`))).toBeLessThan(TOLERANCE);
       expect(relativeError(value, golden.tensor(`chunk0.v${l}`))).toBeLessThan(TOLERANCE);
     }

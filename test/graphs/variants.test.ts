@@ -1,0 +1,115 @@
+import { readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { DEFAULT_VARIANT, GRAPH_NAMES, buildGraph, graphDescription } from '../../src/graphs/buildGraph';
+import { DEFAULT_EXECUTION } from '../../src/model/execution';
+import { FastWamModel } from '../../src/model/FastWamModel';
+import { OrtExpert } from '../../src/model/OrtExpert';
+import { loadOnnxRuntime } from '../../src/model/runtime';
+import { Session } from '../../src/model/Session';
+import { goldenCase, relativeError, removeFolders } from '../helpers';
+import type { GoldenCase } from '../helpers';
+
+const STEPS = Array.from({ length: 10 }, (_, index) => ({ index }));
+
+describe('graph variants', () => {
+  let golden: GoldenCase;
+  let model: FastWamModel;
+  let noise: Float32Array;
+  let proprio: Float32Array;
+
+  beforeAll(async () => {
+    golden = goldenCase('libero_micro');
+    model = await FastWamModel.load(golden.bundle, { ...DEFAULT_EXECUTION, threads: 1 });
+    noise = golden.tensor('noise').slice(0, 224);
+    proprio = golden.tensor('proprio').slice(0, 8);
+  });
+  afterAll(async () => {
+    await model.release();
+    removeFolders();
+  });
+
+  const chunk = async (from: FastWamModel) => {
+    const binding = await from.prefill(
+      golden.tensor('chunk0.latents'),
+      proprio,
+      golden.bundle.context(golden.task),
+    );
+    return from.expert(binding);
+  };
+
+  it.each(GRAPH_NAMES)("the bundle's %s.onnx is what the exporter emits, byte for byte", (name) => {
+    const emitted = buildGraph(name, golden.bundle, DEFAULT_VARIANT).model(graphDescription(name));
+    expect(readFileSync(golden.bundle.graphPath(name)).equals(emitted)).toBe(true);
+  });
+
+  it.each(['stack', 'block'] as const)(
+    'prefill and expert in one graph give the golden actions (grain %s)',
+    async (grain) => {
+      const { bundle } = golden;
+      const bytes = buildGraph('expert', bundle, { precision: 'fp32', fused: true, grain }).model('fused');
+      const folder = dirname(bundle.policyWeights.path);
+      const session = await Session.create(loadOnnxRuntime(), bytes, folder, 'cpu', {
+        device: 0,
+        threads: 1,
+      });
+      const context = golden.tensor('context');
+      const split = await chunk(model);
+      const tokens = model.contextTokens(proprio, bundle.context(golden.task));
+      const feeds = {
+        latents: session.tensor('float32', golden.tensor('chunk0.latents'), model.latentShape),
+        tokens: session.tensor('float32', tokens, [tokens.length / 40, 40]),
+      };
+      expect(tokens.subarray(0, context.length)).toEqual(context);
+      const fused = new OrtExpert(model.constants, session, grain, feeds);
+      const run = await fused.fullSteps(noise, STEPS);
+      expect(relativeError(run.x, golden.tensor('chunk0.action'))).toBeLessThan(5e-6);
+      expect(relativeError(run.x, (await split.fullSteps(noise, STEPS)).x)).toBeLessThan(1e-6);
+      await session.release();
+    },
+  );
+
+  it('with block gates and everything computed is bit-identical to the plain Loop', async () => {
+    const plain = await (await chunk(model)).fullSteps(noise, STEPS, { residuals: true });
+    const gated = await FastWamModel.load(golden.bundle, { ...DEFAULT_EXECUTION, threads: 1 }, 'block');
+    const expert = await chunk(gated);
+    const full = await expert.fullSteps(noise, STEPS, { residuals: true });
+    expect(full.x).toEqual(plain.x);
+    expect(full.residuals).toEqual(plain.residuals);
+    const { y } = await expert.probe(noise, 0, 2);
+    const resumed = await expert.resume(noise, y, 0, 2);
+    expect(resumed.v).toEqual(plain.vs.slice(0, 224));
+    await gated.release();
+  });
+
+  it('steps taken one call at a time are bit-identical to all in one', async () => {
+    const expert = await chunk(model);
+    const whole = await expert.fullSteps(noise, STEPS);
+    let x = noise;
+    for (const step of STEPS) ({ x } = await expert.fullSteps(x, [step]));
+    expect(x).toEqual(whole.x);
+  });
+
+  it('with an int8 expert stays within ten per cent, also of a model this small', async () => {
+    const int8 = await FastWamModel.load(golden.bundle, {
+      ...DEFAULT_EXECUTION,
+      precision: 'int8',
+      threads: 1,
+    });
+    const run = await (await chunk(int8)).fullSteps(noise, STEPS);
+    const error = relativeError(run.x, golden.tensor('chunk0.action'));
+    expect(error).toBeGreaterThan(0);
+    expect(error).toBeLessThan(0.1);
+    await int8.release();
+  });
+
+  it('switches to the expert with gates between chunks, without holding the weights twice', async () => {
+    const other = await FastWamModel.load(golden.bundle, { ...DEFAULT_EXECUTION, threads: 1 });
+    const before = (await (await chunk(other)).fullSteps(noise, STEPS)).x;
+    expect(await other.ensureGrain('block')).toBe(true);
+    expect(await other.ensureGrain('block')).toBe(false);
+    expect(await other.ensureGrain('stack')).toBe(false);
+    expect((await (await chunk(other)).fullSteps(noise, STEPS)).x).toEqual(before);
+    await other.release();
+  });
+});

@@ -1,0 +1,172 @@
+import { spawnSync } from 'node:child_process';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ChunkDiscarded, InputError, ProviderError, UsageError } from '../../src/errors';
+import { PolicyClient } from '../../src/policy/PolicyClient';
+import { RecordedInputs } from '../../src/policy/recordedEpisode';
+import { DEFAULT_SETTINGS } from '../../src/policy/types';
+import type { Observation, PolicySettings } from '../../src/policy/types';
+import { goldenCase, relativeError, removeFolders } from '../helpers';
+import type { GoldenCase } from '../helpers';
+
+const UNCACHED: PolicySettings = { ...DEFAULT_SETTINGS, policy: 'none' };
+
+describe('the policy in its worker thread', () => {
+  let golden: GoldenCase;
+  let client: PolicyClient;
+  let observations: Observation[];
+
+  beforeAll(async () => {
+    golden = goldenCase('robotwin_micro');
+    client = await PolicyClient.load(golden.folder, { execution: { threads: 1 } });
+    const inputs = new RecordedInputs(golden.inputs, golden.bundle);
+    observations = Array.from({ length: inputs.chunks }, (_, c) => inputs.observation(c, golden.task));
+  });
+  afterAll(async () => {
+    await client.close();
+    removeFolders();
+  });
+
+  it('computes the golden actions and numbers the chunks', async () => {
+    const episode = await client.createEpisode();
+    for (const [c, observation] of observations.entries()) {
+      const chunk = await episode.infer(observation, UNCACHED);
+      expect([chunk.episode, chunk.chunk]).toEqual([0, c]);
+      expect(relativeError(chunk.actions, golden.tensor(`chunk${c}.action`))).toBeLessThan(5e-6);
+    }
+  });
+
+  it('discards the chunk in flight at a reset, and uses its number again', async () => {
+    const episode = await client.createEpisode();
+    await episode.infer(observations[0]!, UNCACHED);
+    const inFlight = episode.infer(observations[1]!, UNCACHED);
+    const reset = episode.reset();
+    await expect(inFlight).rejects.toThrow(ChunkDiscarded);
+    await reset;
+    const next = await episode.infer(observations[0]!, UNCACHED);
+    expect([next.episode, next.chunk]).toEqual([1, 0]);
+  });
+
+  it('gives two interleaved episodes the chunks of two sequential ones', async () => {
+    const settings: PolicySettings = { ...DEFAULT_SETTINGS, values: { refresh_interval: 2 } };
+    const alone = async (order: readonly number[]) => {
+      const episode = await client.createEpisode();
+      const chunks = [];
+      for (const c of order) chunks.push((await episode.infer(observations[c]!, settings)).actions);
+      return chunks;
+    };
+    const [forwards, backwards] = [await alone([0, 1, 2, 3]), await alone([3, 2, 1, 0])];
+    const [a, b] = [await client.createEpisode(), await client.createEpisode()];
+    for (let c = 0; c < 4; c++) {
+      expect((await a.infer(observations[c]!, settings)).actions).toEqual(forwards[c]);
+      expect((await b.infer(observations[3 - c]!, settings)).actions).toEqual(backwards[c]);
+    }
+  });
+
+  it('empties the cache within the episode when policy or sampler change, and says why', async () => {
+    const episode = await client.createEpisode();
+    const report = async (settings: PolicySettings) => {
+      const { chunk, report } = await episode.infer(observations[0]!, settings);
+      return `${chunk} ${report.refreshed ? report.reason : 'reused'}`;
+    };
+    expect(await report(UNCACHED)).toBe('0 reused');
+    expect(await report(DEFAULT_SETTINGS)).toBe('1 policy_changed');
+    expect(await report(DEFAULT_SETTINGS)).toBe('2 reused');
+    expect(await report({ ...DEFAULT_SETTINGS, seed: 7 })).toBe('3 sampler_changed');
+    expect(await report({ ...DEFAULT_SETTINGS, seed: 7, values: { refresh_interval: 1 } })).toBe(
+      '4 interval',
+    );
+  });
+
+  it('starts a new episode at a new instruction only after checking that it is known', async () => {
+    const episode = await client.createEpisode();
+    await episode.infer(observations[0]!, UNCACHED);
+    const unknown = { ...observations[1]!, instruction: 'dance' };
+    await expect(episode.infer(unknown, UNCACHED)).rejects.toThrow(/unknown instruction "dance"/);
+    expect((await episode.infer(observations[1]!, UNCACHED)).chunk).toBe(1);
+  });
+
+  it.each<[string, (o: Observation) => Observation, PolicySettings, new (m: string) => Error, RegExp]>([
+    [
+      'NaN',
+      (o) => ({ ...o, proprio: [Number.NaN, ...Array.from(o.proprio).slice(1)] }),
+      UNCACHED,
+      InputError,
+      /proprio_0 is NaN/,
+    ],
+    [
+      'short proprioception',
+      (o) => ({ ...o, proprio: [1] }),
+      UNCACHED,
+      InputError,
+      /expected 14 values, got 1/,
+    ],
+    ['a wrong image', (o) => ({ ...o, image: new Uint8Array(3) }), UNCACHED, InputError, /expected 96x64x3/],
+    ['an unknown policy', (o) => o, { ...UNCACHED, policy: 'c3cache' }, UsageError, /did you mean "c3ache"/],
+    [
+      'a range beyond the steps',
+      (o) => o,
+      { ...DEFAULT_SETTINGS, values: { range: [3, 12] } },
+      UsageError,
+      /range \[3, 12\]: end must be at most 9, the sampler takes 10 steps/,
+    ],
+  ])('refuses %s in one sentence and goes on', async (_, change, settings, kind, message) => {
+    const episode = await client.createEpisode();
+    const refused = episode.infer(change(observations[0]!), settings);
+    await expect(refused).rejects.toThrow(kind);
+    await expect(refused).rejects.toThrow(message);
+    expect((await episode.infer(observations[0]!, UNCACHED)).chunk).toBe(0);
+  });
+
+  it('leaves the event loop to others while chunks are computed', async () => {
+    const episode = await client.createEpisode();
+    const delay = monitorEventLoopDelay({ resolution: 1 });
+    delay.enable();
+    for (let i = 0; i < 20; i++) await episode.infer(observations[0]!, UNCACHED);
+    delay.disable();
+    // Reported, not asserted: wall-clock time belongs to the machine.
+    console.info(`event-loop delay p99 ${(delay.percentile(99) / 1e6).toFixed(1)} ms over 20 chunks`);
+    expect(delay.count).toBeGreaterThan(0);
+  });
+
+  it('refuses calls after it was closed', async () => {
+    const other = await PolicyClient.load(golden.folder, { execution: { threads: 1 } });
+    const episode = await other.createEpisode();
+    const inFlight = episode.infer(observations[0]!, UNCACHED);
+    await other.close();
+    // The run in progress finished: ending the thread during one would abort the process.
+    expect((await inFlight).chunk).toBe(0);
+    await expect(episode.infer(observations[0]!, UNCACHED)).rejects.toThrow('the policy is closed');
+  });
+
+  it('says in one sentence why a provider cannot start, and never falls back silently', async () => {
+    const cuda = PolicyClient.load(golden.folder, { execution: { provider: 'cuda' } });
+    await cuda.then(
+      (loaded) => loaded.close(), // a machine with a GPU
+      (error: unknown) => {
+        expect(error).toBeInstanceOf(ProviderError);
+        expect((error as Error).message).toMatch(
+          /^execution.provider cuda cannot start on device 0: .*; (run|install) /,
+        );
+      },
+    );
+    const auto = await PolicyClient.load(golden.folder, { execution: { provider: 'auto' } });
+    if (auto.loaded.provider === 'cpu') expect(auto.loaded.notices.join()).toMatch(/auto runs on the CPU/);
+    await auto.close();
+  });
+
+  it('grows by less than 10 MB over 2,000 chunks', () => {
+    const script = join(__dirname, 'memoryGrowth.ts');
+    const run = spawnSync(
+      process.execPath,
+      ['-r', 'ts-node/register/transpile-only', script, golden.folder, golden.inputs, golden.task],
+      {
+        encoding: 'utf8',
+      },
+    );
+    expect(run.stderr).toBe('');
+    const growth = JSON.parse(run.stdout) as { megabytes: number };
+    expect(growth.megabytes).toBeLessThan(10);
+  }, 300_000);
+});

@@ -1,0 +1,22 @@
+/** Run as a process of its own: resident memory that 2,000 chunks add after 200 to warm up. */
+import { PolicyClient } from '../../src/policy/PolicyClient';
+import { RecordedInputs } from '../../src/policy/recordedEpisode';
+import { DEFAULT_SETTINGS } from '../../src/policy/types';
+
+async function main([folder = '', file = '', task = '']: string[]): Promise<void> {
+  const client = await PolicyClient.load(folder, { execution: { threads: 1 } });
+  const inputs = new RecordedInputs(file, client.bundle);
+  const episode = await client.createEpisode();
+  const observation = inputs.observation(0, task);
+  const run = async (count: number): Promise<void> => {
+    for (let i = 0; i < count; i++) await episode.infer({ ...observation, stamp: i }, DEFAULT_SETTINGS);
+  };
+  await run(200);
+  const before = process.memoryUsage().rss;
+  await run(2000);
+  const megabytes = (process.memoryUsage().rss - before) / 1e6;
+  await client.close();
+  process.stdout.write(JSON.stringify({ megabytes }));
+}
+
+void main(process.argv.slice(2));
