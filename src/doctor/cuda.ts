@@ -21,10 +21,6 @@ const SMI_LIMIT = 10_000;
 
 /** The CUDA provider, each library it needs, the driver, and whether a session starts with them. */
 export async function examineCuda(): Promise<Finding[]> {
-  if (`${process.platform}-${process.arch}` !== 'linux-x64') {
-    const text = `none is distributed for ${process.platform}-${process.arch}`;
-    return section('CUDA', [{ name: 'provider', state: 'missing', text, remedy: OTHER_PLATFORMS }]);
-  }
   let provider: CudaProvider;
   try {
     provider = findCudaProvider(bundledLibraries(onnxRuntimePackage()));
@@ -35,7 +31,8 @@ export async function examineCuda(): Promise<Finding[]> {
   const driver = await examineDriver(provider);
   if (!provider.present) {
     const text = 'libonnxruntime_providers_cuda.so is not beside onnxruntime';
-    const remedy = `${SETUP} if this machine has an NVIDIA GPU`;
+    const known = `${process.platform}-${process.arch}` === 'linux-x64';
+    const remedy = known ? `${SETUP} if this machine has an NVIDIA GPU` : OTHER_PLATFORMS;
     return section('CUDA', [{ name: 'provider', state: 'missing', text, remedy }, driver]);
   }
   const text = `for CUDA ${provider.cuda ?? 'of an unknown version'}, ${dirname(provider.file)}`;
