@@ -25,6 +25,7 @@ import { SourceSubscriptions } from './SourceSubscriptions';
 import { actionChunkMessage, jointTrajectoryMessage } from './chunkMessages';
 import { decodeMessage } from './decodeMessage';
 import { guardNode } from './guardNode';
+import { modelFacts } from './modelFacts';
 import {
   cacheStatus,
   inferenceStatus,
@@ -32,7 +33,7 @@ import {
   safetyStatus,
   stateStatus,
 } from './policyDiagnostics';
-import { loadPolicy, modelFacts, unknownInstruction } from './policyService';
+import { loadPolicy, unknownInstruction } from './policyService';
 import type { LoadPolicy, PolicyService } from './policyService';
 import { qosProfiles } from './qos';
 import type { QosProfiles } from './qos';
@@ -179,7 +180,7 @@ export class PolicyNode {
       await service.close();
       throw error;
     }
-    const warning = warningAbout(this.#values, modelFacts(service.bundle));
+    const warning = warningAbout(this.#values, modelFacts(service.bundle.manifest));
     for (const notice of [...service.notices, ...(warning === undefined ? [] : [warning])])
       this.#logger.warn(notice);
     this.#failure = '';
@@ -194,7 +195,7 @@ export class PolicyNode {
     this.#bridge.declareMembers(
       manifest.cameras.flatMap(({ name }) => [`cameras.${name}.topic`, `cameras.${name}.transport`]),
     );
-    const facts = modelFacts(service.bundle);
+    const facts = modelFacts(service.bundle.manifest);
     const problem = this.#parameters.problemWithModel(facts);
     if (problem !== undefined) throw new UsageError(problem);
     const { cameras, proprio, instructionTopic } = topicMapping(
@@ -483,7 +484,7 @@ export class PolicyNode {
         buffer.refused,
       ),
       inferenceStatus(producer, reported),
-      cacheStatus(producer, warningAbout(this.#values, modelFacts(service.bundle))),
+      cacheStatus(producer, warningAbout(this.#values, modelFacts(service.bundle.manifest))),
       safetyStatus(producer, text(this.#values, 'safety.limits')),
     ];
   }

@@ -2,10 +2,9 @@ import type { Bundle } from '../bundle/Bundle';
 import type { EpisodeHandle } from '../policy/PolicyClient';
 import { PolicyClient } from '../policy/PolicyClient';
 import type { ExecutionOptions } from '../model/execution';
-import type { ModelFacts } from '../settings/Parameter';
 
 /** What the node needs of a bundle. */
-export type PolicyBundle = Pick<Bundle, 'manifest' | 'schedule' | 'dimensions' | 'knows' | 'folder'>;
+export type PolicyBundle = Pick<Bundle, 'manifest' | 'knows' | 'folder'>;
 
 /** What the node needs of a loaded policy: inference runs elsewhere, and no call blocks. */
 export interface PolicyService {
@@ -30,22 +29,6 @@ export const loadPolicy: LoadPolicy = async (folder, execution) => {
     close: () => client.close(),
   };
 };
-
-/** What parameters are held against. */
-export function modelFacts({ manifest, schedule, dimensions }: PolicyBundle): ModelFacts {
-  const { horizon, layers } = dimensions;
-  return {
-    shape: {
-      steps: schedule.steps,
-      horizon,
-      actionDim: manifest.dimensions.action_dim,
-      hidden: manifest.dimensions.action_hidden,
-      layers,
-    },
-    schedule,
-    control: { rate: manifest.control.rate, replanSteps: manifest.control.replan_steps },
-  };
-}
 
 /** The sentence for a task that the bundle has no text context for. */
 export function unknownInstruction({ manifest }: PolicyBundle, instruction: string): string {

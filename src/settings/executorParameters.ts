@@ -1,0 +1,132 @@
+import { ParameterTable } from './ParameterTable';
+
+const OURS = 'this project';
+
+/** How commands reach the robot. */
+export const COMMAND_INTERFACES = ['forward', 'trajectory', 'twist'] as const;
+export type CommandInterface = (typeof COMMAND_INTERFACES)[number];
+
+/** The parameters of the action executor, in the order in which they are documented. */
+export const EXECUTOR_PARAMETERS = new ParameterTable([
+  {
+    name: 'autostart',
+    settable: 'unconfigured',
+    field: {
+      type: 'boolean',
+      default: false,
+      description:
+        'configure and activate the node when it starts, also when it is started again after a crash',
+      source: OURS,
+    },
+  },
+  {
+    name: 'bundle',
+    settable: 'unconfigured',
+    field: {
+      type: 'text',
+      default: '',
+      description: 'folder of the bundle: names, meaning and limits of the actions are taken from it',
+      source: OURS,
+    },
+  },
+  {
+    name: 'chunk_topic',
+    settable: 'unconfigured',
+    field: {
+      type: 'text',
+      default: 'fast_wam_policy/action_chunk',
+      description: 'topic on which chunks come (fast_wam_msgs/msg/ActionChunk)',
+      source: OURS,
+    },
+  },
+  {
+    name: 'state_topic',
+    settable: 'unconfigured',
+    field: {
+      type: 'text',
+      default: 'joint_states',
+      description:
+        'topic of the joint states from which the first command is limited to a step, where actions are joint positions; empty: not looked at',
+      source: OURS,
+    },
+  },
+  {
+    name: 'command.interface',
+    settable: 'unconfigured',
+    field: {
+      type: 'enum',
+      values: COMMAND_INTERFACES,
+      default: 'forward',
+      description:
+        'forward: ~/commands (std_msgs/msg/Float64MultiArray), as forward controllers take it; trajectory: ~/joint_trajectory (trajectory_msgs/msg/JointTrajectory, one point); twist: ~/twist (geometry_msgs/msg/TwistStamped) and ~/gripper (std_msgs/msg/Float64MultiArray), for steps of a pose',
+      source: 'ros2_control, moveit_servo',
+    },
+  },
+  {
+    name: 'control.rate',
+    settable: 'live',
+    fromModel: ({ control }) => control.rate,
+    field: {
+      type: 'number',
+      default: 10,
+      min: 0.01,
+      max: 1000,
+      description: 'commands per second; chunks made for another rate are refused',
+      unit: 'Hz',
+      source: 'the bundle',
+    },
+  },
+  {
+    name: 'blend_steps',
+    settable: 'live',
+    field: {
+      type: 'integer',
+      default: 3,
+      min: 0,
+      max: 1000,
+      description:
+        'control steps over which an incoming chunk fades in; grippers do not fade. 0 switches at once',
+      unit: 'steps',
+      source: OURS,
+    },
+  },
+  {
+    name: 'deadline',
+    settable: 'live',
+    field: {
+      type: 'number',
+      default: 0.5,
+      min: 0,
+      max: 1e9,
+      description:
+        'how late the next chunk may be before the robot is held; until then the old chunk is followed on',
+      unit: 's',
+      source: OURS,
+    },
+  },
+  {
+    name: 'safety.limits',
+    settable: 'live',
+    field: {
+      type: 'enum',
+      values: ['clamp', 'refuse', 'none'],
+      default: 'clamp',
+      description:
+        'commands outside the position, step and velocity limits of the bundle: clamp pulls them inside, refuse holds instead. none: no limits are enforced here, because the robot enforces its own',
+      source: OURS,
+    },
+  },
+  {
+    name: 'diagnostic_updater.period',
+    settable: 'live',
+    field: {
+      type: 'number',
+      default: 1,
+      min: 0.1,
+      max: 60,
+      description: 'time between messages on /diagnostics',
+      unit: 's',
+      source: 'diagnostic_updater',
+    },
+  },
+]);
