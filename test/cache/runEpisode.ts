@@ -1,6 +1,12 @@
 import { resolveSettings } from '../../src/cache/fieldValues';
 import { policyNamed } from '../../src/cache/registry';
-import type { CacheResources, CacheState, ChunkContext, ChunkOutcome } from '../../src/cache/types';
+import type {
+  CachePolicy,
+  CacheResources,
+  CacheState,
+  ChunkContext,
+  ChunkOutcome,
+} from '../../src/cache/types';
 import { matrix, randomNumbers } from './ToyExpert';
 import type { ToyExpert } from './ToyExpert';
 
@@ -37,16 +43,16 @@ export function contextOf(expert: ToyExpert, toy: ToyChunk): ChunkContext {
 
 /** One episode of one policy on a toy expert. */
 export class ToyEpisode {
-  readonly policy;
+  readonly policy: CachePolicy;
   readonly state: CacheState<never>;
 
   constructor(
     readonly expert: ToyExpert,
-    name: string,
+    named: string | CachePolicy,
     public given: Readonly<Record<string, unknown>> = {},
     resources?: CacheResources,
   ) {
-    this.policy = policyNamed(name);
+    this.policy = typeof named === 'string' ? policyNamed(named) : named;
     this.state = this.policy.createState(expert.shape, expert.schedule, resources);
   }
 

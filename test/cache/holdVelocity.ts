@@ -1,0 +1,74 @@
+import { addScaled, at } from '../../src/cache/matrix';
+import { runInFull, stepElements, subBlocksOfStack } from '../../src/cache/StepRun';
+import type { StepRun } from '../../src/cache/StepRun';
+import { WithinChunkState } from '../../src/cache/WithinChunkState';
+import type { FieldTable, FieldValues } from '../../src/cache/fields';
+import type { CachePolicy, Expert } from '../../src/cache/types';
+
+const fields = {
+  held_steps: {
+    type: 'integer',
+    description: 'how many steps use the velocity of the last full one; 0 = none',
+    unit: 'steps',
+    default: 1,
+    min: 0,
+    max: 1000,
+    source: 'an example',
+  },
+} as const satisfies FieldTable;
+
+/** Holds the velocity of a full step for the next ones. */
+export const holdVelocity: CachePolicy<typeof fields> = {
+  name: 'hold_velocity',
+  title: 'hold the velocity of a full step for the next ones',
+  source: 'an example',
+  fields,
+  usesSharedRefresh: false,
+  grain: () => 'stack',
+  refuse: ({ held_steps }, { steps }) =>
+    held_steps < steps
+      ? undefined
+      : `held_steps ${held_steps}: must be at most ${steps - 1}, the sampler takes ${steps} steps`,
+  createState: (shape) => new WithinChunkState(shape, runHolding),
+};
+
+async function runHolding(
+  expert: Expert,
+  start: Float32Array,
+  first: number,
+  { held_steps }: FieldValues<typeof fields>,
+  recordResiduals: boolean,
+): Promise<StepRun> {
+  if (held_steps === 0) return runInFull(expert, start, first, recordResiduals);
+  const { shape, schedule } = expert;
+  const size = stepElements(shape);
+  const velocity = new Float32Array((shape.steps - first) * size);
+  const computed = new Uint8Array(shape.steps - first);
+  const residuals = new Map<number, Float32Array>();
+  let x = start;
+  let held = new Float32Array(size);
+  for (let k = first; k < shape.steps; k++) {
+    const row = k - first;
+    if (row % (held_steps + 1) === 0) {
+      const run = await expert.fullSteps(x, [{ index: k }], { residuals: recordResiduals });
+      held = new Float32Array(run.vs);
+      x = run.x;
+      computed[row] = 1;
+      if (run.residuals !== undefined) residuals.set(k, run.residuals);
+    } else {
+      x = Float32Array.from(addScaled(x, held, at(schedule.delta, k)));
+    }
+    velocity.set(held, row * size);
+  }
+  const full = computed.reduce((sum, flag) => sum + flag, 0);
+  return {
+    x,
+    velocity,
+    computed,
+    computedSubBlocks: full * subBlocksOfStack(shape),
+    residuals,
+    gateSeconds: 0,
+    bytes: held.byteLength,
+    signals: {},
+  };
+}
