@@ -16,6 +16,7 @@ export interface RunFacts {
   readonly bundle: Bundle;
   /** as the user named it */
   readonly bundlePath: string;
+  readonly randomWeights: boolean;
   readonly loaded: LoadReport;
   readonly bag: BagReader;
   readonly execution: ExecutionOptions;
@@ -33,7 +34,7 @@ export function provenanceOf(facts: RunFacts): Provenance {
       name: bundle.manifest.name,
       path: facts.bundlePath,
       fingerprint: bundle.manifest.weights.policy.fingerprint.slice(0, 16),
-      randomWeights: hasRandomWeights(bundle),
+      randomWeights: facts.randomWeights,
       facts: modelFacts(bundle),
     },
     recording: { name: basename(bag.path), path: bag.path, facts: recordingFacts(bag) },
@@ -51,11 +52,6 @@ export function provenanceOf(facts: RunFacts): Provenance {
     ],
     settings: facts.settings,
   };
-}
-
-/** Whether the checkpoint says of itself that nobody trained it. */
-export function hasRandomWeights({ policyWeights }: Pick<Bundle, 'policyWeights'>): boolean {
-  return policyWeights.metadata['random_weights'] === 'true';
 }
 
 function modelFacts({ dimensions: d, schedule, manifest }: Bundle): Provenance['model']['facts'] {

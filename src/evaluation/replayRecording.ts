@@ -15,12 +15,13 @@ import { actionLayout, EngineRunner } from './EngineRunner';
 import { evaluate } from './evaluate';
 import type { Figures } from './evaluate';
 import { findings } from './findings';
-import { hasRandomWeights, provenanceOf } from './provenance';
+import { provenanceOf } from './provenance';
 import { readTolerance } from './readTolerance';
 import { recordedObservations } from './recordedObservations';
 import { replay, withUncached } from './replay';
 import { readRunParameters, useModel } from './runParameters';
 import type { RunParameters } from './runParameters';
+import { looksUntrained } from './untrainedWeights';
 import type { ActionLayout, Configuration, Evaluation, Provenance, Tolerance, Warning } from './types';
 
 export interface ReplayRequest {
@@ -75,10 +76,11 @@ export async function replayRecording(request: ReplayRequest): Promise<ReplayOut
     const message = settingsWarning(bundle, { policy, values: settings, noise, seed });
     if (message !== undefined) warnings.push({ kind: 'range', configuration: name, message });
   }
-  if (hasRandomWeights(bundle)) {
+  const randomWeights = looksUntrained(bundle.policyWeights);
+  if (randomWeights) {
     warnings.push({
       kind: 'random_weights',
-      message: 'the weights of this model are random: nobody trained it',
+      message: 'the weights of this model are random numbers: nobody trained it',
     });
   }
 
@@ -137,6 +139,7 @@ export async function replayRecording(request: ReplayRequest): Promise<ReplayOut
           duration: (performance.now() - started) / 1000,
           bundle,
           bundlePath: folder,
+          randomWeights,
           loaded: client.loaded,
           bag,
           execution,

@@ -1,0 +1,179 @@
+import { describe, expect, it } from 'vitest';
+import type { BagSample } from '../../src/bag/observations';
+import { policyNamed } from '../../src/cache/registry';
+import { settingTexts } from '../../src/cli/replay';
+import { listed } from '../../src/cli/replayOptions';
+import { InputError, UsageError } from '../../src/errors';
+import { configurationsOf, type ConfigurationRequest } from '../../src/evaluation/configurations';
+import { findings } from '../../src/evaluation/findings';
+import { readTolerance } from '../../src/evaluation/readTolerance';
+import { recordedObservations, type RecordedOptions } from '../../src/evaluation/recordedObservations';
+import type { Warning } from '../../src/evaluation/types';
+import { NOMINAL_MODEL } from '../../src/settings/Parameter';
+import { cachedConfiguration, chunkOf, factsOf, simpleLayout, UNCACHED } from './fakeEvaluation';
+
+describe('a tolerance on the command line', () => {
+  const layout = simpleLayout({ names: ['a'] });
+
+  it('is read by group, for all actions, and for gripper flips', () => {
+    expect(readTolerance(['joints=0.01', '0.2', 'flips=3'], 'worst', layout)).toEqual({
+      measure: 'worst',
+      groups: { joints: 0.01 },
+      normalised: 0.2,
+      flips: 3,
+    });
+    expect(readTolerance([], 'rmse', layout)).toBeUndefined();
+  });
+
+  it('names the groups of the bundle where it is misspelt', () => {
+    expect(() => readTolerance(['joint=0.01'], 'rmse', layout)).toThrow(
+      /did you mean joints\?.*joints, flips/,
+    );
+    for (const text of ['joints=', 'joints=-1', 'joints=many', '']) {
+      expect(() => readTolerance([text], 'rmse', layout)).toThrow(UsageError);
+    }
+  });
+});
+
+describe('the configurations of a request', () => {
+  const request = (options: Partial<ConfigurationRequest>): ConfigurationRequest => ({
+    policies: ['c3ache'],
+    settings: [],
+    base: () => ({}),
+    ...options,
+  });
+  const names = (options: Partial<ConfigurationRequest>) =>
+    configurationsOf(request(options), NOMINAL_MODEL).map(({ name }) => name);
+
+  it('are every combination of the listed values', () => {
+    const settings = [
+      ['refresh_interval', ['0', '4']],
+      ['range', ['0:6', '0:7']],
+    ] as const;
+    expect(names({ settings })).toEqual([
+      'c3ache R=0 [0,6]',
+      'c3ache R=0 [0,7]',
+      'c3ache R=4 [0,6]',
+      'c3ache R=4 [0,7]',
+    ]);
+  });
+
+  it('start from the params file and carry all settings, defaults included', () => {
+    const [one] = configurationsOf(request({ base: () => ({ refresh_interval: 8 }) }), NOMINAL_MODEL);
+    expect(one!.name).toBe('c3ache R=8 [0,6]');
+    expect(Object.keys(one!.settings).sort()).toEqual(Object.keys(policyNamed('c3ache').fields).sort());
+  });
+
+  it('give a setting to every policy that has it, and to no other', () => {
+    expect(names({ policies: ['none', 'c3ache'], settings: [['c3ache.refresh_interval', ['2']]] })).toEqual([
+      'none',
+      'c3ache R=2 [0,6]',
+    ]);
+  });
+
+  it('refuse what no policy has, and what does not fit the model', () => {
+    expect(() => names({ settings: [['refresh_intervall', ['2']]] })).toThrow(/refresh_interval/);
+    expect(() => names({ policies: ['none', 'c3ache'], settings: [['nothing', ['2']]] })).toThrow(
+      'none of none, c3ache has it',
+    );
+    expect(() => names({ policies: ['c4ache'] })).toThrow(/did you mean "c3ache"/);
+    expect(() => names({ settings: [['range', ['0:10']]] })).toThrow(/end must be at most 9/);
+  });
+});
+
+describe('lists and settings on the command line', () => {
+  it('are split at commas, but not inside brackets', () => {
+    expect(listed('0,2, 4')).toEqual(['0', '2', '4']);
+    expect(listed('[0,6],0:7')).toEqual(['[0,6]', '0:7']);
+  });
+
+  it('come from the short flags and from --set', () => {
+    expect(settingTexts({ refresh: '4', range: '0:6', set: ['mode=residual'] })).toEqual([
+      ['refresh_interval', '4'],
+      ['range', '0:6'],
+      ['mode', 'residual'],
+    ]);
+    expect(() => settingTexts({ set: ['mode'] })).toThrow(UsageError);
+  });
+});
+
+describe('what the chunks give rise to', () => {
+  it('is one warning for all configurations, at the first chunk concerned', () => {
+    const clamped = (count: number) => ({ ...chunkOf([0]), clamped: count });
+    const runs = [
+      { configuration: UNCACHED, chunks: [clamped(0), clamped(2)] },
+      { configuration: cachedConfiguration(4, 6), chunks: [clamped(0), clamped(0)] },
+    ];
+    expect(findings([factsOf(0, 0), factsOf(0, 1)], runs)).toEqual([
+      {
+        kind: 'clamped',
+        time: 0.2,
+        message: 'action values were beyond the limits of the bundle and were cut: none 2 in 1 of 2 chunks',
+      },
+    ]);
+  });
+});
+
+describe('observations of a recording', () => {
+  const sample = (options: Partial<Extract<BagSample, { kind: 'observation' }>> = {}): BagSample => ({
+    kind: 'observation',
+    index: 0,
+    episode: 0,
+    chunk: 0,
+    time: 1.5,
+    stamp: 7_000_000_000n,
+    instruction: 'stack',
+    frames: new Map(),
+    proprio: Float64Array.from([1]),
+    ages: [{ name: 'cam', age: 0.01 }],
+    skew: 0,
+    ...options,
+  });
+  const run = async (samples: readonly BagSample[], options: Partial<RecordedOptions> = {}) => {
+    const warnings: Warning[] = [];
+    const found = [];
+    const source = (async function* () {
+      await Promise.resolve();
+      yield* samples;
+    })();
+    const all = { horizon: 2, actionDim: 1, onWarning: (w: Warning) => warnings.push(w), ...options };
+    for await (const one of recordedObservations(source, all)) found.push(one);
+    return { found, warnings };
+  };
+
+  it('keep their facts, with stamps relative to the first', async () => {
+    const recordedAction = Float32Array.from([3, NaN]);
+    const { found } = await run([sample({ recordedAction }), sample({ chunk: 1, stamp: 7_500_000_001n })]);
+    expect(found[0]!.facts).toMatchObject({ episode: 0, chunk: 0, time: 1.5, recorded: recordedAction });
+    expect(found.map(({ observation }) => observation.stamp)).toEqual([0, 0.500000001]);
+  });
+
+  it('are left out with a warning where the node would refuse them', async () => {
+    const refusals = [
+      { kind: 'stale', source: 'cam', message: 'cam is 0.9 s old' },
+      { kind: 'missing_joints', source: 'joints', message: 'joints lacks elbow' },
+    ] as const;
+    const { found, warnings } = await run([{ kind: 'skipped', episode: 0, time: 2, refusals }, sample()]);
+    expect(found).toHaveLength(1);
+    expect(warnings).toEqual([
+      { kind: 'stale', time: 2, message: 'no chunk: cam is 0.9 s old' },
+      { kind: 'dropped', time: 2, message: 'no chunk: joints lacks elbow' },
+    ]);
+  });
+
+  it('do not compare recorded commands of another width, and say so once', async () => {
+    const recordedAction = new Float32Array(6);
+    const { found, warnings } = await run([sample({ recordedAction }), sample({ recordedAction })]);
+    expect(found[0]!.facts.recorded).toBeUndefined();
+    expect(warnings).toHaveLength(1);
+  });
+
+  it('stop at the limit, and take the task from the command line', async () => {
+    const { found } = await run([sample(), sample(), sample()], { limit: 2, instruction: 'sort' });
+    expect(found.map(({ observation }) => observation.instruction)).toEqual(['sort', 'sort']);
+  });
+
+  it('need a task', async () => {
+    await expect(run([sample({ instruction: undefined })])).rejects.toThrow(InputError);
+  });
+});
