@@ -6,12 +6,12 @@ import type { CachePolicy, CacheState, ChunkOutcome } from '../cache/types';
 import { ChunkDiscarded, InputError, messageOf } from '../errors';
 import type { FastWamModel } from '../model/FastWamModel';
 import { composeImage } from '../observation/compose';
-import { decodeCompressedImage } from '../observation/decodeCompressedImage';
-import { decodeImage } from '../observation/decodeImage';
+import { decodeFrame } from '../observation/RawFrame';
+import type { RawFrame } from '../observation/RawFrame';
 import type { RgbImage } from '../observation/types';
 import { chunkNoise } from '../sampler/noise';
 import { ActionTransform, ProprioTransform } from './actions';
-import type { ActionChunk, InferOptions, Observation, PolicySettings, RawFrame } from './types';
+import type { ActionChunk, InferOptions, Observation, PolicySettings } from './types';
 
 const SUB_BLOCKS = 3;
 
@@ -175,7 +175,7 @@ export class Episode {
     const frames = new Map<string, RgbImage>();
     for (const { name } of this.model.bundle.manifest.cameras) {
       const frame = cameras.get(name);
-      if (frame) frames.set(name, await decodeFrame(name, frame));
+      if (frame) frames.set(name, await decodeNamed(name, frame));
     }
     return composeImage(this.model.bundle.manifest.cameras, dimensions, frames);
   }
@@ -212,12 +212,10 @@ export class Episode {
 const samplerKey = ({ noise, seed }: PolicySettings): string => `${noise}:${seed}`;
 
 /** A frame as RGB; the camera's name goes into the error of one that cannot be read. */
-async function decodeFrame(camera: string, frame: RawFrame): Promise<RgbImage> {
+async function decodeNamed(camera: string, frame: RawFrame): Promise<RgbImage> {
   try {
-    return frame.kind === 'raw' ? decodeImage(frame) : await decodeCompressedImage(frame);
+    return await decodeFrame(frame);
   } catch (error) {
-    throw new InputError(`camera ${camera}: ${messageOf(error)}`, {
-      cause: error,
-    });
+    throw new InputError(`camera ${camera}: ${messageOf(error)}`, { cause: error });
   }
 }

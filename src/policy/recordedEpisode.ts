@@ -6,7 +6,8 @@ import { InputError } from '../errors';
 import { readBytes, readFloat32 } from '../formats/readTensor';
 import { openSafetensors, writeSafetensors } from '../formats/safetensors';
 import type { StoredTensor, TensorFile } from '../formats/StoredTensor';
-import type { ActionChunk, Observation, RawFrame } from './types';
+import type { RawFrame } from '../observation/RawFrame';
+import type { ActionChunk, Observation } from './types';
 
 /** Observations of one episode, read from a safetensors file chunk by chunk. */
 export class RecordedInputs {

@@ -1,10 +1,5 @@
 import type { ComputedShape } from '../cache/types';
-import type { CompressedImageMessage } from '../observation/decodeCompressedImage';
-import type { ImageMessage } from '../observation/decodeImage';
-
-/** A camera's frame as it came: a sensor_msgs Image or CompressedImage. */
-export type RawFrame =
-  ({ readonly kind: 'raw' } & ImageMessage) | ({ readonly kind: 'compressed' } & CompressedImageMessage);
+import type { RawFrame } from '../observation/RawFrame';
 
 /** What the robot saw at one moment. */
 export interface Observation {
