@@ -36,8 +36,8 @@ a { color: var(--accent); }
 code, pre { font: 13px/1.5 ui-monospace, SFMono-Regular, Menlo, "DejaVu Sans Mono", monospace; }
 pre { background: var(--panel); border: 1px solid var(--rule); border-radius: 6px; padding: 10px 12px; margin: 8px 0 16px; white-space: pre-wrap; overflow-wrap: anywhere; }
 .verdict { font-size: 18px; line-height: 1.45; margin: 22px 0; padding: 12px 18px; border-left: 4px solid var(--accent); background: var(--accent-soft); max-width: none; overflow-wrap: anywhere; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(158px, 1fr)); gap: 1px; background: var(--rule); border: 1px solid var(--rule); border-radius: 8px; overflow: hidden; margin: 0; }
-.tiles > div { background: var(--bg); padding: 12px 16px; }
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(158px, 1fr)); gap: 1px; border: 1px solid var(--rule); border-radius: 8px; overflow: hidden; margin: 0; }
+.tiles > div { box-shadow: 0 0 0 1px var(--rule); padding: 12px 16px; }
 .tiles dt { color: var(--muted); font-size: 13px; }
 .tiles dd { margin: 0; font-size: 22px; line-height: 1.3; white-space: nowrap; font-variant-numeric: tabular-nums; }
 .tiles dd + dd { white-space: normal; line-height: 1.35; font-size: 13px; color: var(--muted); }
@@ -96,7 +96,7 @@ svg .mid { text-anchor: middle; } svg .end { text-anchor: end; }
 .cell-part3 { fill: var(--computed); fill-opacity: 0.75; } .cell-part2 { fill: var(--computed); fill-opacity: 0.5; } .cell-part1 { fill: var(--computed); fill-opacity: 0.28; }
 .key.cell-refresh { background: var(--refresh); } .key.cell-computed { background: var(--computed); } .key.cell-reused { background: var(--reused); }
 .key.cell-part2 { background: var(--computed); opacity: 0.5; }
-.live { display: none; } .script .live { display: block; } .script .still { display: none; }
+.live, .screen { display: none; } .script .screen { display: inline; } .script .live { display: block; } .script .still { display: none; }
 .motion .head { display: flex; justify-content: space-between; gap: 12px; font-size: 12px; color: var(--muted); min-height: 19px; }
 .motion .readout { font-variant-numeric: tabular-nums; white-space: nowrap; }
 .uplot, .u-wrap { font-family: inherit; } .u-select { background: var(--s1); opacity: 0.15; }
@@ -108,8 +108,8 @@ svg .mid { text-anchor: middle; } svg .end { text-anchor: end; }
   :root { color-scheme: light; }
   body { font-size: 11pt; } main { max-width: none; padding: 0; }
   h2 { break-after: avoid; } .columns > *, tr, .verdict, .tiles, svg.plot { break-inside: avoid; }
-  .scroll { overflow: visible; } .scroll > svg.wide { min-width: 0; } table { font-size: 9pt; } th, td { padding: 3px 6px; }
-  .script .live { display: none; } .script .still { display: block; } .screen { display: none; }
+  .scroll { overflow: visible; } .scroll > svg.wide { min-width: 0; } table, th, tbody th { font-size: 7.5pt; } th, td { padding: 2px 5px; }
+  .script .live, .screen { display: none; } .script .screen { display: inline; } .script .still { display: block; } .script .screen { display: none; }
   details { display: none; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }

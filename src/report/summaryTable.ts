@@ -35,6 +35,10 @@ export function summaryTable(figures: Figures, layout: ActionLayout): TextTable 
         'Sum of the uncached chunk times over the sum of these, same observations, interleaved.',
       ),
       column('bound', '1/(1 − f·s): f share of the expert in the uncached chunk, s share of its work saved.'),
+      column('front', '● On the Pareto front: nothing else is both faster and closer.'),
+      ...(figures.tolerance
+        ? [column('tolerance', 'Whether the stated tolerance is kept; choice: the fastest that keeps it.')]
+        : []),
       ...groups.map(({ group, unit }) =>
         column(
           unit === '' ? group : `${group} ${unit}`,
@@ -43,10 +47,6 @@ export function summaryTable(figures: Figures, layout: ActionLayout): TextTable 
       ),
       ...(hasFlips ? [column('flips', 'Executed gripper decisions that differ from the uncached run.')] : []),
       column('seam', 'Mean jump between chunks as a multiple of the uncached run’s; the worst group.'),
-      column('front', '● On the Pareto front: nothing else is both faster and closer.'),
-      ...(figures.tolerance
-        ? [column('tolerance', 'Whether the stated tolerance is kept; choice: the fastest that keeps it.')]
-        : []),
     ],
     rows: configurations.map((one, i) => [
       String(i + 1),
@@ -55,13 +55,13 @@ export function summaryTable(figures: Figures, layout: ActionLayout): TextTable 
       milliseconds(one.latency.total.p95),
       times(one.speedUp.ratio),
       times(one.speedUp.bound),
+      one.pareto ? '●' : '',
+      ...(figures.tolerance ? [toleranceWord(one, choice)] : []),
       ...one.deviation.executed.groups.map(({ rmse, worst }) =>
         one.uncached ? NO_FIGURE : `${significant(rmse, 2)} (${significant(worst, 2)})`,
       ),
       ...(hasFlips ? [one.uncached || !one.flips ? NO_FIGURE : String(one.flips.executed)] : []),
       one.uncached || !baseline ? NO_FIGURE : times(seamRatio(one.seams, baseline.seams, decisions)),
-      one.pareto ? '●' : '',
-      ...(figures.tolerance ? [toleranceWord(one, choice)] : []),
     ]),
     ...(marked >= 0 && { marked }),
   };

@@ -41,7 +41,7 @@ export function tradeOffPlot(figures: Figures, styles: readonly SeriesStyle[]): 
   const farthest = Math.max(0, ...points.map(cost));
   const x = axis({
     low: 0,
-    high: Math.max(farthest * 1.08, limit !== undefined && limit < 2 * farthest ? limit : 0) || 1,
+    high: Math.max(farthest * 1.08, limit !== undefined && limit < 2 * farthest ? limit * 1.04 : 0) || 1,
     start: MARGINS.left,
     end: WIDTH - MARGINS.right,
     ticks: 8,
@@ -91,7 +91,7 @@ export function tradeOffPlot(figures: Figures, styles: readonly SeriesStyle[]): 
     })}${
       limit !== undefined &&
       limit <= x.to &&
-      markup`<path class="limit" d="M${x.at(limit)} ${MARGINS.top}V${bottom}"/><text class="tick" x="${x.at(limit) + 5}" y="${MARGINS.top + 10}">tolerance</text>`
+      markup`<path class="limit" d="M${x.at(limit)} ${MARGINS.top}V${bottom}"/><text class="tick end" x="${x.at(limit) - 5}" y="${MARGINS.top + 10}">tolerance</text>`
     }<path class="front" d="${stair}"/>${positions.map(({ one, x: px, y: py }) => {
       const style = styles.find(({ name }) => name === one.configuration.name);
       const boundY = y.at(one.speedUp.bound);

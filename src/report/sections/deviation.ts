@@ -22,7 +22,7 @@ export function deviation(report: Report): Markup | undefined {
     unit === '' ? name : `${name} ${unit}`;
   const differences =
     cached.length > 0 &&
-    markup`<p>Error grows along the horizon; what lies beyond the executed part is replaced by the next chunk before it can act.</p>
+    markup`<p>How far the cached actions lie from the uncached ones, by their place in the chunk. What lies beyond the executed part is replaced by the next chunk before it can act.</p>
 ${legend(styles.filter(({ className }) => className !== 's0'))}
 <div class="columns">${layout.groups.map((_, i) => markup`<div>${horizonPlot(figures, layout, styles, i)}</div>`)}</div>
 <h3>Over the whole chunks: RMSE (worst)</h3>
