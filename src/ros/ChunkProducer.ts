@@ -3,7 +3,8 @@ import type { SampledSources, SampleResult } from '../observation/ObservationBuf
 import type { Refusal } from '../observation/Refusal';
 import { toSeconds } from '../observation/stamp';
 import type { EpisodeHandle } from '../policy/PolicyClient';
-import type { ActionChunk, RawFrame } from '../policy/types';
+import type { RawFrame } from '../observation/RawFrame';
+import type { ActionChunk } from '../policy/types';
 import type { ChunkSettings } from '../settings/parameterValues';
 
 /** Everything that is fixed for one chunk at its beginning, so that no change ever takes effect inside one. */

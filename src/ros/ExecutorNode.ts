@@ -420,11 +420,7 @@ export class ExecutorNode {
         : last.state === 'holding'
           ? MODE.holding
           : MODE.executing;
-    const reason = last?.reason
-      ? holdText(last.reason)
-      : last?.state === 'late'
-        ? 'the next chunk is late'
-        : '';
+    const reason = last?.reason ? holdText(last.reason) : '';
     const said = `${mode} ${reason} ${this.#taken?.episode} ${this.#taken?.chunk}`;
     const now = performance.now();
     if (said === this.#stateSaid.text && now - this.#stateSaid.at < STATE_PERIOD) return;

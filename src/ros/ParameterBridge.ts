@@ -152,17 +152,19 @@ function refused(reason: string): SetParametersResult {
 }
 
 /**
- * What the command line and params files say for a node. rclnodejs looks under `/**` and the node's bare name only,
- * while launch writes its files under the full name: with the node's name shadowed it looks there too.
+ * What the command line and params files say for a node. rclnodejs looks under `/**` and the node's bare name only;
+ * with the name shadowed it looks under the others by which a file may mean this node, and launch always does.
  */
 function overridesOf(node: RosNode): ReadonlyMap<string, RosParameter> {
   const overrides = new Map(node._getNativeParameterOverrides());
-  const fullName = node.getFullyQualifiedName();
-  Object.defineProperty(node, 'name', { value: () => fullName, configurable: true });
-  try {
-    for (const [name, parameter] of node._getNativeParameterOverrides()) overrides.set(name, parameter);
-  } finally {
-    delete (node as { name?: unknown }).name;
+  const bare = node.name();
+  for (const key of [`/**/${bare}`, node.getFullyQualifiedName()]) {
+    Object.defineProperty(node, 'name', { value: () => key, configurable: true });
+    try {
+      for (const [name, parameter] of node._getNativeParameterOverrides()) overrides.set(name, parameter);
+    } finally {
+      delete (node as { name?: unknown }).name;
+    }
   }
   return overrides;
 }

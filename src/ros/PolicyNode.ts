@@ -1,7 +1,7 @@
 import { UsageError, messageOf } from '../errors';
 import { ObservationBuffer } from '../observation/ObservationBuffer';
 import type { EpisodeHandle } from '../policy/PolicyClient';
-import type { RawFrame } from '../policy/types';
+import type { RawFrame } from '../observation/RawFrame';
 import { ParameterSet } from '../settings/ParameterSet';
 import {
   chunkSettings,

@@ -1,7 +1,7 @@
 import { messageOf } from '../errors';
 import type { ObservationBuffer } from '../observation/ObservationBuffer';
 import { headerStamp } from '../observation/stamp';
-import type { RawFrame } from '../policy/types';
+import type { RawFrame } from '../observation/RawFrame';
 import type { CameraSource, VectorSource } from '../settings/sources';
 import { decodeMessage } from './decodeMessage';
 import type { RosNode, RosSubscription } from './rclnodejs';

@@ -1,0 +1,100 @@
+"""
+The policy node, and on request the action executor that turns its chunks into commands.
+
+    ros2 launch fast_wam_policy policy.launch.py bundle:=/path/to/bundle params:=my.yaml autostart:=true
+
+An argument that is left empty changes nothing: the params file's value, else the default holds. Topics are named in the
+params file (cameras.<camera>.topic, proprio.<source>.topic); they are relative to the namespace.
+"""
+
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch_ros.actions import LifecycleNode
+from launch_ros.substitutions import FindPackageShare
+
+PACKAGE = 'fast_wam_policy'
+
+
+def default_params(name):
+    return PathJoinSubstitution([FindPackageShare(PACKAGE), 'params', name])
+
+
+ARGUMENTS = [
+    DeclareLaunchArgument('bundle', default_value='', description='Folder of the bundle to load'),
+    DeclareLaunchArgument(
+        'params', default_value=default_params('policy.yaml'), description='Params file of the policy node'
+    ),
+    DeclareLaunchArgument('instruction', default_value='', description='Task to follow from the start'),
+    DeclareLaunchArgument('namespace', default_value='', description='Namespace of the nodes'),
+    DeclareLaunchArgument('name', default_value='fast_wam_policy', description='Name of the policy node'),
+    DeclareLaunchArgument(
+        'autostart', default_value='', choices=['', 'true', 'false'], description='Configure and activate at the start'
+    ),
+    DeclareLaunchArgument(
+        'use_sim_time', default_value='', choices=['', 'true', 'false'], description='Take the time from /clock'
+    ),
+    DeclareLaunchArgument(
+        'log_level', default_value='info', choices=['debug', 'info', 'warn', 'error', 'fatal'], description='Log level'
+    ),
+    DeclareLaunchArgument(
+        'respawn', default_value='false', choices=['true', 'false'], description='Start a node again that has died'
+    ),
+    DeclareLaunchArgument('respawn_delay', default_value='1.0', description='Seconds before that'),
+    DeclareLaunchArgument(
+        'executor', default_value='false', choices=['true', 'false'], description='Also start the action executor'
+    ),
+    DeclareLaunchArgument(
+        'executor_params',
+        default_value=default_params('executor.yaml'),
+        description='Params file of the action executor',
+    ),
+    DeclareLaunchArgument(
+        'command_topic',
+        default_value='',
+        description="Topic of the executor's commands, for instance /forward_position_controller/commands",
+    ),
+]
+
+
+def nodes(context):
+    def said(name):
+        return context.perform_substitution(LaunchConfiguration(name))
+
+    common = {}
+    for name in ['bundle', 'autostart', 'use_sim_time']:
+        if said(name) != '':
+            common[name] = said(name) if name == 'bundle' else said(name) == 'true'
+    settings = {
+        'package': PACKAGE,
+        'namespace': said('namespace'),
+        'ros_arguments': ['--log-level', said('log_level')],
+        'respawn': said('respawn') == 'true',
+        'respawn_delay': float(said('respawn_delay')),
+        'output': 'screen',
+        'emulate_tty': True,
+    }
+    policy = dict(common)
+    if said('instruction') != '':
+        policy['instruction'] = said('instruction')
+    result = [
+        LifecycleNode(executable='policy', name=said('name'), parameters=[said('params'), policy], **settings)
+    ]
+    if said('executor') == 'true':
+        remappings = [('fast_wam_policy/action_chunk', f'{said("name")}/action_chunk')]
+        if said('command_topic') != '':
+            remappings += [(f'~/{topic}', said('command_topic')) for topic in ['commands', 'joint_trajectory', 'twist']]
+        result.append(
+            LifecycleNode(
+                executable='action_executor',
+                name='action_executor',
+                parameters=[said('executor_params'), common],
+                remappings=remappings,
+                **settings,
+            )
+        )
+    return result
+
+
+def generate_launch_description():
+    return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=nodes)])

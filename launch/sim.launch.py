@@ -1,0 +1,64 @@
+"""
+A simulated robot at its table, the policy that controls it and the executor between them.
+
+    ros2 launch fast_wam_policy sim.launch.py bundle:=bundles/tabletop
+
+While it runs: ros2 param set /fast_wam_policy cache.refresh_interval 8
+"""
+
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
+from launch_ros.substitutions import FindPackageShare
+
+PACKAGE = 'fast_wam_policy'
+
+
+def generate_launch_description():
+    share = FindPackageShare(PACKAGE)
+    return LaunchDescription(
+        [
+            DeclareLaunchArgument('bundle', description='Folder of the table-top bundle'),
+            DeclareLaunchArgument(
+                'params',
+                default_value=PathJoinSubstitution([share, 'params', 'simulated_robot.yaml']),
+                description='Params file of all nodes',
+            ),
+            DeclareLaunchArgument('namespace', default_value='', description='Namespace of the nodes'),
+            DeclareLaunchArgument('suite', default_value='object', description='Task suite'),
+            DeclareLaunchArgument('seed', default_value='0', description='Seed of the episodes'),
+            DeclareLaunchArgument('log_level', default_value='info', description='Log level'),
+            Node(
+                package=PACKAGE,
+                executable='simulated_robot',
+                name='simulated_robot',
+                namespace=LaunchConfiguration('namespace'),
+                parameters=[
+                    LaunchConfiguration('params'),
+                    {
+                        'suite': LaunchConfiguration('suite'),
+                        'seed': ParameterValue(LaunchConfiguration('seed'), value_type=int),
+                    },
+                ],
+                ros_arguments=['--log-level', LaunchConfiguration('log_level')],
+                output='screen',
+                emulate_tty=True,
+            ),
+            IncludeLaunchDescription(
+                PythonLaunchDescriptionSource(PathJoinSubstitution([share, 'launch', 'policy.launch.py'])),
+                launch_arguments={
+                    'bundle': LaunchConfiguration('bundle'),
+                    'params': LaunchConfiguration('params'),
+                    'executor_params': LaunchConfiguration('params'),
+                    'namespace': LaunchConfiguration('namespace'),
+                    'log_level': LaunchConfiguration('log_level'),
+                    'autostart': 'true',
+                    'executor': 'true',
+                    'command_topic': 'simulated_robot/commands',
+                }.items(),
+            ),
+        ]
+    )
