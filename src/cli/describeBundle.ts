@@ -27,7 +27,7 @@ export function describeBundle(bundle: Bundle): string {
       'actions',
       `${actions.kind}: ${actions.items.map((i) => (i.unit ? `${i.name} [${i.unit}]` : i.name)).join(', ')}`,
     ],
-    ['normaliser', `${actions.normaliser.mode}`],
+    ['normaliser', actions.normaliser.mode],
     ['limits', limits],
     ['proprioception', proprio.names.join(', ') || 'none'],
     ['chunk', `${d.horizon} actions at ${control.rate} Hz, ${control.replan_steps} executed before the next`],

@@ -1,5 +1,5 @@
 import type { ModelDimensions } from '../bundle/layout';
-import { GraphBuilder, float, int, ints } from '../onnx/GraphBuilder';
+import { GraphBuilder, int, ints } from '../onnx/GraphBuilder';
 import type { Value } from '../onnx/types';
 import { attention, concat } from './layers';
 import { cast } from './Weights';

@@ -90,7 +90,12 @@ export class GraphBuilder {
   }
 
   /** Adds a node with one output. */
-  op(type: string, inputs: readonly (Value | undefined)[], options: NodeOptions = {}, result?: DataType): Value {
+  op(
+    type: string,
+    inputs: readonly (Value | undefined)[],
+    options: NodeOptions = {},
+    result?: DataType,
+  ): Value {
     const outType = result ?? inputs[0]?.type ?? 'float32';
     const out = { name: this.#names.unique(options.name ?? type), type: outType };
     this.#emit(type, inputs, [out], options);
@@ -121,7 +126,11 @@ export class GraphBuilder {
   external(name: string, type: DataType, shape: readonly number[], bytes: ExternalBytes): Value {
     const value = { name: this.#names.unique(name), type };
     const proto = tensorHeader(type, shape).text(8, value.name);
-    const entries = { location: bytes.location, offset: String(bytes.offset), length: String(bytes.byteLength) };
+    const entries = {
+      location: bytes.location,
+      offset: String(bytes.offset),
+      length: String(bytes.byteLength),
+    };
     for (const [key, entry] of Object.entries(entries)) {
       proto.message(13, new WireWriter().text(1, key).text(2, entry));
     }
@@ -134,7 +143,12 @@ export class GraphBuilder {
   int64(value: number | readonly number[]): Value {
     const list = typeof value === 'number' ? [value] : value;
     const shape = typeof value === 'number' ? [] : [list.length];
-    return this.#constant(`i64_${shape.length}_${list.join('_')}`, 'int64', shape, BigInt64Array.from(list, BigInt));
+    return this.#constant(
+      `i64_${shape.length}_${list.join('_')}`,
+      'int64',
+      shape,
+      BigInt64Array.from(list, BigInt),
+    );
   }
 
   /** A float32 scalar constant. */

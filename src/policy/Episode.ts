@@ -186,7 +186,7 @@ export class Episode {
     outcome: ChunkOutcome,
     state: CacheState<Settings>,
   ): ActionChunk['report'] {
-    const settings: { refresh_interval?: number; range?: readonly [number, number] } = values as object;
+    const settings: { refresh_interval?: number; range?: readonly [number, number] } = values;
     const { steps, layers } = this.model.shape;
     return {
       policy: policy.name,

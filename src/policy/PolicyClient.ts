@@ -98,7 +98,7 @@ export class PolicyClient {
     const id = this.#nextRequest++;
     return new Promise((resolve, reject) => {
       this.#pending.set(id, { resolve, reject });
-      this.worker.postMessage({ id, method, args } as unknown as WorkerRequest);
+      this.worker.postMessage({ id, method, args });
     });
   }
 

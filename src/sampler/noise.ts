@@ -15,7 +15,12 @@ export function randn(seed: number, count: number): Float32Array {
 }
 
 /** Noise of chunk `chunk`: `fixed` draws the same for every chunk, `fresh` moves the seed by the chunk number. */
-export function chunkNoise(mode: 'fixed' | 'fresh', seed: number, chunk: number, count: number): Float32Array {
+export function chunkNoise(
+  mode: 'fixed' | 'fresh',
+  seed: number,
+  chunk: number,
+  count: number,
+): Float32Array {
   return randn(mode === 'fresh' ? seed + chunk : seed, count);
 }
 
