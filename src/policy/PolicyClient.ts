@@ -13,7 +13,7 @@ import {
 import { DEFAULT_EXECUTION } from '../model/execution';
 import type { ExecutionOptions } from '../model/execution';
 import type { ActionChunk, InferOptions, Observation, PolicySettings } from './types';
-import type { LoadReport, WorkerMethods, WorkerRequest, WorkerResponse } from './workerMessages';
+import type { LoadReport, WorkerMethods, WorkerResponse } from './workerMessages';
 
 export interface LoadOptions {
   readonly execution?: Partial<ExecutionOptions>;
