@@ -34,6 +34,7 @@ import {
   PROVIDER_LIBRARY,
   driverFor,
   findCudaProvider,
+  hasCudaProvider,
 } from '../src/model/cudaProvider';
 import { readElf } from '../src/model/elf';
 import { bundledLibraries, cudaRuntimeFolder } from '../src/model/runtime';
@@ -98,17 +99,15 @@ async function main(): Promise<void> {
   requirePip();
   requireSpace(plan, folder);
 
-  const downloads = join(folder, 'downloads');
-  mkdirSync(downloads, { recursive: true });
-  const files = new Map<Wheel, string>();
-  for (const wheel of plan.wheels) files.set(wheel, await download(wheel, downloads));
-
   // Everything is made ready aside and then moved, so that a half-made folder is never loaded.
   const aside = join(folder, 'unfinished');
-  const runtime = copyRuntime(aside, plan);
+  const runtime = plan.cuda === '12' ? runtimeFromNuGet(aside) : copyRuntime(aside);
   const libraries = bundledLibraries(runtime);
-  if (plan.cuda === '12') runInstallScript(runtime);
-  for (const file of files.values()) unpack(file, libraries, join(folder, 'tools'));
+  const downloads = join(folder, 'downloads');
+  mkdirSync(downloads, { recursive: true });
+  const files: string[] = [];
+  for (const wheel of plan.wheels) files.push(await download(wheel, downloads));
+  for (const file of files) unpack(file, libraries, join(folder, 'tools'));
   setRunpath(join(libraries, PROVIDER_LIBRARY), join(folder, 'tools'));
   const driver = verifyLibraries(libraries);
   await verifyCpu(aside);
@@ -283,12 +282,13 @@ async function hashOf(file: string): Promise<string> {
 }
 
 /** A copy of onnxruntime-node, for this platform alone, and of what it requires. */
-function copyRuntime(aside: string, { cuda }: Plan): string {
+function copyRuntime(aside: string): string {
   rmSync(aside, { recursive: true, force: true });
   const source = packageFolder('onnxruntime-node');
   const target = join(aside, 'node_modules', 'onnxruntime-node');
-  const parts = ['package.json', 'dist', ...(cuda === '12' ? ['script'] : [])];
-  for (const part of parts) cpSync(join(source, part), join(target, part), { recursive: true });
+  for (const part of ['package.json', 'dist', 'script']) {
+    cpSync(join(source, part), join(target, part), { recursive: true });
+  }
   cpSync(bundledLibraries(source), bundledLibraries(target), { recursive: true });
   cpSync(packageFolder('onnxruntime-common'), join(aside, 'node_modules', 'onnxruntime-common'), {
     recursive: true,
@@ -296,20 +296,29 @@ function copyRuntime(aside: string, { cuda }: Plan): string {
   return target;
 }
 
-/** onnxruntime-node's way to its CUDA 12 provider. It needs packages of the project, which lie elsewhere. */
-function runInstallScript(runtime: string): void {
+/**
+ * A copy of onnxruntime-node in which its own install script has fetched the CUDA 12 provider. That script has no way
+ * to go on where it was interrupted; what it has finished is kept for the next run.
+ */
+function runtimeFromNuGet(aside: string): string {
+  const finished = join(aside, 'provider-is-there');
+  if (existsSync(finished)) return join(aside, 'node_modules', 'onnxruntime-node');
+  const runtime = copyRuntime(aside);
   say('running the install script of onnxruntime-node');
   const { status } = spawnSync(process.execPath, [join(runtime, 'script', 'install.js')], {
     cwd: runtime,
+    // The packages that it requires are those of the project.
     env: { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'cuda12', NODE_PATH: join(ROOT, 'node_modules') },
     stdio: ['ignore', 'inherit', 'inherit'],
   });
-  if (status !== 0 || !existsSync(join(bundledLibraries(runtime), PROVIDER_LIBRARY))) {
+  if (status !== 0 || !hasCudaProvider(bundledLibraries(runtime))) {
     throw new SetupError(
       'the install script of onnxruntime-node did not get its provider (see above); it needs api.nuget.org. ' +
         'Run the same command again, or `npm run cuda:setup -- --cuda 13`, which needs only PyPI',
     );
   }
+  writeFileSync(finished, '');
+  return runtime;
 }
 
 /** Not of use here: TensorRT, the Python module, and variants of libraries that are there already. */
