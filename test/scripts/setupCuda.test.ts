@@ -122,7 +122,7 @@ describe.runIf(onLinuxX64)('npm run cuda:setup', () => {
     const { code, stdout } = setupCuda(['--dry-run'], { FAST_WAM_CUDA_DIR: folder });
     expect(code).toBe(0);
     expect(stdout).toContain('247 MB  onnxruntime-gpu==1.30.0');
-    // the sum of the sizes in setup-cuda-13.txt, 1,188,545,950 bytes
+    // the sum of the sizes in setup-cuda-13.txt, 1,188,546,139 bytes
     expect(stdout).toContain('1189 MB  to download');
     expect(existsSync(folder)).toBe(false);
     const twelve = setupCuda(['--dry-run', '--cuda', '12'], { FAST_WAM_CUDA_DIR: folder });
