@@ -1,10 +1,16 @@
 import { messageOf } from '../errors';
 import type { ObservationBuffer } from '../observation/ObservationBuffer';
 import { headerStamp } from '../observation/stamp';
+import { rawFrame } from '../observation/RawFrame';
 import type { RawFrame } from '../observation/RawFrame';
-import type { CameraSource, VectorSource } from '../settings/sources';
+import type { CameraSource, Transport, VectorSource } from '../settings/sources';
 import { decodeMessage } from './decodeMessage';
 import type { RosNode, RosSubscription } from './rclnodejs';
+
+const IMAGES: Readonly<Record<Transport, readonly [type: string, decode: (bytes: Uint8Array) => object]>> = {
+  raw: ['sensor_msgs/msg/Image', (bytes) => decodeMessage.image(bytes)],
+  compressed: ['sensor_msgs/msg/CompressedImage', (bytes) => decodeMessage.compressedImage(bytes)],
+};
 
 /** What has come from one source. */
 export interface SourceCounts {
@@ -63,17 +69,13 @@ export class SourceSubscriptions {
       });
     };
     this.#subscriptions = [
-      ...cameras.map(({ name, topic, transport }) =>
-        transport === 'raw'
-          ? subscribe(name, topic, 'sensor_msgs/msg/Image', (bytes, received) => {
-              const image = decodeMessage.image(bytes);
-              buffer.addFrame(name, headerStamp(image) ?? received, { kind: 'raw', ...image });
-            })
-          : subscribe(name, topic, 'sensor_msgs/msg/CompressedImage', (bytes, received) => {
-              const image = decodeMessage.compressedImage(bytes);
-              buffer.addFrame(name, headerStamp(image) ?? received, { kind: 'compressed', ...image });
-            }),
-      ),
+      ...cameras.map(({ name, topic, transport }) => {
+        const [type, decode] = IMAGES[transport];
+        return subscribe(name, topic, type, (bytes, received) => {
+          const message = decode(bytes);
+          buffer.addFrame(name, headerStamp(message) ?? received, rawFrame(transport, message));
+        });
+      }),
       ...proprio.map(({ name, topic, type }) =>
         subscribe(name, topic, type, (bytes, received) => {
           const message = decodeMessage.vector(type, bytes);
