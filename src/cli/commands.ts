@@ -5,6 +5,7 @@ import { exportCommand } from './export';
 import { inferCommand } from './infer';
 import { infoCommand } from './info';
 import { replayCommand } from './replay';
+import { simulateCommand } from './simulate';
 import { sweepCommand } from './sweep';
 import { synthCommand } from './synth';
 
@@ -15,6 +16,7 @@ export const COMMANDS: readonly ((program: Command) => Command)[] = [
   inferCommand,
   replayCommand,
   sweepCommand,
+  simulateCommand,
   benchCommand,
   synthCommand,
   doctorCommand,

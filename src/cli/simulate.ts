@@ -1,0 +1,185 @@
+import { availableParallelism } from 'node:os';
+import type { Command } from 'commander';
+import { Bundle } from '../bundle/Bundle';
+import { UsageError } from '../errors';
+import { configurationsOf } from '../evaluation/configurations';
+import { withUncached } from '../evaluation/replay';
+import type { Configuration } from '../evaluation/types';
+import { expertShape, settingsWarning } from '../policy/settingsWarning';
+import { ProgressBar } from '../report/ProgressBar';
+import { simulationLine } from '../report/simulation/simulationLine';
+import type { EpisodeSelection } from '../sim/episodes';
+import { simulate } from '../sim/simulate';
+import type { SimulationOutcome } from '../sim/simulate';
+import { CONDITIONS, SUITES } from '../sim/tasks';
+import { SPEEDS } from '../sim/speeds';
+import type { SpeedName } from '../sim/speeds';
+import { addExecutionOptions, readExecutionOptions, wholeNumber } from './policyOptions';
+import type { ExecutionFlags } from './policyOptions';
+import { settingTexts } from './replay';
+import { listed } from './replayOptions';
+
+interface SimulateFlags extends ExecutionFlags {
+  readonly bundle: string;
+  readonly suite?: string;
+  readonly episodes?: string;
+  readonly seed: string;
+  readonly worldSpeed: string;
+  readonly condition: string;
+  readonly policy: readonly string[];
+  readonly refresh?: string;
+  readonly range?: string;
+  readonly set: readonly string[];
+  readonly grid?: boolean;
+  readonly initialStates?: string;
+  readonly noise: string;
+  readonly noiseSeed: string;
+  readonly json?: boolean;
+  readonly out?: string;
+  readonly jobs?: string;
+  readonly resume?: boolean;
+}
+
+const EXIT_FAILED = 1;
+
+/** `fastwam simulate` */
+export function simulateCommand(program: Command): Command {
+  const command = program
+    .command('simulate')
+    .description('run episodes in the simulated world and count successes, with and without a cache')
+    .requiredOption('--bundle <dir>', 'a bundle trained in the simulated world')
+    .option('--suite <names>', `${SUITES.join(', ')}; several separated by commas (default: all it knows)`)
+    .option('--episodes <n>', 'episodes, over the tasks in turn (default: 40, or all initial states)')
+    .option('--seed <n>', 'seed of the episodes', '0')
+    .option('--world-speed <name>', 'slow or fast', 'slow')
+    .option('--condition <name>', 'clean, or random: objects also jump and slip', 'clean')
+    .option(
+      '--policy <name>',
+      'cache policy; with --grid several (default: none, with --grid c3ache)',
+      (value: string, previous: readonly string[]) => [...previous, ...listed(value)],
+      [] as readonly string[],
+    )
+    .option('--refresh <R>', 'refresh interval in chunks; with --grid a list, for instance 0,4,8')
+    .option('--range <a:b>', 'first and last reused step; with --grid a list, for instance 0:6,0:7')
+    .option(
+      '--set <name=value>',
+      "one of the policies' settings, or policy.name=value; with --grid a list; may be repeated",
+      (value: string, previous: readonly string[]) => [...previous, value],
+      [] as readonly string[],
+    )
+    .option('--grid', 'every combination of the listed values, and no cache, on the same episodes')
+    .option('--initial-states <file>', 'safetensors with init.*: start from these states')
+    .option('--noise <mode>', 'fixed: the same for every chunk; fresh: seed + chunk number', 'fixed')
+    .option('--noise-seed <n>', 'seed of the noise', '42')
+    .option(
+      '--json',
+      'one JSON line for each configuration, and nothing else; only what was asked for is run',
+    )
+    .option('--out <dir>', 'folder for report.html, metrics.json, episodes.csv and episodes.jsonl')
+    .option('--resume', 'continue the run that --out holds')
+    .option('--jobs <n>', 'copies of the model, side by side (default: one for each core; on a GPU 1)');
+  addExecutionOptions(command);
+  return command.action(async (flags: SimulateFlags) => {
+    await runSimulateCommand(flags);
+  });
+}
+
+async function runSimulateCommand(flags: SimulateFlags): Promise<void> {
+  const bundle = Bundle.open(flags.bundle);
+  const noise = oneOf('--noise', flags.noise, ['fixed', 'fresh'] as const);
+  const sampler = { noise, seed: wholeNumber('--noise-seed', flags.noiseSeed) };
+  const configurations = configurationsFor(flags, bundle);
+  for (const { name, policy, settings } of configurations) {
+    const warning = settingsWarning(bundle, { policy, values: settings, ...sampler });
+    if (warning !== undefined) process.stderr.write(`${name}: ${warning}\n`);
+  }
+  const selection: EpisodeSelection = {
+    seed: wholeNumber('--seed', flags.seed),
+    speed: oneOf('--world-speed', flags.worldSpeed, Object.keys(SPEEDS) as SpeedName[]),
+    condition: oneOf('--condition', flags.condition, CONDITIONS),
+  };
+  if (flags.resume && flags.out === undefined) {
+    throw new UsageError('--resume: name the folder to continue with --out');
+  }
+  const given = readExecutionOptions(flags);
+  const jobs =
+    flags.jobs === undefined
+      ? given.provider === 'cpu'
+        ? availableParallelism()
+        : 1
+      : atLeastOne('--jobs', flags.jobs);
+  // Several copies with a thread for every core each would only wait for one another.
+  const execution = jobs > 1 && given.threads === 0 ? { ...given, threads: 1 } : given;
+
+  const stop = new AbortController();
+  const interrupt = (): void => stop.abort();
+  process.once('SIGINT', interrupt);
+  let bar: ProgressBar | undefined;
+  let outcome: SimulationOutcome;
+  try {
+    outcome = await simulate({
+      bundle,
+      execution,
+      configurations,
+      selection,
+      sampler,
+      jobs,
+      signal: stop.signal,
+      ...(flags.suite !== undefined && {
+        suites: listed(flags.suite).map((name) => oneOf('--suite', name, SUITES)),
+      }),
+      ...(flags.episodes !== undefined && { episodes: atLeastOne('--episodes', flags.episodes) }),
+      ...(flags.initialStates !== undefined && { initialStates: flags.initialStates }),
+      ...(flags.out !== undefined && { out: flags.out, resume: flags.resume === true }),
+      onStart: (total, done) => {
+        bar = new ProgressBar({ stream: process.stderr, label: 'episodes', total });
+        if (done > 0) process.stderr.write(`${done} of ${total} episodes are known already\n`);
+      },
+      onProgress: (done) => bar?.update(done),
+      onNotice: (notice) => process.stderr.write(`${notice}\n`),
+    });
+  } finally {
+    bar?.finish();
+    process.removeListener('SIGINT', interrupt);
+  }
+  if (stop.signal.aborted) process.exitCode = EXIT_FAILED;
+  for (const configuration of outcome.configurations) {
+    const line = simulationLine(configuration, outcome.records);
+    process.stdout.write(
+      `${JSON.stringify(flags.grid ? { configuration: configuration.name, ...line } : line)}\n`,
+    );
+  }
+}
+
+/** What is run: the one configuration, with the uncached one to compare it with unless only a line is asked for. */
+function configurationsFor(flags: SimulateFlags, bundle: Bundle): readonly Configuration[] {
+  const policies = flags.policy.length > 0 ? flags.policy : [flags.grid ? 'c3ache' : 'none'];
+  const configurations = configurationsOf(
+    {
+      policies,
+      settings: settingTexts(flags).map(([name, value]) => [name, flags.grid ? listed(value) : [value]]),
+      base: () => ({}),
+    },
+    {
+      shape: expertShape(bundle),
+      schedule: bundle.schedule,
+      control: { rate: bundle.manifest.control.rate, replanSteps: bundle.manifest.control.replan_steps },
+    },
+  );
+  if (configurations.length > 1 && !flags.grid) {
+    throw new UsageError(`--policy names ${configurations.length} policies; add --grid to compare them`);
+  }
+  return flags.json && !flags.grid ? configurations : withUncached(configurations);
+}
+
+function oneOf<T extends string>(flag: string, value: string, known: readonly T[]): T {
+  const found = known.find((one) => one === value);
+  if (found === undefined) throw new UsageError(`${flag} ${value}: expected ${known.join(', ')}`);
+  return found;
+}
+
+function atLeastOne(flag: string, value: string): number {
+  const number = wholeNumber(flag, value);
+  if (number < 1) throw new UsageError(`${flag} ${value}: expected a whole number of at least 1`);
+  return number;
+}

@@ -1,0 +1,85 @@
+import { z } from 'zod';
+import type { EpisodeResult } from './closedLoop';
+
+const settingValue = z.union([z.number(), z.string(), z.boolean(), z.array(z.number()).readonly()]);
+
+/** One way to run the policy. `name` is unique within a run. */
+const configurationSchema = z.strictObject({
+  name: z.string(),
+  policy: z.string(),
+  settings: z.record(z.string(), settingValue).readonly(),
+});
+export type SimulatedConfiguration = Readonly<z.infer<typeof configurationSchema>>;
+
+const recordSchema = z.strictObject({
+  configuration: z.string(),
+  /** number of the episode in its run */
+  episode: z.int().nonnegative(),
+  task: z.int().nonnegative(),
+  suite: z.string(),
+  success: z.boolean(),
+  /** control steps until success, or until the limit */
+  steps: z.int().nonnegative(),
+  /** jumps, slips and pushes */
+  disturbances: z.int().nonnegative(),
+  /** one letter for each chunk: F computed in full for the cache, r not (`FrrrFrrr`) */
+  refreshes: z.string().regex(/^[Fr]*$/),
+  /** how often each reason of a refresh occurred */
+  reasons: z.record(z.string(), z.int()),
+  /** work of each chunk, full-stack equivalents */
+  stacks: z.array(z.number()),
+  /** time of each chunk, milliseconds */
+  ms: z.array(z.number()),
+});
+/** What is kept of one episode: one line of `episodes.jsonl`. */
+export type EpisodeRecord = Readonly<z.infer<typeof recordSchema>>;
+
+/** What all episodes of a run share; records of other runs must not be mixed with them. */
+const runSchema = z.strictObject({
+  format: z.literal('fast-wam-episodes'),
+  version: z.literal(1),
+  /** fingerprint of the policy's weights */
+  model: z.string(),
+  /** seed of the episodes */
+  seed: z.int().nonnegative(),
+  speed: z.enum(['slow', 'fast']),
+  condition: z.enum(['clean', 'random']),
+  suites: z.array(z.string()),
+  /** sha256 of the file of initial states, if one was given */
+  initial_states: z.string().optional(),
+  noise: z.enum(['fixed', 'fresh']),
+  noise_seed: z.int().nonnegative(),
+  replan_steps: z.int().positive(),
+});
+export type RunIdentity = Readonly<z.infer<typeof runSchema>>;
+
+/** A line of `episodes.jsonl`. */
+export const lineSchema = z.union([
+  recordSchema,
+  z.strictObject({ define: configurationSchema }),
+  z.strictObject({ run: runSchema }),
+]);
+
+const round = (value: number, digits: number): number => Number(value.toFixed(digits));
+
+/** The record of a finished episode. */
+export function recordOf(configuration: string, result: EpisodeResult): EpisodeRecord {
+  const { index, task, suite, success, steps, disturbances, costs } = result;
+  const reasons: Record<string, number> = {};
+  for (const { refreshed, reason } of costs) {
+    if (refreshed) reasons[reason] = (reasons[reason] ?? 0) + 1;
+  }
+  return {
+    configuration,
+    episode: index,
+    task,
+    suite,
+    success,
+    steps,
+    disturbances,
+    refreshes: costs.map(({ refreshed }) => (refreshed ? 'F' : 'r')).join(''),
+    reasons,
+    stacks: costs.map(({ stackEvaluations }) => round(stackEvaluations, 4)),
+    ms: costs.map(({ seconds }) => round(1000 * seconds, 3)),
+  };
+}
