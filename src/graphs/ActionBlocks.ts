@@ -28,6 +28,13 @@ export type BlockModulation = readonly [Value, Value, Value, Value, Value, Value
 export const SUB_BLOCKS = ['selfAttention', 'crossAttention', 'feedForward'] as const;
 export type SubBlock = (typeof SUB_BLOCKS)[number];
 
+/** Which piece of the modulation multiplies what a sub-block adds. */
+export const GATE_PIECE = {
+  selfAttention: 2,
+  crossAttention: undefined,
+  feedForward: 5,
+} as const satisfies Record<SubBlock, number | undefined>;
+
 /**
  * Emits the action expert's blocks. Each sub-block returns what is *added* to the residual stream h [T, d]; its
  * weights become initializers of the graph it is emitted into, so that they are pre-packed inside branches too.
@@ -57,7 +64,22 @@ export class ActionBlocks {
     return this.#ends.apply(g, h, `${EXPERT}.head`);
   }
 
+  /** What a sub-block adds to h. */
   contribution(
+    g: GraphBuilder,
+    part: SubBlock,
+    h: Value,
+    layer: number,
+    modulation: BlockModulation,
+    kv: ChunkKeyValue,
+  ): Value {
+    const gate = GATE_PIECE[part];
+    const term = this.ungated(g, part, h, layer, modulation, kv);
+    return gate === undefined ? term : g.op('Mul', [term, modulation[gate]]);
+  }
+
+  /** The same before its gate; cross-attention has none. */
+  ungated(
     g: GraphBuilder,
     part: SubBlock,
     h: Value,
@@ -93,7 +115,7 @@ export class ActionBlocks {
     };
     const own = { key: project('k'), value: addBatch(g, linears.apply(g, normed, `${block}.v`)) };
     const mixed = dropBatch(g, this.#mixedAttention(g, project('q'), own, kv));
-    return g.op('Mul', [linears.apply(g, mixed, `${block}.o`), modulation[2]]);
+    return linears.apply(g, mixed, `${block}.o`);
   }
 
   /** Attention over the video tokens and the action's own; q and own [1, T, inner]. */
@@ -127,6 +149,6 @@ export class ActionBlocks {
     const block = `${EXPERT}.blocks.${layer}`;
     const normed = layerNorm(g, h, modulation[4], modulation[3], dims.eps);
     const inner = linears.apply(g, normed, `${block}.ffn.0`);
-    return g.op('Mul', [linears.apply(g, geluTanh(g, inner), `${block}.ffn.2`), modulation[5]]);
+    return linears.apply(g, geluTanh(g, inner), `${block}.ffn.2`);
   }
 }

@@ -1,24 +1,33 @@
 import type { ModelDimensions } from '../bundle/layout';
 import { GraphBuilder, graph, int } from '../onnx/GraphBuilder';
 import type { DataType, Value } from '../onnx/types';
-import { SUB_BLOCKS } from './ActionBlocks';
-import type { BlockModulation } from './ActionBlocks';
+import { GATE_PIECE, SUB_BLOCKS } from './ActionBlocks';
+import type { BlockModulation, SubBlock } from './ActionBlocks';
 import { beginStep, chunkKeyValues, endStep, expertConstants, loopInputs } from './expert';
 import type { ExpertConstants, ExpertGraphOptions, LoopInputs } from './expert';
 import { concat } from './layers';
 import type { ChunkKeyValue } from './prefill';
+import { MODULATIONS } from './timeModulation';
 import { cast } from './Weights';
 
 /** Inputs of the gated Loop besides those of the plain one. */
 interface GateInputs {
-  /** bool [M, L, 3]: sub-blocks to compute; the others add what they added last in this call (zero at first) */
+  /** bool [M, L, 3]: sub-blocks to compute; the others add once more what they computed last (zero at first) */
   readonly subBlocks: Value;
+  /**
+   * int64 [M, G]: rows of the modulation, seen as [N L 6, d], that gate the terms of this step; G counts the gated
+   * sub-blocks. Terms are held before their gate, so this says whether a held one keeps the gate under which it was
+   * computed or takes that of the step.
+   */
+  readonly gateRows: Value;
   /** bool scalar: start from `hidden` instead of encode(x); for resuming after a probe */
   readonly resume: Value;
   /** [T, d] */
   readonly hidden: Value;
   /** bool [M, L]: blocks whose gate may skip them */
   readonly allowed: Value;
+  /** int64 [K]: tokens that the spatial entry compares */
+  readonly tokens: Value;
   /** [*, L, T, d]: block inputs and residuals of the stored cells (empty where nothing is allowed) */
   readonly fingerprints: Value;
   readonly residuals: Value;
@@ -33,13 +42,18 @@ interface GateInputs {
   readonly recordParts: Value;
 }
 
+/** Sub-blocks whose term is multiplied by a gate of the modulation, in order. */
+const GATED_PARTS = ['selfAttention', 'feedForward'] as const satisfies readonly SubBlock[];
+
 function gateInputs(g: GraphBuilder, dims: ModelDimensions): GateInputs {
   const [t, d, l] = [dims.horizon, dims.actionHidden, dims.layers];
   return {
     subBlocks: g.input('sub_blocks', 'bool', ['M', l, SUB_BLOCKS.length]),
+    gateRows: g.input('gate_rows', 'int64', ['M', l * GATED_PARTS.length]),
     resume: g.input('resume', 'bool', []),
     hidden: g.input('hidden', 'float32', [t, d]),
     allowed: g.input('gate_allowed', 'bool', ['M', l]),
+    tokens: g.input('gate_tokens', 'int64', ['tokens']),
     fingerprints: g.input('gate_fingerprints', 'float32', ['cells', l, t, d]),
     residuals: g.input('gate_residuals', 'float32', ['cells', l, t, d]),
     tauCos: g.input('gate_tau_cos', 'float32', ['M', l]),
@@ -85,6 +99,7 @@ function emitGatedLoop(
     weights.compute,
   );
   const slots = kvs.length * SUB_BLOCKS.length;
+  const rows = g.op('Reshape', [constants.modulation, g.int64([-1, d])], {}, 'float32');
 
   const body = g.inner('gated_step');
   const iteration = body.input('gated_iteration', 'int64', []);
@@ -103,6 +118,7 @@ function emitGatedLoop(
   const flags = new RowFlags(body, iteration);
   const compute = flags.row(gate.subBlocks, slots);
   const allowed = flags.row(gate.allowed, dims.layers);
+  const gates = blockGates(body, rows, gate.gateRows, iteration, options);
   const blocks = new GatedBlocks(constants, options, gate, iteration);
   const hidden: Value[] = [h0];
   const next: Value[] = [];
@@ -111,13 +127,15 @@ function emitGatedLoop(
     const modulation = step.modulations[l];
     const h = hidden[l];
     const may = allowed[l];
-    if (!modulation || !h || !may) throw new Error(`layer ${l} has no input`);
+    const own = gates[l];
+    if (!modulation || !h || !may || !own) throw new Error(`layer ${l} has no input`);
     const range = [l * SUB_BLOCKS.length, (l + 1) * SUB_BLOCKS.length] as const;
     const verdict = blocks.gate(body, h, l, may);
     const out = blocks.block(body, {
       h,
       layer: l,
       modulation,
+      gates: own,
       kv,
       skip: verdict.skip,
       compute: compute.slice(...range),
@@ -135,8 +153,13 @@ function emitGatedLoop(
       values.map((v) => body.op('Unsqueeze', [cast(body, v, type), body.int64([0])], {}, type)),
       0,
     );
-  const stacked = (values: readonly Value[], record: Value, name: string): Value =>
+  const stacked = (values: readonly Recorded[], record: Value, name: string): Value =>
     recordIf(body, record, values, [t, d], name);
+  const contributions = next.map((slot, s): Recorded => {
+    const part = SUB_BLOCKS[s % SUB_BLOCKS.length];
+    const of = part && gates[Math.floor(s / SUB_BLOCKS.length)]?.[part];
+    return (inner) => (of ? inner.op('Mul', [slot, of]) : slot);
+  });
 
   body.yield(body.op('Identity', [condition]), []);
   body.yield(end.x, [t, a]);
@@ -144,8 +167,15 @@ function emitGatedLoop(
   body.yield(body.op('Identity', [step.x]), [t, a]);
   body.yield(end.v, [t, a]);
   body.yield(cast(body, body.op('Sub', [last, h0]), 'float32'), [t, d]);
-  body.yield(stacked(hidden, gate.recordHidden, 'hidden'), ['states', t, d]);
-  body.yield(stacked(next, gate.recordParts, 'parts'), ['slots', t, d]);
+  body.yield(
+    stacked(
+      hidden.map((state) => () => state),
+      gate.recordHidden,
+      'hidden',
+    ),
+    ['states', t, d],
+  );
+  body.yield(stacked(contributions, gate.recordParts, 'parts'), ['slots', t, d]);
   body.yield(
     flat(
       verdicts.map((v) => v.skip),
@@ -230,6 +260,47 @@ class RowFlags {
   }
 }
 
+/** The gates of one block by sub-block, [d] each. */
+type BlockGates = Readonly<Partial<Record<SubBlock, Value>>>;
+
+/** The gates that apply in a step, for each layer: one Gather and one Split. */
+function blockGates(
+  body: GraphBuilder,
+  rows: Value,
+  table: Value,
+  iteration: Value,
+  { dims, weights }: ExpertGraphOptions,
+): BlockGates[] {
+  const count = dims.layers * GATED_PARTS.length;
+  const index = body.op('Gather', [table, iteration], { attributes: { axis: int(0) } }, 'int64');
+  const gathered = body.op('Gather', [rows, index], { attributes: { axis: int(0) } }, 'float32');
+  const flat = body.op('Reshape', [cast(body, gathered, weights.compute), body.int64([-1])]);
+  const split = body.ops(
+    'Split',
+    [flat],
+    Array.from({ length: count }, () => weights.compute),
+    { attributes: { axis: int(0), num_outputs: int(count) }, name: 'gates' },
+  );
+  return Array.from({ length: dims.layers }, (_, l) =>
+    Object.fromEntries(GATED_PARTS.map((part, j) => [part, split[l * GATED_PARTS.length + j]])),
+  );
+}
+
+/**
+ * The rows of `gate_rows` for one step.
+ * @param of which denoising step's gate a sub-block takes
+ */
+export function gateRows(layers: number, of: (layer: number, part: number) => number): bigint[] {
+  const rows: bigint[] = [];
+  for (let l = 0; l < layers; l++) {
+    for (const part of GATED_PARTS) {
+      const row = (of(l, SUB_BLOCKS.indexOf(part)) * layers + l) * MODULATIONS + GATE_PIECE[part];
+      rows.push(BigInt(row));
+    }
+  }
+  return rows;
+}
+
 interface GateVerdict {
   readonly skip: Value;
   readonly similarity: Value;
@@ -240,6 +311,7 @@ interface BlockCall {
   readonly h: Value;
   readonly layer: number;
   readonly modulation: BlockModulation;
+  readonly gates: BlockGates;
   readonly kv: ChunkKeyValue;
   readonly skip: Value;
   readonly compute: readonly Value[];
@@ -271,17 +343,20 @@ class GatedBlocks {
 
   #measure(g: GraphBuilder, h: Value, layer: number): GraphBuilder {
     const { inputs, options } = this;
-    const { horizon, actionHidden } = options.dims;
+    const { actionHidden } = options.dims;
     const now = cast(g, h, 'float32');
     const then = this.#cell(g, inputs.fingerprints, layer);
     const scalar = (table: Value): Value => g.op('GatherND', [table, this.#cellIndex(g, layer)]);
-    const spatial = cosine(g, now, then, horizon * actionHidden);
+    const chosen = (tokens: Value): Value =>
+      g.op('Gather', [tokens, inputs.tokens], { attributes: { axis: int(0) } }, 'float32');
+    const [seen, stored] = [chosen(now), chosen(then)];
+    const spatial = cosine(g, seen, stored, -1);
     const mean = (v: Value): Value =>
       g.op('ReduceMean', [v, g.int64([0])], { attributes: { keepdims: int(0) } });
     const overall = cosine(g, mean(now), mean(then), actionHidden);
     const similarity = g.op('Min', [spatial, overall, scalar(inputs.conditionCosine)]);
-    const difference = reduceAll(g, 'ReduceMax', g.op('Abs', [g.op('Sub', [now, then])]));
-    const magnitude = reduceAll(g, 'ReduceMean', g.op('Abs', [then]));
+    const difference = reduceAll(g, 'ReduceMax', g.op('Abs', [g.op('Sub', [seen, stored])]));
+    const magnitude = reduceAll(g, 'ReduceMean', g.op('Abs', [stored]));
     const deviation = g.op('Div', [difference, g.op('Add', [magnitude, inputs.epsilon])]);
     const alike = g.op('GreaterOrEqual', [similarity, scalar(inputs.tauCos)], {}, 'bool');
     const near = g.op('Less', [deviation, inputs.tauDev], {}, 'bool');
@@ -301,7 +376,10 @@ class GatedBlocks {
     return g.op('GatherND', [table, this.#cellIndex(g, layer)]);
   }
 
-  /** A block: skipped as a whole with its stored residual, or its sub-blocks, each computed or held. */
+  /**
+   * A block: skipped as a whole with its stored residual, or its sub-blocks, each computed or held. Terms are held
+   * before their gates.
+   */
   block(g: GraphBuilder, call: BlockCall): { h: Value; held: Value[] } {
     const { compute } = this.options.weights;
     const { horizon: t, actionHidden: d } = this.options.dims;
@@ -312,27 +390,25 @@ class GatedBlocks {
 
     const computed = g.inner(`block_${call.layer}`);
     let h = call.h;
-    const contributions = SUB_BLOCKS.map((part, j) => {
+    const terms = SUB_BLOCKS.map((part, j) => {
       const [flag, slot] = [call.compute[j], call.held[j]];
       if (!flag || !slot) throw new Error(`sub-block ${j} has no flag`);
       const own = computed.inner(`${part}_${call.layer}`);
-      own.yield(this.constants.blocks.contribution(own, part, h, call.layer, call.modulation, call.kv), [
-        t,
-        d,
-      ]);
+      own.yield(this.constants.blocks.ungated(own, part, h, call.layer, call.modulation, call.kv), [t, d]);
       const kept = computed.inner(`${part}_${call.layer}_held`);
       kept.yield(kept.op('Identity', [slot]), [t, d]);
-      const contribution = computed.op(
+      const term = computed.op(
         'If',
         [flag],
         { attributes: { then_branch: graph(own), else_branch: graph(kept) }, name: part },
         compute,
       );
-      h = computed.op('Add', [h, contribution]);
-      return contribution;
+      const gate = call.gates[part];
+      h = computed.op('Add', [h, gate ? computed.op('Mul', [term, gate]) : term]);
+      return term;
     });
     computed.yield(h, [t, d]);
-    for (const contribution of contributions) computed.yield(contribution, [t, d]);
+    for (const term of terms) computed.yield(term, [t, d]);
 
     const [out, ...held] = g.ops(
       'If',
@@ -352,7 +428,7 @@ function reduceAll(g: GraphBuilder, type: 'ReduceMax' | 'ReduceMean' | 'ReduceSu
   return g.op(type, [x], { attributes: { keepdims: int(0) } });
 }
 
-/** <a, b> / (|a| |b|) over all elements. */
+/** <a, b> / (|a| |b|) over all elements; `size` -1 where only the run knows how many. */
 function cosine(g: GraphBuilder, a: Value, b: Value, size: number): Value {
   const flatA = g.op('Reshape', [a, g.int64([size])]);
   const flatB = g.op('Reshape', [b, g.int64([size])]);
@@ -361,18 +437,21 @@ function cosine(g: GraphBuilder, a: Value, b: Value, size: number): Value {
   return g.op('Div', [dot, g.op('Mul', [norm(flatA), norm(flatB)])]);
 }
 
+/** A value to record; what it takes to make it goes into the graph that records. */
+type Recorded = (g: GraphBuilder) => Value;
+
 /** Stacks values along a new first axis if `record` is true, else yields an empty tensor of the same rank. */
 function recordIf(
   body: GraphBuilder,
   record: Value,
-  values: readonly Value[],
+  values: readonly Recorded[],
   shape: readonly [number, number],
   name: string,
 ): Value {
   const [t, d] = shape;
   const kept = body.inner(`record_${name}`);
-  const rows = values.map((v) =>
-    kept.op('Unsqueeze', [cast(kept, v, 'float32'), kept.int64([0])], {}, 'float32'),
+  const rows = values.map((value) =>
+    kept.op('Unsqueeze', [cast(kept, value(kept), 'float32'), kept.int64([0])], {}, 'float32'),
   );
   kept.yield(concat(kept, rows, 0), [values.length, t, d]);
   const none = body.inner(`no_${name}`);

@@ -9,6 +9,7 @@ import type {
   LinearMap,
 } from '../cache/types';
 import { InputError } from '../errors';
+import { gateRows } from '../graphs/gatedExpert';
 import type { Schedule } from '../sampler/types';
 import type { Feeds, Session } from './Session';
 
@@ -65,7 +66,12 @@ export class OrtExpert implements Expert {
   ): Promise<FullRun> {
     if (steps.length === 0) return emptyRun(x);
     const gated = this.grainOfSession === 'block' || record.parts === true;
-    const gate = gated ? this.#noGate(steps.length, record.parts ?? false) : {};
+    const gate = gated
+      ? this.#noGate(
+          steps.map((step) => step.index),
+          record.parts ?? false,
+        )
+      : {};
     const fetches = ['x_out', 'xs', 'vs'];
     if (record.residuals) fetches.push('residuals');
     if (record.parts) fetches.push('parts');
@@ -75,7 +81,7 @@ export class OrtExpert implements Expert {
 
   async probe(x: Float32Array, index: number, depth: number): Promise<{ h0: Float32Array; y: Float32Array }> {
     const mask = this.#blockMask(0, depth);
-    const feeds = { ...this.#loopFeeds(x, [{ index }]), ...this.#noGate(1, false, mask, true) };
+    const feeds = { ...this.#loopFeeds(x, [{ index }]), ...this.#noGate([index], false, mask, true) };
     const out = await this.#run(feeds, ['hidden_states']);
     const states = floats(out, 'hidden_states');
     const size = this.shape.horizon * this.shape.hidden;
@@ -91,7 +97,7 @@ export class OrtExpert implements Expert {
     const { horizon, hidden, layers } = this.shape;
     const feeds = {
       ...this.#loopFeeds(x, [{ index }]),
-      ...this.#noGate(1, false, this.#blockMask(depth, layers), true),
+      ...this.#noGate([index], false, this.#blockMask(depth, layers), true),
       resume: this.session.tensor('bool', Uint8Array.of(1), []),
       hidden: this.session.tensor('float32', y, [horizon, hidden]),
     };
@@ -104,13 +110,23 @@ export class OrtExpert implements Expert {
     };
   }
 
-  async scheduledSteps(x: Float32Array, computed: Uint8Array, steps?: readonly FullStep[]): Promise<FullRun> {
+  async scheduledSteps(
+    x: Float32Array,
+    computed: Uint8Array,
+    steps?: readonly FullStep[],
+    hold: 'gated' | 'ungated' = 'gated',
+  ): Promise<FullRun> {
     const run = steps ?? Array.from({ length: this.shape.steps }, (_, index) => ({ index }));
     const expected = run.length * this.shape.layers * SUB_BLOCKS;
     if (computed.length !== expected) {
       throw new InputError(`sub-block schedule: expected ${expected} flags, got ${computed.length}`);
     }
-    const feeds = { ...this.#loopFeeds(x, run), ...this.#noGate(run.length, false, computed) };
+    const indices = run.map((step) => step.index);
+    const feeds = {
+      ...this.#loopFeeds(x, run),
+      ...this.#noGate(indices, false, computed),
+      gate_rows: this.#gateRows(hold === 'gated' ? this.#computedAt(indices, computed) : indices),
+    };
     return fullRun(await this.#run(feeds, ['x_out', 'xs', 'vs', 'residuals']));
   }
 
@@ -119,10 +135,17 @@ export class OrtExpert implements Expert {
     const t = this.session;
     const cells = [steps, layers, horizon, hidden];
     const all = Array.from({ length: steps }, (_, index) => ({ index }));
+    const tokens = gate.tokens ?? Array.from({ length: horizon }, (_, i) => i);
     const feeds = {
       ...this.#loopFeeds(x, all),
-      ...this.#noGate(steps, false, undefined, true),
+      ...this.#noGate(
+        all.map((step) => step.index),
+        false,
+        undefined,
+        true,
+      ),
       gate_allowed: t.tensor('bool', gate.allowed, [steps, layers]),
+      gate_tokens: t.tensor('int64', BigInt64Array.from(tokens, BigInt), [tokens.length]),
       gate_fingerprints: t.tensor('float32', gate.fingerprints, cells),
       gate_residuals: t.tensor('float32', gate.residuals, cells),
       gate_tau_cos: t.tensor('float32', gate.tauCos, [steps, layers]),
@@ -175,11 +198,12 @@ export class OrtExpert implements Expert {
   }
 
   /** Feeds of the gated graph with no gate: every sub-block as `mask` says (default: all computed). */
-  #noGate(count: number, recordParts: boolean, mask?: Uint8Array, recordHidden = false): Feeds {
+  #noGate(indices: readonly number[], recordParts: boolean, mask?: Uint8Array, recordHidden = false): Feeds {
     if (this.grainOfSession !== 'block') {
       throw new InputError('this call needs the expert with block gates, and the plain one is loaded');
     }
     const { layers, horizon, hidden } = this.shape;
+    const count = indices.length;
     const t = this.session;
     const none = [0, layers, horizon, hidden];
     const empty = new Float32Array(0);
@@ -192,9 +216,11 @@ export class OrtExpert implements Expert {
         layers,
         SUB_BLOCKS,
       ]),
+      gate_rows: this.#gateRows(indices),
       resume: flag(false),
       hidden: t.tensor('float32', new Float32Array(horizon * hidden), [horizon, hidden]),
       gate_allowed: t.tensor('bool', new Uint8Array(count * layers), [count, layers]),
+      gate_tokens: t.tensor('int64', BigInt64Array.of(0n), [1]),
       gate_fingerprints: t.tensor('float32', empty, none),
       gate_residuals: t.tensor('float32', empty, none),
       gate_tau_cos: t.tensor('float32', blank, [count, layers]),
@@ -204,6 +230,29 @@ export class OrtExpert implements Expert {
       record_hidden: flag(recordHidden),
       record_parts: flag(recordParts),
     };
+  }
+
+  /**
+   * Which gate of the modulation each sub-block takes at each step of a call.
+   * @param at denoising step for each step of the call, or for each of its sub-blocks
+   */
+  #gateRows(at: readonly number[] | readonly Int32Array[]): ReturnType<Session['tensor']> {
+    const { layers } = this.shape;
+    const rows = at.map((of) =>
+      gateRows(layers, (layer, part) => (typeof of === 'number' ? of : (of[layer * SUB_BLOCKS + part] ?? 0))),
+    );
+    const data = BigInt64Array.from(rows.flat());
+    return this.session.tensor('int64', data, [at.length, data.length / at.length]);
+  }
+
+  /** The denoising step at which each sub-block was computed last, for each step of a call. */
+  #computedAt(indices: readonly number[], computed: Uint8Array): Int32Array[] {
+    const slots = this.shape.layers * SUB_BLOCKS;
+    const last = new Int32Array(slots).fill(indices[0] ?? 0);
+    return indices.map((index, i) => {
+      for (let slot = 0; slot < slots; slot++) if (computed[i * slots + slot] === 1) last[slot] = index;
+      return last.slice();
+    });
   }
 
   /** [1, L, 3] with blocks from..to-1 computed */
