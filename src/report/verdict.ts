@@ -34,6 +34,12 @@ export function verdict(figures: Figures, { model }: Provenance): string {
     );
   } else {
     sentences.push(`${focus.configuration.name} is ${gain(focus)}; ${costs(focus)}.`);
+    const cached = figures.configurations.length - 1;
+    if (cached > 1) {
+      sentences.push(
+        `It is the fastest of ${cached} configurations; state what the robot tolerates (--tolerance) to have one chosen.`,
+      );
+    }
   }
   if (model.randomWeights) {
     sentences.push(

@@ -47,7 +47,7 @@ export function tradeOffPlot(figures: Figures, styles: readonly SeriesStyle[]): 
     ticks: 8,
   });
   const y = axis({
-    low: Math.min(0.9, ...points.map(({ speedUp }) => speedUp.ratio)),
+    low: Math.min(0.9, ...points.map(({ speedUp }) => speedUp.ratio * 0.93)),
     high: highest * 1.04,
     start: bottom,
     end: MARGINS.top,
@@ -87,7 +87,7 @@ export function tradeOffPlot(figures: Figures, styles: readonly SeriesStyle[]): 
       height,
       margins: MARGINS,
       xTitle: 'deviation from the uncached run: RMSE over the executed actions, as the network sees them',
-      yTitle: 'speed-up (tick above: bound)',
+      yTitle: 'speed-up (short bar: bound)',
     })}${
       limit !== undefined &&
       limit <= x.to &&

@@ -1,3 +1,4 @@
+import type { CacheSummary } from '../../evaluation/evaluate';
 import { markup, type Markup, type MarkupValue } from '../Markup';
 import { byteSize } from '../numbers';
 import { cacheStrip } from '../plots/cacheStrip';
@@ -20,13 +21,7 @@ export function strips({ evaluation, figures, styles, focus }: Report): Markup |
   if (cached.length === 0) return undefined;
   const strip = ({ run, figures: one, style }: (typeof cached)[number]): MarkupValue =>
     one &&
-    markup`<h3>${style?.number ?? ''} ${run.configuration.name}</h3><p class="note">${plural(one.cache.refreshes, 'refresh', 'refreshes')} in ${plural(one.cache.chunks, 'chunk')} (${Object.entries(
-      one.cache.reasons,
-    )
-      .map(([reason, count]) => `${reason.replaceAll('_', ' ')} ${count}`)
-      .join(
-        ', ',
-      )}); ${one.cache.reusedSteps} of ${one.cache.fullSteps + one.cache.reusedSteps} steps reused; memory ${byteSize(one.cache.peakBytes)}${one.cache.fallbacks > 0 ? `; ${one.cache.fallbacks} fallbacks` : ''}</p><div class="scroll">${cacheStrip(run, evaluation.observations, evaluation.layout.steps)}</div>`;
+    markup`<h3>${style?.number ?? ''} ${run.configuration.name}</h3><p class="note">${cacheSentence(one.cache)}</p><div class="scroll">${cacheStrip(run, evaluation.observations, evaluation.layout.steps)}</div>`;
   const hidden = cached.slice(OPEN_STRIPS);
   const partly = evaluation.runs.some(({ chunks }) =>
     chunks.some(({ report }) => report.computedShape !== 'steps'),
@@ -40,4 +35,16 @@ ${cached.slice(0, OPEN_STRIPS).map(strip)}${
     hidden.length > 0 &&
     markup`<details><summary>${hidden.length} more configurations</summary>${hidden.map(strip)}</details>`
   }</section>`;
+}
+
+function cacheSentence(cache: CacheSummary): string {
+  const reasons = Object.entries(cache.reasons).map(
+    ([reason, count]) => `${reason.replaceAll('_', ' ')} ${count}`,
+  );
+  return [
+    `${plural(cache.refreshes, 'refresh', 'refreshes')} in ${plural(cache.chunks, 'chunk')}${reasons.length > 0 ? ` (${reasons.join(', ')})` : ''}`,
+    `${cache.reusedSteps} of ${cache.fullSteps + cache.reusedSteps} steps reused`,
+    `memory ${byteSize(cache.peakBytes)}`,
+    ...(cache.fallbacks > 0 ? [plural(cache.fallbacks, 'fallback')] : []),
+  ].join('; ');
 }
