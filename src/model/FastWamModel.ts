@@ -9,6 +9,7 @@ import { DEFAULT_VARIANT, buildGraph, graphDescription } from '../graphs/buildGr
 import type { GraphName, GraphVariant } from '../graphs/buildGraph';
 import { EXPERTS, contextName } from '../graphs/context';
 import type { Schedule } from '../sampler/types';
+import { collectGarbage } from './collectGarbage';
 import { refuseExecution } from './execution';
 import type { ExecutionOptions } from './execution';
 import { OrtExpert } from './OrtExpert';
@@ -211,6 +212,7 @@ export class FastWamModel {
     const binding = await this.prefill(latents, new Float32Array(proprioDim), text);
     await this.expert(binding).fullSteps(new Float32Array(horizon * actionDim), [{ index: 0 }]);
     this.#contexts.delete(text.key);
+    collectGarbage();
   }
 
   async release(): Promise<void> {
