@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { removeFolders, temporaryFolder } from '../helpers';
 import { Peer, RosProcess, rosLacking } from './Peer';
+import { Remote } from './Remote';
+import type { Result, Served } from './Remote';
 import { compiledSource } from './compiledSource';
 import { JOINTS, OTHER_TASK, TASK, exportTabletop, writeParams } from './tabletopBundle';
 
@@ -33,23 +35,6 @@ interface Trajectory {
   readonly joint_names: readonly string[];
   readonly points: readonly { readonly positions: readonly number[]; readonly time_from_start: Stamp }[];
 }
-interface Result {
-  readonly successful: boolean;
-  readonly reason: string;
-}
-interface Diagnostics {
-  readonly status: readonly {
-    readonly level: number;
-    readonly name: string;
-    readonly message: string;
-    readonly values: readonly { readonly key: string; readonly value: string }[];
-  }[];
-}
-interface Served {
-  readonly success: boolean;
-  readonly message: string;
-}
-
 const seconds = ({ sec, nanosec }: Stamp): number => sec + nanosec / 1e9;
 
 /** The node as a program. */
@@ -60,79 +45,6 @@ function startNode(args: readonly string[]): RosProcess {
     '--ros-args',
     ...args,
   ]);
-}
-
-/** A value as rcl_interfaces/msg/ParameterValue. */
-function parameterValue(value: unknown): object {
-  if (typeof value === 'boolean') return { type: 1, bool_value: value };
-  if (typeof value === 'string') return { type: 4, string_value: value };
-  if (Array.isArray(value)) {
-    return typeof value[0] === 'string'
-      ? { type: 9, string_array_value: value }
-      : { type: 7, integer_array_value: value };
-  }
-  return Number.isInteger(value) ? { type: 2, integer_value: value } : { type: 3, double_value: value };
-}
-
-class Remote {
-  constructor(
-    readonly peer: Peer,
-    readonly name: string = NODE,
-  ) {}
-
-  async transition(label: string): Promise<boolean> {
-    const { success } = await this.peer.call<Served>(
-      `${this.name}/change_state`,
-      'lifecycle_msgs/srv/ChangeState',
-      {
-        transition: { label },
-      },
-    );
-    return success;
-  }
-
-  async state(): Promise<string> {
-    const { current_state } = await this.peer.call<{ current_state: { label: string } }>(
-      `${this.name}/get_state`,
-      'lifecycle_msgs/srv/GetState',
-    );
-    return current_state.label;
-  }
-
-  async set(values: Readonly<Record<string, unknown>>): Promise<Result[]> {
-    const { results } = await this.peer.call<{ results: Result[] }>(
-      `${this.name}/set_parameters`,
-      'rcl_interfaces/srv/SetParameters',
-      { parameters: Object.entries(values).map(([name, value]) => ({ name, value: parameterValue(value) })) },
-    );
-    return results;
-  }
-
-  async setTogether(values: Readonly<Record<string, unknown>>): Promise<Result> {
-    const { result } = await this.peer.call<{ result: Result }>(
-      `${this.name}/set_parameters_atomically`,
-      'rcl_interfaces/srv/SetParametersAtomically',
-      { parameters: Object.entries(values).map(([name, value]) => ({ name, value: parameterValue(value) })) },
-    );
-    return result;
-  }
-
-  async get(name: string): Promise<Readonly<Record<string, unknown>>> {
-    const { values } = await this.peer.call<{ values: Record<string, unknown>[] }>(
-      `${this.name}/get_parameters`,
-      'rcl_interfaces/srv/GetParameters',
-      { names: [name] },
-    );
-    return values[0]!;
-  }
-
-  /** A status of the node's diagnostics that is published from now on. */
-  async status(task: string, fits: (message: string) => boolean): Promise<Diagnostics['status'][number]> {
-    const find = ({ status }: Diagnostics): Diagnostics['status'][number] | undefined =>
-      status.find(({ name, message }) => name === `fast_wam_policy: ${task}` && fits(message));
-    const from = this.peer.on('/diagnostics').length;
-    return find(await this.peer.message<Diagnostics>('/diagnostics', (m) => find(m) !== undefined, from))!;
-  }
 }
 
 describe.skipIf(rosLacking() !== undefined)(
@@ -217,15 +129,19 @@ describe.skipIf(rosLacking() !== undefined)(
 
     it('answers while it loads a model, and refuses a second transition meanwhile', async () => {
       node = startNode(['--params-file', writeParams(folder, { bundle, instruction: TASK })]);
-      const [first, second, state] = await Promise.all([
+      await remote.state();
+      const configured = remote.transition('configure');
+      const states = new Set<string>();
+      while (!states.has('configuring')) states.add(await remote.state());
+      const [second, parameter] = await Promise.all([
         remote.transition('configure'),
-        remote.transition('configure'),
-        remote.state(),
+        remote.get('cache.refresh_interval'),
       ]);
-      // The peer waits for each answer before it asks the next question; so the order is certain, the overlap is not.
-      expect(first).toBe(true);
       expect(second).toBe(false);
-      expect(state).toBe('inactive');
+      expect(parameter).toMatchObject({ integer_value: 4 });
+      await node.printed(/configure: refused: configure is still under way/);
+      expect(await configured).toBe(true);
+      expect(await remote.state()).toBe('inactive');
     });
 
     it('publishes chunks that carry what they were made from and with', async () => {
