@@ -71,8 +71,8 @@ export function missingSchedule(
 ): string | undefined {
   if (settings.updates >= shape.steps || scheduleFor(settings, shape, resources) !== undefined)
     return undefined;
-  const wanted = describe(settings);
-  const others = fitting(resources, shape).map(describe);
+  const wanted = budgetText(settings);
+  const others = fitting(resources, shape).map(budgetText);
   const known =
     others.length === 0
       ? 'the bundle has none'
@@ -139,15 +139,15 @@ function scheduleFor(
   shape: ExpertShape,
   resources: CacheResources,
 ): BacSchedule | undefined {
-  return fitting(resources, shape).find((candidate) => describe(candidate) === describe(settings));
+  return fitting(resources, shape).find((candidate) => budgetText(candidate) === budgetText(settings));
 }
 
 function fitting({ bacSchedules = [] }: CacheResources, shape: ExpertShape): readonly BacSchedule[] {
   return bacSchedules.filter(({ steps, layers }) => steps === shape.steps && layers === shape.layers);
 }
 
-/** The settings that tell schedules apart. */
-function describe({
+/** The settings that tell schedules apart, as text. */
+export function budgetText({
   updates,
   union_blocks,
   similarity,

@@ -1,16 +1,12 @@
-import type { TaskContext } from '../bundle/Bundle';
-import { policyNamed } from '../cache/registry';
-import { resolveSettings } from '../cache/fieldValues';
 import type { FieldTable, FieldValues } from '../cache/fields';
 import type { CachePolicy, CacheState, ChunkOutcome } from '../cache/types';
-import { ChunkDiscarded, InputError, messageOf } from '../errors';
+import { ChunkDiscarded } from '../errors';
 import type { FastWamModel } from '../model/FastWamModel';
-import { composeImage } from '../observation/compose';
-import { decodeFrame } from '../observation/RawFrame';
-import type { RawFrame } from '../observation/RawFrame';
-import type { RgbImage } from '../observation/types';
 import { chunkNoise } from '../sampler/noise';
-import { ActionTransform, ProprioTransform } from './actions';
+import { ActionTransform } from './actions';
+import { BacScheduleFile } from './BacScheduleFile';
+import { Perception } from './Perception';
+import { BundleResources, resolvePolicy } from './resolvePolicy';
 import type { ActionChunk, InferOptions, Observation, PolicySettings } from './types';
 
 const SUB_BLOCKS = 3;
@@ -29,19 +25,22 @@ interface Cache {
  */
 export class Episode {
   readonly #actions: ActionTransform;
-  readonly #proprio: ProprioTransform;
+  readonly #perception: Perception;
+  readonly #grippers: readonly number[];
+  readonly #schedules: BacScheduleFile;
   #episode = 0;
   #chunk = 0;
   #instruction: string | undefined;
   #cache: Cache | undefined;
   #sampler: string | undefined;
-  #context: { readonly task: string; readonly context: TaskContext } | undefined;
   /** moves on at every reset, so that a chunk in flight notices */
   #generation = 0;
 
   constructor(private readonly model: FastWamModel) {
     this.#actions = new ActionTransform(model.bundle);
-    this.#proprio = new ProprioTransform(model.bundle);
+    this.#perception = new Perception(model);
+    this.#grippers = model.bundle.manifest.actions.gripper.map(({ index }) => index);
+    this.#schedules = new BacScheduleFile(model.bundle);
   }
 
   /** Starts the next episode: empty cache, chunk 0. A chunk in flight is discarded. */
@@ -64,20 +63,12 @@ export class Episode {
   ): Promise<ActionChunk> {
     const started = performance.now();
     const { instruction } = observation;
-    const context = this.#contextOf(instruction);
-    const policy = policyNamed(settings.policy);
-    const values = this.#resolve(policy, settings);
-    const proprio = this.#proprio.apply(observation.proprio);
+    const checked = this.#perception.check(observation);
+    const { policy, values, companions } = resolvePolicy(settings, this.model, this.#schedules);
     if (this.#instruction !== undefined && this.#instruction !== instruction) this.reset();
     const generation = this.#generation;
 
-    const image = await this.#compose(observation);
-    const decoded = performance.now();
-    const latents = await this.model.encode(image);
-    const encoded = performance.now();
-    const binding = await this.model.prefill(latents, proprio, context);
-    const prefilled = performance.now();
-
+    const { proprio, latents, binding, times } = await this.#perception.perceive(checked, started);
     await this.model.ensureGrain(policy.grain(values));
     const cache = this.#cacheFor(policy, settings);
     const { state } = cache;
@@ -93,6 +84,8 @@ export class Episode {
           proprio,
           latents,
           latentShape: this.model.latentShape,
+          grippers: this.#grippers,
+          companions,
           ...(options.recordResiduals ? { recordResiduals: true } : {}),
         },
         values,
@@ -118,9 +111,7 @@ export class Episode {
         clamped,
         report: this.#report(policy, values, outcome, state),
         times: {
-          decode: (decoded - started) / 1000,
-          vae: (encoded - decoded) / 1000,
-          prefill: (prefilled - encoded) / 1000,
+          ...times,
           expert: (expertEnded - expertStarted) / 1000,
           expertRuntime: expert.counters.seconds,
           total: (performance.now() - started) / 1000,
@@ -136,21 +127,6 @@ export class Episode {
     }
   }
 
-  #contextOf(task: string): TaskContext {
-    if (this.#context?.task !== task) {
-      this.#context = { task, context: this.model.bundle.context(task) };
-    }
-    return this.#context.context;
-  }
-
-  #resolve(policy: CachePolicy, settings: PolicySettings): Settings {
-    const { shape, schedule } = this.model;
-    const values = resolveSettings(policy.name, policy.fields, settings.values, { shape, schedule });
-    const refusal = policy.refuse(values, shape, schedule);
-    if (refusal) throw new InputError(refusal);
-    return values;
-  }
-
   /** The cache for this chunk: a change of policy or sampler empties it within the episode. */
   #cacheFor(policy: CachePolicy, settings: PolicySettings): Cache {
     const started = this.#chunk > 0;
@@ -158,7 +134,11 @@ export class Episode {
       if (started && this.#sampler !== samplerKey(settings)) this.#cache.state.clear('sampler_changed');
       return this.#cache;
     }
-    const state = policy.createState(this.model.shape, this.model.schedule);
+    const state = policy.createState(
+      this.model.shape,
+      this.model.schedule,
+      new BundleResources(this.#schedules),
+    );
     if (started) state.clear('policy_changed');
     return { policy, state };
   }
@@ -166,18 +146,6 @@ export class Episode {
   #noise(settings: PolicySettings): Float32Array {
     const { horizon, actionDim } = this.model.shape;
     return chunkNoise(settings.noise, settings.seed, this.#chunk, horizon * actionDim);
-  }
-
-  async #compose(observation: Observation): Promise<Uint8Array> {
-    if (observation.image) return observation.image;
-    const { cameras, dimensions } = { ...observation, dimensions: this.model.bundle.dimensions };
-    if (!cameras) throw new InputError('an observation needs a composed image or the frames of its cameras');
-    const frames = new Map<string, RgbImage>();
-    for (const { name } of this.model.bundle.manifest.cameras) {
-      const frame = cameras.get(name);
-      if (frame) frames.set(name, await decodeNamed(name, frame));
-    }
-    return composeImage(this.model.bundle.manifest.cameras, dimensions, frames);
   }
 
   #report(
@@ -210,12 +178,3 @@ export class Episode {
 }
 
 const samplerKey = ({ noise, seed }: PolicySettings): string => `${noise}:${seed}`;
-
-/** A frame as RGB; the camera's name goes into the error of one that cannot be read. */
-async function decodeNamed(camera: string, frame: RawFrame): Promise<RgbImage> {
-  try {
-    return await decodeFrame(frame);
-  } catch (error) {
-    throw new InputError(`camera ${camera}: ${messageOf(error)}`, { cause: error });
-  }
-}

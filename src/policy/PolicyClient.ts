@@ -1,6 +1,8 @@
 import { extname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { Bundle } from '../bundle/Bundle';
+import type { BacBudget } from '../cache/BacCalibration';
+import type { BacSchedule } from '../cache/bacSchedule';
 import type { Grain } from '../cache/types';
 import {
   ChunkDiscarded,
@@ -33,6 +35,7 @@ interface Pending {
 export class PolicyClient {
   #nextRequest = 0;
   #nextEpisode = 0;
+  #nextRecorder = 0;
   readonly #pending = new Map<number, Pending>();
   #closed: Promise<void> | undefined;
   readonly #exited: Promise<void>;
@@ -82,6 +85,17 @@ export class PolicyClient {
     };
   }
 
+  /** Opens what learns schedules for `bac` from uncached chunks. */
+  async createBacRecorder(): Promise<BacRecorderHandle> {
+    const id = this.#nextRecorder++;
+    await this.#call('openRecorder', id);
+    return {
+      learn: (observation, sampler, options = {}) => this.#call('learn', id, observation, sampler, options),
+      solve: (budget) => this.#call('solve', id, budget),
+      close: () => this.#call('closeRecorder', id),
+    };
+  }
+
   /** Lets the call in progress finish, releases the model and ends the worker. */
   close(): Promise<void> {
     this.#closed ??= this.#call('stop')
@@ -121,6 +135,19 @@ export interface EpisodeHandle {
   infer(observation: Observation, settings: PolicySettings, options?: InferOptions): Promise<ActionChunk>;
   /** Starts the next episode; the chunk in flight is discarded (its promise rejects with ChunkDiscarded). */
   reset(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Learns schedules for `bac`; see `BacRecorder`. */
+export interface BacRecorderHandle {
+  /** Computes one chunk without a cache and learns from it. */
+  learn(
+    observation: Observation,
+    sampler: Pick<PolicySettings, 'noise' | 'seed'>,
+    options?: Pick<InferOptions, 'noise'>,
+  ): Promise<void>;
+  /** The schedule for a budget, from all chunks so far. */
+  solve(budget: BacBudget): Promise<BacSchedule>;
   close(): Promise<void>;
 }
 

@@ -2,6 +2,7 @@ import { parentPort } from 'node:worker_threads';
 import { Bundle } from '../bundle/Bundle';
 import { FastWamError, messageOf } from '../errors';
 import { FastWamModel } from '../model/FastWamModel';
+import { BacRecorder } from './BacRecorder';
 import { Episode } from './Episode';
 import type { LoadReport, WorkerRequest, WorkerResponse } from './workerMessages';
 
@@ -12,6 +13,7 @@ import type { LoadReport, WorkerRequest, WorkerResponse } from './workerMessages
 class InferenceWorker {
   #model: FastWamModel | undefined;
   readonly #episodes = new Map<number, Episode>();
+  readonly #recorders = new Map<number, BacRecorder>();
   #queue: Promise<unknown> = Promise.resolve();
 
   handle(request: WorkerRequest): unknown {
@@ -30,6 +32,20 @@ class InferenceWorker {
         return undefined;
       case 'closeEpisode':
         this.#episodes.delete(request.args[0]);
+        return undefined;
+      case 'openRecorder':
+        this.#recorders.set(request.args[0], new BacRecorder(this.#loaded()));
+        return undefined;
+      case 'learn': {
+        const [id, ...rest] = request.args;
+        return this.#inTurn(() => this.#recorder(id).learn(...rest));
+      }
+      case 'solve': {
+        const [id, budget] = request.args;
+        return this.#inTurn(() => Promise.resolve(this.#recorder(id).solve(budget)));
+      }
+      case 'closeRecorder':
+        this.#recorders.delete(request.args[0]);
         return undefined;
       case 'stop':
         return this.#inTurn(() => this.#release());
@@ -58,6 +74,7 @@ class InferenceWorker {
     const model = this.#model;
     this.#model = undefined;
     this.#episodes.clear();
+    this.#recorders.clear();
     await model?.release();
   }
 
@@ -70,6 +87,12 @@ class InferenceWorker {
     const episode = this.#episodes.get(id);
     if (!episode) throw new FastWamError('this episode is closed');
     return episode;
+  }
+
+  #recorder(id: number): BacRecorder {
+    const recorder = this.#recorders.get(id);
+    if (!recorder) throw new FastWamError('this recorder is closed');
+    return recorder;
   }
 }
 

@@ -1,8 +1,7 @@
 import type { Bundle } from '../bundle/Bundle';
-import { resolveSettings } from '../cache/fieldValues';
-import { policyNamed } from '../cache/registry';
 import type { ExpertShape } from '../cache/types';
-import { InputError } from '../errors';
+import { BacScheduleFile } from './BacScheduleFile';
+import { resolvePolicy } from './resolvePolicy';
 import type { PolicySettings } from './types';
 
 /** The expert's sizes as a bundle states them. */
@@ -14,14 +13,11 @@ export function expertShape({ dimensions, schedule }: Bundle): ExpertShape {
 /**
  * Checks settings against a bundle before anything runs.
  * @returns a sentence for settings that are allowed but unwise
- * @throws UsageError, InputError for settings that do not fit
+ * @throws UsageError, InputError for settings that do not fit; FileFormatError for a damaged file of schedules
  */
 export function settingsWarning(bundle: Bundle, settings: PolicySettings): string | undefined {
-  const policy = policyNamed(settings.policy);
-  const { schedule } = bundle;
   const shape = expertShape(bundle);
-  const values = resolveSettings(policy.name, policy.fields, settings.values, { shape, schedule });
-  const refusal = policy.refuse(values, shape, schedule);
-  if (refusal) throw new InputError(refusal);
+  const { schedule } = bundle;
+  const { policy, values } = resolvePolicy(settings, { shape, schedule }, new BacScheduleFile(bundle));
   return policy.warn?.(values, shape, schedule);
 }

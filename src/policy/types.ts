@@ -21,6 +21,8 @@ export interface PolicySettings {
   readonly policy: string;
   /** the policy's settings by field name; defaults fill the rest */
   readonly values: Readonly<Record<string, unknown>>;
+  /** settings of other policies, by policy and field name, for a policy that hands steps to one of them */
+  readonly companions?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   readonly noise: 'fixed' | 'fresh';
   readonly seed: number;
 }

@@ -1,3 +1,5 @@
+import type { BacBudget } from '../cache/BacCalibration';
+import type { BacSchedule } from '../cache/bacSchedule';
 import type { Grain } from '../cache/types';
 import type { ExecutionOptions } from '../model/execution';
 import type { ActionChunk, InferOptions, Observation, PolicySettings } from './types';
@@ -14,6 +16,15 @@ export interface WorkerMethods {
   ) => ActionChunk;
   reset: (id: number) => void;
   closeEpisode: (id: number) => void;
+  openRecorder: (id: number) => void;
+  learn: (
+    id: number,
+    observation: Observation,
+    sampler: Pick<PolicySettings, 'noise' | 'seed'>,
+    options: Pick<InferOptions, 'noise'>,
+  ) => void;
+  solve: (id: number, budget: BacBudget) => BacSchedule;
+  closeRecorder: (id: number) => void;
   stop: () => void;
 }
 
