@@ -1,16 +1,27 @@
 import { availableParallelism } from 'node:os';
+import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { Bundle } from '../bundle/Bundle';
 import { UsageError } from '../errors';
 import { configurationsOf } from '../evaluation/configurations';
+import { machineFacts, modelFacts, packageVersion } from '../evaluation/provenance';
 import { withUncached } from '../evaluation/replay';
 import type { Configuration } from '../evaluation/types';
 import { expertShape, settingsWarning } from '../policy/settingsWarning';
 import { ProgressBar } from '../report/ProgressBar';
+import { collectExhibits } from '../report/simulation/collectExhibits';
+import { recommended, simulationFront } from '../report/simulation/Simulation';
+import type { Facts } from '../report/simulation/Simulation';
 import { simulationLine } from '../report/simulation/simulationLine';
+import { simulationText } from '../report/simulation/simulationText';
+import { writeSimulationReport } from '../report/simulation/writeSimulationReport';
+import type { SimulatedConfiguration } from '../sim/episodeRecord';
 import type { EpisodeSelection } from '../sim/episodes';
+import type { SamplerSettings } from '../sim/runConfigurations';
 import { simulate } from '../sim/simulate';
 import type { SimulationOutcome } from '../sim/simulate';
+import { simulationFigures } from '../sim/simulationFigures';
+import type { SimulatedFigures, SimulationFigures } from '../sim/simulationFigures';
 import { CONDITIONS, SUITES } from '../sim/tasks';
 import { SPEEDS } from '../sim/speeds';
 import type { SpeedName } from '../sim/speeds';
@@ -85,6 +96,7 @@ export function simulateCommand(program: Command): Command {
 }
 
 async function runSimulateCommand(flags: SimulateFlags): Promise<void> {
+  const startedAt = new Date();
   const bundle = Bundle.open(flags.bundle);
   const noise = oneOf('--noise', flags.noise, ['fixed', 'fresh'] as const);
   const sampler = { noise, seed: wholeNumber('--noise-seed', flags.noiseSeed) };
@@ -143,12 +155,86 @@ async function runSimulateCommand(flags: SimulateFlags): Promise<void> {
     process.removeListener('SIGINT', interrupt);
   }
   if (stop.signal.aborted) process.exitCode = EXIT_FAILED;
-  for (const configuration of outcome.configurations) {
-    const line = simulationLine(configuration, outcome.records);
-    process.stdout.write(
-      `${JSON.stringify(flags.grid ? { configuration: configuration.name, ...line } : line)}\n`,
-    );
+  if (flags.json) printLines(outcome, flags.grid === true);
+
+  const figures = simulationFigures(outcome.configurations, outcome.records);
+  const choice = recommended(figures)?.configuration.name;
+  const summary = { figures, pareto: simulationFront(figures), ...(choice !== undefined && { choice }) };
+  if (!flags.json) process.stdout.write(simulationText(summary));
+  if (flags.out === undefined || figures.episodes === 0) return;
+  const shown = stop.signal.aborted
+    ? { exhibits: [] }
+    : await collectExhibits({
+        bundle: bundle.folder,
+        execution,
+        sampler,
+        replanSteps: bundle.manifest.control.replan_steps,
+        denoisingSteps: bundle.schedule.steps,
+        plans: outcome.plans,
+        configurations: filmed(figures, choice),
+      });
+  const files = await writeSimulationReport(flags.out, {
+    ...summary,
+    ...shown,
+    records: outcome.records,
+    origin: {
+      command: ['fastwam', ...process.argv.slice(2)],
+      startedAt: startedAt.toISOString(),
+      model: { name: bundle.manifest.name, facts: modelFacts(bundle) },
+      world: worldFacts(selection, sampler, bundle, flags),
+      machine: [
+        ...machineFacts(),
+        ['execution', `${execution.provider}, ${execution.precision}`],
+        [
+          'copies of the model',
+          `${jobs}, ${execution.threads === 0 ? 'all cores' : `threads: ${execution.threads}`}`,
+        ],
+      ],
+      versions: [
+        ['fast-wam-policy', packageVersion(join(__dirname, '..', '..', 'package.json'))],
+        ['node', process.version],
+        ['onnxruntime-node', packageVersion(require.resolve('onnxruntime-node/package.json'))],
+      ],
+    },
+  });
+  if (!flags.json) process.stdout.write(`\nreport: ${resolve(files.page)}\n`);
+}
+
+function printLines({ configurations, records }: SimulationOutcome, named: boolean): void {
+  for (const configuration of configurations) {
+    const line = simulationLine(configuration, records);
+    const shown = named ? { configuration: configuration.name, ...line } : line;
+    process.stdout.write(`${JSON.stringify(shown)}\n`);
   }
+}
+
+/** The uncached run, the choice, and the one that fails most: what a reader wants to see side by side. */
+function filmed(
+  { configurations }: SimulationFigures,
+  choice: string | undefined,
+): readonly SimulatedConfiguration[] {
+  const worst = configurations.reduce<SimulatedFigures | undefined>(
+    (found, one) => (found && found.success.value <= one.success.value ? found : one),
+    undefined,
+  );
+  return configurations
+    .filter((one) => one.uncached || one === worst || one.configuration.name === choice)
+    .map(({ configuration }) => configuration);
+}
+
+function worldFacts(
+  { seed, speed, condition }: EpisodeSelection,
+  { noise, seed: noiseSeed }: SamplerSettings,
+  { manifest }: Bundle,
+  { initialStates }: SimulateFlags,
+): Facts {
+  return [
+    ['world', `${speed}, ${condition}`],
+    ['seed', String(seed)],
+    ...(initialStates === undefined ? [] : [['initial states', initialStates] as const]),
+    ['noise', noise === 'fixed' ? `fixed, seed ${noiseSeed}` : `fresh, seed ${noiseSeed} + chunk`],
+    ['control', `${manifest.control.rate} Hz, ${manifest.control.replan_steps} actions of a chunk`],
+  ];
 }
 
 /** What is run: the one configuration, with the uncached one to compare it with unless only a line is asked for. */

@@ -54,7 +54,7 @@ export function provenanceOf(facts: RunFacts): Provenance {
   };
 }
 
-function modelFacts({ dimensions: d, schedule, manifest }: Bundle): Provenance['model']['facts'] {
+export function modelFacts({ dimensions: d, schedule, manifest }: Bundle): Provenance['model']['facts'] {
   return [
     ['action expert', `${d.layers} blocks, hidden ${d.actionHidden}, ${d.heads} heads × ${d.headDim}`],
     ['video expert', `${d.layers} blocks, hidden ${d.videoDim}`],
@@ -80,7 +80,7 @@ function recordingFacts(bag: BagReader): Provenance['recording']['facts'] {
   ];
 }
 
-function machineFacts(): [string, string][] {
+export function machineFacts(): [string, string][] {
   const cores = cpus();
   return [
     [
@@ -92,7 +92,7 @@ function machineFacts(): [string, string][] {
   ];
 }
 
-function packageVersion(path: string): string {
+export function packageVersion(path: string): string {
   const { version } = JSON.parse(readFileSync(path, 'utf8')) as { version?: unknown };
   return typeof version === 'string' ? version : 'unknown';
 }

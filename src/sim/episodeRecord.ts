@@ -22,7 +22,7 @@ const recordSchema = z.strictObject({
   steps: z.int().nonnegative(),
   /** jumps, slips and pushes */
   disturbances: z.int().nonnegative(),
-  /** one letter for each chunk: F computed in full for the cache, r not (`FrrrFrrr`) */
+  /** one letter for each chunk: F computed in full, r in part re-used (`FrrrFrrr`) */
   refreshes: z.string().regex(/^[Fr]*$/),
   /** how often each reason of a refresh occurred */
   reasons: z.record(z.string(), z.int()),
@@ -77,7 +77,7 @@ export function recordOf(configuration: string, result: EpisodeResult): EpisodeR
     success,
     steps,
     disturbances,
-    refreshes: costs.map(({ refreshed }) => (refreshed ? 'F' : 'r')).join(''),
+    refreshes: costs.map(({ reusedSteps }) => (reusedSteps === 0 ? 'F' : 'r')).join(''),
     reasons,
     stacks: costs.map(({ stackEvaluations }) => round(stackEvaluations, 4)),
     ms: costs.map(({ seconds }) => round(1000 * seconds, 3)),

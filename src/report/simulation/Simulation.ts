@@ -47,13 +47,16 @@ export interface Simulation {
   readonly residualCosines?: readonly StepCosine[];
 }
 
-/** Names of the configurations that none beats in both success and speed of whole episodes, slowest first. */
+/**
+ * Names of the configurations that none beats in both success and speed of whole episodes, slowest first. One that
+ * never succeeds is not among them, however fast it is.
+ */
 export function simulationFront({ configurations }: SimulationFigures): readonly string[] {
   return paretoFront(
     configurations.map(({ configuration, success, speedUpPerEpisode, uncached }) => ({
       name: configuration.name,
       gain: uncached ? 1 : speedUpPerEpisode.value,
-      cost: 1 - success.value,
+      cost: success.value > 0 ? 1 - success.value : NaN,
     })),
   );
 }

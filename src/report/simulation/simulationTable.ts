@@ -29,7 +29,6 @@ export function simulationTable(
       column('chunks/ep.', 'Chunks of an episode, failed ones run to the step limit.'),
       column('stacks/chunk', 'Full-stack evaluations of a chunk.'),
       column('stacks/ep.', 'Full-stack evaluations of an episode.'),
-      column('ms/chunk', 'Mean time of a chunk.'),
       ...(compared
         ? [
             column('faster/chunk', 'Mean time of an uncached chunk over that of these.'),
@@ -47,7 +46,6 @@ export function simulationTable(
       fixed(one.chunksPerEpisode, 1),
       fixed(one.stacksPerChunk, 2),
       fixed(one.stacksPerEpisode, 1),
-      fixed(one.chunkMs.mean, 1),
       ...(compared
         ? [
             one.uncached ? NO_FIGURE : times(one.speedUpPerChunk),
@@ -67,9 +65,9 @@ export function withInterval({ value, low, high }: Estimate): string {
     : `${fixed(100 * value, 1)} (${fixed(100 * low, 1)}–${fixed(100 * high, 1)})`;
 }
 
-/** −0.5 (−1.9 to +0.8), in points of a hundred */
+/** −0.5 (−1.9, +0.8), in points of a hundred */
 export function signedWithInterval({ value, low, high }: Estimate): string {
-  return Number.isNaN(value) ? NO_FIGURE : `${signed(value)} (${signed(low)} to ${signed(high)})`;
+  return Number.isNaN(value) ? NO_FIGURE : `${signed(value)} (${signed(low)}, ${signed(high)})`;
 }
 
 function signed(share: number): string {

@@ -1,0 +1,30 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { episodesCsv } from './episodesCsv';
+import type { Simulation } from './Simulation';
+import { simulationJson } from './simulationJson';
+import { simulationPage } from './simulationPage';
+
+/** The files of one run. */
+export interface SimulationFiles {
+  readonly page: string;
+  readonly metrics: string;
+  readonly episodes: string;
+}
+
+/** Writes `report.html`, `metrics.json` and `episodes.csv` into a folder, which is made if need be. */
+export async function writeSimulationReport(
+  folder: string,
+  simulation: Simulation,
+): Promise<SimulationFiles> {
+  await mkdir(folder, { recursive: true });
+  const files = {
+    page: join(folder, 'report.html'),
+    metrics: join(folder, 'metrics.json'),
+    episodes: join(folder, 'episodes.csv'),
+  };
+  await writeFile(files.page, simulationPage(simulation));
+  await writeFile(files.metrics, `${JSON.stringify(simulationJson(simulation), null, 2)}\n`);
+  await writeFile(files.episodes, episodesCsv(simulation.records));
+  return files;
+}
