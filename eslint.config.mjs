@@ -25,8 +25,9 @@ export default tseslint.config(
     },
   },
   {
-    files: ['vitest.config.mts', 'eslint.config.mjs'],
+    files: ['vitest.config.mts', '**/*.mjs'],
     extends: [tseslint.configs.disableTypeChecked],
+    languageOptions: { parserOptions: { project: null }, globals: { process: 'readonly' } },
     rules: { 'no-restricted-exports': 'off' },
   },
 );
