@@ -11,7 +11,6 @@ from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
-from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
 PACKAGE = 'fast_wam_policy'
@@ -24,25 +23,17 @@ def generate_launch_description():
             DeclareLaunchArgument('bundle', description='Folder of the table-top bundle'),
             DeclareLaunchArgument(
                 'params',
-                default_value=PathJoinSubstitution([share, 'params', 'simulated_robot.yaml']),
+                default_value=PathJoinSubstitution([share, 'params', 'simulation.yaml']),
                 description='Params file of all nodes',
             ),
             DeclareLaunchArgument('namespace', default_value='', description='Namespace of the nodes'),
-            DeclareLaunchArgument('suite', default_value='object', description='Task suite'),
-            DeclareLaunchArgument('seed', default_value='0', description='Seed of the episodes'),
             DeclareLaunchArgument('log_level', default_value='info', description='Log level'),
             Node(
                 package=PACKAGE,
                 executable='simulated_robot',
                 name='simulated_robot',
                 namespace=LaunchConfiguration('namespace'),
-                parameters=[
-                    LaunchConfiguration('params'),
-                    {
-                        'suite': LaunchConfiguration('suite'),
-                        'seed': ParameterValue(LaunchConfiguration('seed'), value_type=int),
-                    },
-                ],
+                parameters=[LaunchConfiguration('params')],
                 ros_arguments=['--log-level', LaunchConfiguration('log_level')],
                 output='screen',
                 emulate_tty=True,

@@ -33,7 +33,7 @@ import {
   safetyStatus,
   stateStatus,
 } from './policyDiagnostics';
-import { loadPolicy, unknownInstruction } from './policyService';
+import { knownInstructions, loadPolicy, unknownInstruction } from './policyService';
 import type { LoadPolicy, PolicyService } from './policyService';
 import { qosProfiles } from './qos';
 import type { QosProfiles } from './qos';
@@ -327,8 +327,8 @@ export class PolicyNode {
     const { bundle } = this.#configured?.service ?? {};
     if (!bundle) return 'the node is not configured';
     if (this.#instruction === '') {
-      const known = bundle.manifest.instructions.map((task) => `"${task}"`).join(', ');
-      return `no instruction yet: publish one, or set the parameter instruction${known ? `; the bundle knows ${known}` : ''}`;
+      const known = knownInstructions(bundle);
+      return `no instruction yet: publish one, or set the parameter instruction${known && `; ${known}`}`;
     }
     return {
       settings: chunkSettings(this.#values),

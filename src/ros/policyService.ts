@@ -30,8 +30,18 @@ export const loadPolicy: LoadPolicy = async (folder, execution) => {
   };
 };
 
+/** Instructions that are named in a sentence; the rest is counted. */
+const NAMED = 5;
+
+/** The instructions that a bundle knows, as part of a sentence; empty if it lists none. */
+export function knownInstructions({ manifest: { instructions } }: PolicyBundle): string {
+  const named = instructions.slice(0, NAMED).map((task) => JSON.stringify(task));
+  const more =
+    instructions.length > NAMED ? ` and ${instructions.length - NAMED} more (fastwam info lists them)` : '';
+  return named.length === 0 ? '' : `the bundle knows ${named.join(', ')}${more}`;
+}
+
 /** The sentence for a task that the bundle has no text context for. */
-export function unknownInstruction({ manifest }: PolicyBundle, instruction: string): string {
-  const known = manifest.instructions.map((text) => `"${text}"`).join(', ');
-  return `unknown instruction ${JSON.stringify(instruction)}; ${known ? `the bundle knows ${known}` : 'the bundle lists none'}`;
+export function unknownInstruction(bundle: PolicyBundle, instruction: string): string {
+  return `unknown instruction ${JSON.stringify(instruction)}; ${knownInstructions(bundle) || 'the bundle lists none'}`;
 }

@@ -66,6 +66,11 @@ export interface RosService {
   readonly serviceName: string;
 }
 
+export interface RosClient {
+  sendRequest(request: object, callback: (response: unknown) => void): void;
+  isServiceServerAvailable(): boolean;
+}
+
 export interface RosTimer {
   cancel(): void;
 }
@@ -128,6 +133,7 @@ export interface RosNode {
     callback: (request: unknown, response: RosResponse<Response>) => void,
   ): RosService;
   destroyService(service: RosService): void;
+  createClient(type: string, name: string): RosClient;
   /** @param period nanoseconds of the node's clock */
   createTimer(period: bigint, callback: () => void): RosTimer;
   destroyTimer(timer: RosTimer): void;

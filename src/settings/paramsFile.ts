@@ -5,6 +5,7 @@ import type { ParameterTable } from './ParameterTable';
 import type { ParameterValue } from './parameterFile';
 
 const WIDTH = 110;
+const HEAD = '  ros__parameters:';
 
 export interface ParamsFileOptions {
   /** the node's name, the key of its section */
@@ -25,12 +26,7 @@ export function paramsFile(
 ): string {
   const lines = heading.flatMap((line) => (line === '' ? ['#'] : wrapped(line, '# ')));
   // '/**' would reach every node that is given the file; the bare name is found in every namespace
-  lines.push(
-    '',
-    `/**/${node}:`,
-    '  ros__parameters:',
-    ...example.map((line) => (line === '' ? '' : `    ${line}`)),
-  );
+  lines.push('', `/**/${node}:`, HEAD, ...example.map((line) => (line === '' ? '' : `    ${line}`)));
   for (const parameter of table.parameters) {
     if (example.some((line) => line.startsWith(`${parameter.name}:`))) continue;
     const indent = '    ';
@@ -39,7 +35,7 @@ export function paramsFile(
     // Topics stand there as they are: a section without any parameter is an error to ROS.
     const isTopic = parameter.field.type === 'text' && parameter.field.default !== '';
     lines.push(
-      '',
+      ...(lines.at(-1) === HEAD ? [] : ['']),
       ...wrapped(capital(text), `${indent}# `),
       `${indent}${isTopic ? '' : '# '}${assignment(parameter)}`,
     );

@@ -1,6 +1,7 @@
 import { EXECUTOR_PARAMETERS } from './executorParameters';
 import { paramsFile } from './paramsFile';
 import { POLICY_PARAMETERS } from './policyParameters';
+import { SIMULATED_ROBOT_PARAMETERS } from './simulatedRobotParameters';
 
 /** The params files that are shipped, by name below `params/`. `npm run params` writes them, a test compares them. */
 export function shippedParams(): Readonly<Record<string, string>> {
@@ -33,6 +34,12 @@ export function shippedParams(): Readonly<Record<string, string>> {
         '# proprio.gripper.topic: gripper/opening',
         '# proprio.gripper.type: std_msgs/msg/Float32MultiArray',
         '# proprio.gripper.joints: [opening]',
+      ],
+    }),
+    'simulated_robot.yaml': paramsFile(SIMULATED_ROBOT_PARAMETERS, {
+      node: 'simulated_robot',
+      heading: [
+        'Parameters of the simulated robot. Written from the table in src/settings/simulatedRobotParameters.ts (npm run params); copy it and change the copy.',
       ],
     }),
     'executor.yaml': paramsFile(EXECUTOR_PARAMETERS, {

@@ -227,6 +227,42 @@ describe.skipIf(rosLacking() !== undefined)(
       expect(chunks().map(({ chunk }) => chunk)).toEqual(chunks().map((_, i) => i));
     });
 
+    it('loses no chunk and mixes no settings while R, range and policy change at random', async () => {
+      await running({ 'control.replan_steps': 1 });
+      // pairs that always change together: any other pair in a report would be a mixture
+      const pairs = [
+        ['c3ache', 2, [0, 3]],
+        ['c3ache', 3, [1, 6]],
+        ['none', 2, [0, 3]],
+        ['c3ache', 5, [2, 8]],
+      ] as const;
+      let random = 1;
+      for (let i = 0; i < 200; i++) {
+        random = (random * 16807) % 2147483647;
+        const [policy, interval, range] = pairs[random % pairs.length]!;
+        const result = await remote.setTogether({
+          'cache.policy': policy,
+          'cache.refresh_interval': interval,
+          'cache.range': [...range],
+        });
+        expect(result.successful).toBe(true);
+      }
+      await nextChunk();
+      const all = chunks();
+      expect(all.map(({ chunk }) => chunk)).toEqual(all.map((_, i) => i));
+      const seen = new Set(
+        all.map(({ cache }) =>
+          cache['policy'] === 'none'
+            ? 'none'
+            : `${cache['refresh_interval']} [${cache['range_start']}, ${cache['range_end']}]`,
+        ),
+      );
+      // the first chunks still have the defaults, R = 4 and [0, 6]
+      for (const pair of seen)
+        expect(['none', '2 [0, 3]', '3 [1, 6]', '5 [2, 8]', '4 [0, 6]']).toContain(pair);
+      expect(seen.size).toBeGreaterThan(2);
+    });
+
     it('describes its parameters with text, limits and type', async () => {
       node = startNode(['--params-file', writeParams(folder, { bundle })]);
       const { descriptors } = await peer.call<{ descriptors: Record<string, unknown>[] }>(

@@ -6,6 +6,7 @@ import { EXECUTOR_PARAMETERS } from '../../src/settings/executorParameters';
 import { problemWithParameter } from '../../src/settings/Parameter';
 import { readParameterFile } from '../../src/settings/parameterFile';
 import { POLICY_PARAMETERS } from '../../src/settings/policyParameters';
+import { SIMULATED_ROBOT_PARAMETERS } from '../../src/settings/simulatedRobotParameters';
 import { shippedParams } from '../../src/settings/shippedParams';
 
 const PARAMS = join(__dirname, '..', '..', 'params');
@@ -24,6 +25,7 @@ describe('the shipped params files', () => {
       for (const [table, name, node] of [
         [POLICY_PARAMETERS, 'policy.yaml', 'fast_wam_policy'],
         [EXECUTOR_PARAMETERS, 'executor.yaml', 'action_executor'],
+        [SIMULATED_ROBOT_PARAMETERS, 'simulated_robot.yaml', 'simulated_robot'],
       ] as const) {
         const file = join(folder, name);
         const text = readFileSync(join(PARAMS, name), 'utf8');
