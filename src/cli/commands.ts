@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { benchCommand } from './bench';
+import { calibrateCommand } from './calibrate';
 import { doctorCommand } from './doctor';
 import { exportCommand } from './export';
 import { inferCommand } from './infer';
@@ -14,6 +15,7 @@ export const COMMANDS: readonly ((program: Command) => Command)[] = [
   exportCommand,
   infoCommand,
   inferCommand,
+  calibrateCommand,
   replayCommand,
   sweepCommand,
   simulateCommand,

@@ -5,10 +5,9 @@ import {
   addPolicyOptions,
   readExecutionOptions,
   readPolicyOptions,
-  wholeNumber,
+  readSampler,
 } from './policyOptions';
 import type { ExecutionFlags, PolicyOptions } from './policyOptions';
-import { UsageError } from '../errors';
 
 interface InferFlags extends PolicyOptions, ExecutionFlags {
   readonly bundle: string;
@@ -33,16 +32,8 @@ export function inferCommand(program: Command): Command {
   addPolicyOptions(command, 'none');
   addExecutionOptions(command);
   return command.action(async (flags: InferFlags) => {
-    const { policy, values } = readPolicyOptions(flags);
-    if (flags.noise !== 'fixed' && flags.noise !== 'fresh') {
-      throw new UsageError(`--noise ${flags.noise}: expected fixed or fresh`);
-    }
-    const settings = {
-      policy: policy.name,
-      values,
-      noise: flags.noise,
-      seed: wholeNumber('--seed', flags.seed),
-    } as const;
+    const { policy, values, companions } = readPolicyOptions(flags);
+    const settings = { policy: policy.name, values, companions, ...readSampler(flags) };
     const { chunks, notices } = await inferRecorded({
       ...flags,
       settings,

@@ -22,21 +22,56 @@ export function addPolicyOptions(command: Command, defaultPolicy: string): Comma
     .option('--policy <name>', `cache policy: ${POLICIES.map((p) => p.name).join(', ')}`, defaultPolicy)
     .option('--refresh <R>', 'refresh interval in chunks; short for --set refresh_interval=R')
     .option('--range <a:b>', 'first and last reused step; short for --set range=a:b')
-    .option('--set <name=value>', "one of the policy's settings; may be repeated", collect, []);
+    .option(
+      '--set <name=value>',
+      "one of the policy's settings, or policy.name=value; may be repeated",
+      collect,
+      [],
+    );
 }
 
-/** The policy and the settings given for it, spelling checked; limits are checked against the model. */
-export function readPolicyOptions(options: PolicyOptions): {
-  policy: CachePolicy;
-  values: Record<string, FieldValue>;
-} {
+type Values = Readonly<Record<string, FieldValue>>;
+
+/** A policy as it was asked for; spelling is checked, limits are checked against the model. */
+export interface ChosenPolicy {
+  readonly policy: CachePolicy;
+  readonly values: Values;
+  /** settings of the policies it may hand steps to, by policy name */
+  readonly companions: Readonly<Record<string, Values>>;
+}
+
+/**
+ * The policy and its settings. `--set name=value` is one of its own, `--set policy.name=value` one of another policy
+ * that it may hand steps to (the tail of `c3ache`).
+ * @throws UsageError for unknown names and values that cannot be read
+ */
+export function readPolicyOptions(options: PolicyOptions): ChosenPolicy {
   const policy = policyNamed(options.policy);
   const texts = [...options.set];
   if (options.refresh !== undefined) texts.push(`refresh_interval=${options.refresh}`);
   if (options.range !== undefined) texts.push(`range=${options.range}`);
+  const given = new Map<string, Record<string, FieldValue>>();
+  for (const text of texts) {
+    const [, prefix, rest] = /^\s*([^.=]+)\.(.*)$/s.exec(text) ?? [];
+    const owner = prefix === undefined ? policy : policyNamed(prefix);
+    const [name, value] = parseSetting(owner.name, owner.fields, rest ?? text);
+    given.set(owner.name, { ...given.get(owner.name), [name]: value });
+  }
+  const { [policy.name]: values = {}, ...companions } = Object.fromEntries(given);
+  return { policy, values, companions };
+}
+
+/**
+ * `--noise` and `--seed`.
+ * @throws UsageError for a value that cannot be meant
+ */
+export function readSampler(flags: { readonly noise: string; readonly seed: string }): {
+  noise: 'fixed' | 'fresh';
+  seed: number;
+} {
   return {
-    policy,
-    values: Object.fromEntries(texts.map((text) => parseSetting(policy.name, policy.fields, text))),
+    noise: oneOf('--noise', flags.noise, ['fixed', 'fresh']),
+    seed: wholeNumber('--seed', flags.seed),
   };
 }
 

@@ -1,0 +1,120 @@
+import { sampleBag } from '../bag/observations';
+import { openBag } from '../bag/openBag';
+import type { Bundle } from '../bundle/Bundle';
+import { UsageError } from '../errors';
+import { RecordedInputs } from '../policy/recordedEpisode';
+import { expertShape } from '../policy/settingsWarning';
+import type { Observation } from '../policy/types';
+import { checkCameras } from '../settings/mapping';
+import { number } from '../settings/parameterValues';
+import { actionLayout } from './EngineRunner';
+import { recordedObservations } from './recordedObservations';
+import { readRunParameters, useModel } from './runParameters';
+
+/** One observation to calibrate with. */
+export interface CalibrationChunk {
+  /** number of its episode, from 0: caches start empty with each */
+  readonly episode: number;
+  readonly observation: Observation;
+  /** starting noise [T, a], where the recording has it */
+  readonly noise?: Float32Array;
+}
+
+/** Where observations to calibrate with come from. */
+export interface CalibrationSource {
+  /** rosbag2 recordings, read with the topics of `params` */
+  readonly bags: readonly string[];
+  readonly params?: string;
+  /** a safetensors file as `fastwam infer` takes it */
+  readonly inputs?: string;
+  /** the bare task; recordings may say it themselves */
+  readonly instruction?: string;
+  /** stop after so many chunks */
+  readonly limit?: number;
+  /** told what of a recording could not be used */
+  readonly onWarning?: (message: string) => void;
+}
+
+/**
+ * The observations of a source, one after another: what a recording holds need not fit into memory.
+ * @throws UsageError where the source is not said, or said twice
+ */
+export async function* calibrationChunks(
+  source: CalibrationSource,
+  bundle: Bundle,
+): AsyncGenerator<CalibrationChunk, void, void> {
+  const { bags, inputs } = source;
+  if ((inputs === undefined) === (bags.length === 0)) {
+    throw new UsageError('give recordings with --params FILE, or --inputs FILE.safetensors (one of them)');
+  }
+  let left = source.limit ?? Infinity;
+  const chunks = inputs === undefined ? bagChunks(source, bundle) : inputChunks(source, inputs, bundle);
+  for await (const chunk of chunks) {
+    if (left-- <= 0) return;
+    yield chunk;
+  }
+}
+
+// eslint-disable-next-line @typescript-eslint/require-await -- read at once, but of one type with recordings
+async function* inputChunks(
+  { instruction }: CalibrationSource,
+  path: string,
+  bundle: Bundle,
+): AsyncGenerator<CalibrationChunk, void, void> {
+  if (instruction === undefined) throw new UsageError('--inputs needs --instruction TEXT, the bare task');
+  const inputs = new RecordedInputs(path, bundle);
+  for (let i = 0; i < inputs.chunks; i++) {
+    const noise = inputs.noise(i);
+    yield { episode: 0, observation: inputs.observation(i, instruction), ...(noise && { noise }) };
+  }
+}
+
+async function* bagChunks(
+  { bags, params, instruction, onWarning }: CalibrationSource,
+  bundle: Bundle,
+): AsyncGenerator<CalibrationChunk, void, void> {
+  if (params === undefined) throw new UsageError('recordings need --params FILE, which names their topics');
+  const parameters = readRunParameters(params);
+  const own = actionLayout(bundle);
+  useModel(parameters, {
+    shape: expertShape(bundle),
+    schedule: bundle.schedule,
+    control: { rate: own.controlRate, replanSteps: own.replanSteps },
+  });
+  const { mapping, set } = parameters;
+  checkCameras(
+    mapping,
+    bundle.manifest.cameras.map(({ name }) => name),
+  );
+  const { values } = set;
+  const { horizon } = own;
+  let episodes = 0;
+  for (const path of bags) {
+    const bag = await openBag(path);
+    try {
+      const sampler = sampleBag(bag, mapping, {
+        period: 1 / number(values, 'control.rate'),
+        replanSteps: number(values, 'control.replan_steps'),
+        horizon,
+        limits: {
+          maxAge: number(values, 'observation.max_age'),
+          maxSkew: number(values, 'observation.max_skew'),
+        },
+      });
+      let last = -1;
+      const observations = recordedObservations(sampler, {
+        horizon,
+        actionDim: own.names.length,
+        onWarning: ({ message }) => onWarning?.(message),
+        ...(instruction !== undefined && { instruction }),
+      });
+      for await (const { facts, observation } of observations) {
+        last = facts.episode;
+        yield { episode: episodes + facts.episode, observation };
+      }
+      episodes += last + 1;
+    } finally {
+      await bag.close();
+    }
+  }
+}
