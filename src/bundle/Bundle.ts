@@ -101,9 +101,18 @@ export class Bundle {
     return this.manifest.prompt_template.replace('{task}', () => task);
   }
 
+  /**
+   * Hash of a task's prompt. A task may also be given as `sha256:<hash of the prompt>`, for contexts whose text is
+   * not recorded.
+   */
+  #keyOf(task: string): string {
+    const given = /^sha256:([0-9a-f]{64})$/.exec(task)?.[1];
+    return given ?? promptHash(this.prompt(task));
+  }
+
   /** Whether a task has a cached context. */
   knows(task: string): boolean {
-    return this.#contexts.has(promptHash(this.prompt(task)));
+    return this.#contexts.has(this.#keyOf(task));
   }
 
   /**
@@ -111,7 +120,7 @@ export class Bundle {
    * @throws InputError that lists the known tasks
    */
   context(task: string): TaskContext {
-    const key = promptHash(this.prompt(task));
+    const key = this.#keyOf(task);
     const file = this.#contexts.get(key);
     if (!file) throw new InputError(this.#unknownTask(task));
     const context = openTextContext(file);
@@ -122,16 +131,15 @@ export class Bundle {
     return { key, rows: context.context, tokens: context.tokens };
   }
 
-  /**
-   * A task with a cached context, for work that needs any.
-   * @throws InputError where none is recorded
-   */
+  /** A task with a cached context, for work that needs any: a recorded one, else one by its hash. */
   anyTask(): string {
-    const task = this.manifest.instructions.find((known) => this.knows(known));
-    if (task === undefined) {
-      throw new InputError('the bundle records no instruction (export with --instructions); name one');
+    const recorded = this.manifest.instructions.find((task) => this.knows(task));
+    if (recorded !== undefined) return recorded;
+    const [first] = this.#contexts.keys();
+    if (first === undefined) {
+      throw new InputError(`${this.textFolder} holds no cached text context, so the model cannot be run`);
     }
-    return task;
+    return `sha256:${first}`;
   }
 
   #unknownTask(task: string): string {

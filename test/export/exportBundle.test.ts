@@ -205,3 +205,14 @@ describe('a bundle', () => {
     expect(new UsageError('x')).toBeInstanceOf(FastWamError);
   });
 });
+
+describe('a bundle whose instructions are not recorded', () => {
+  it('knows a context by the hash of its prompt', () => {
+    const bundle = Bundle.open(exported());
+    expect(bundle.manifest.instructions).toEqual([]);
+    const task = bundle.anyTask();
+    expect(task).toMatch(/^sha256:[0-9a-f]{64}$/);
+    expect(bundle.context(task)).toEqual(bundle.context('pick up the red block'));
+    expect(() => bundle.context(`sha256:${'0'.repeat(64)}`)).toThrow(/no cached text context/);
+  });
+});
