@@ -378,11 +378,6 @@ describe.skipIf(rosLacking() !== undefined)(
           hex,
           qos: 'latched',
         });
-        await peer.do('publish_bytes', {
-          topic: '/fast_wam_policy/set_parametersRequest_not_a_topic',
-          type: 'std_msgs/msg/String',
-          hex,
-        });
       }
       const [nameless] = (
         await peer.call<{ results: Result[] }>(`${NODE}/set_parameters`, 'rcl_interfaces/srv/SetParameters', {
