@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { benchCommand } from './bench';
 import { calibrateCommand } from './calibrate';
+import { demosCommand } from './demos';
 import { doctorCommand } from './doctor';
 import { exportCommand } from './export';
 import { inferCommand } from './infer';
@@ -19,6 +20,7 @@ export const COMMANDS: readonly ((program: Command) => Command)[] = [
   replayCommand,
   sweepCommand,
   simulateCommand,
+  demosCommand,
   benchCommand,
   synthCommand,
   doctorCommand,

@@ -25,6 +25,7 @@ import type { SimulatedFigures, SimulationFigures } from '../sim/simulationFigur
 import { CONDITIONS, SUITES } from '../sim/tasks';
 import { SPEEDS } from '../sim/speeds';
 import type { SpeedName } from '../sim/speeds';
+import { oneOf } from './oneOf';
 import { addExecutionOptions, readExecutionOptions, wholeNumber } from './policyOptions';
 import type { ExecutionFlags } from './policyOptions';
 import { settingTexts } from './replay';
@@ -256,12 +257,6 @@ function configurationsFor(flags: SimulateFlags, bundle: Bundle): readonly Confi
     throw new UsageError(`--policy names ${configurations.length} policies; add --grid to compare them`);
   }
   return flags.json && !flags.grid ? configurations : withUncached(configurations);
-}
-
-function oneOf<T extends string>(flag: string, value: string, known: readonly T[]): T {
-  const found = known.find((one) => one === value);
-  if (found === undefined) throw new UsageError(`${flag} ${value}: expected ${known.join(', ')}`);
-  return found;
 }
 
 function atLeastOne(flag: string, value: string): number {

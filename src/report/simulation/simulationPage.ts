@@ -141,9 +141,12 @@ ${legend(styles)}
   )}<p class="note">Success in per cent; in brackets the number of episodes.</p></div></div></section>`;
 }
 
-function timelineSection({ figures, records }: Simulation): Markup | undefined {
+function timelineSection({ figures, records, pareto }: Simulation): Markup | undefined {
   const episodes = timelineEpisodes(records, figures.suites);
-  const shown = figures.configurations.filter(({ uncached }) => !uncached);
+  const onFront = (name: string): boolean => pareto.includes(name);
+  const shown = figures.configurations
+    .filter(({ uncached }) => !uncached)
+    .sort((a, b) => Number(onFront(b.configuration.name)) - Number(onFront(a.configuration.name)));
   if (shown.length === 0) return undefined;
   const one = ({ configuration, reasons }: (typeof shown)[number]): Markup => {
     const own = records.filter(

@@ -23,36 +23,32 @@ export function simulationTable(
               'difference, points',
               'Success less that of the uncached run in the same episodes, with the 95 % paired bootstrap interval.',
             ),
-          ]
-        : []),
-      ...suites.map((suite) => column(suite, `Success in the suite ${suite}, %.`)),
-      column('chunks/ep.', 'Chunks of an episode, failed ones run to the step limit.'),
-      column('stacks/chunk', 'Full-stack evaluations of a chunk.'),
-      column('stacks/ep.', 'Full-stack evaluations of an episode.'),
-      ...(compared
-        ? [
             column('faster/chunk', 'Mean time of an uncached chunk over that of these.'),
             column('faster/ep.', 'Σ of the uncached chunk times over Σ of these, in the same episodes.'),
             column('front', '● On the Pareto front: nothing else is both faster and more successful.'),
           ]
         : []),
+      column('chunks/ep.', 'Chunks of an episode, failed ones run to the step limit.'),
+      column('stacks/chunk', 'Full-stack evaluations of a chunk.'),
+      column('stacks/ep.', 'Full-stack evaluations of an episode.'),
+      ...suites.map((suite) => column(suite, `Success in the suite ${suite}, %.`)),
     ],
     rows: configurations.map((one, i) => [
       String(i + 1),
       one.configuration.name,
       withInterval(one.success),
-      ...(compared ? [one.difference ? signedWithInterval(one.difference) : NO_FIGURE] : []),
-      ...one.bySuite.map(({ success }) => fixed(100 * success.value, 1)),
-      fixed(one.chunksPerEpisode, 1),
-      fixed(one.stacksPerChunk, 2),
-      fixed(one.stacksPerEpisode, 1),
       ...(compared
         ? [
+            one.difference ? signedWithInterval(one.difference) : NO_FIGURE,
             one.uncached ? NO_FIGURE : times(one.speedUpPerChunk),
             one.uncached ? NO_FIGURE : times(one.speedUpPerEpisode.value),
             pareto.includes(one.configuration.name) ? '●' : '',
           ]
         : []),
+      fixed(one.chunksPerEpisode, 1),
+      fixed(one.stacksPerChunk, 2),
+      fixed(one.stacksPerEpisode, 1),
+      ...one.bySuite.map(({ success }) => fixed(100 * success.value, 1)),
     ]),
     ...(marked >= 0 && { marked }),
   };

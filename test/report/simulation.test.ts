@@ -1,0 +1,105 @@
+import { describe, expect, it } from 'vitest';
+import { EPISODE_COLUMNS, episodesCsv } from '../../src/report/simulation/episodesCsv';
+import { recommended, simulationFront, type Simulation } from '../../src/report/simulation/Simulation';
+import { simulationJson } from '../../src/report/simulation/simulationJson';
+import { simulationPage } from '../../src/report/simulation/simulationPage';
+import { simulationText } from '../../src/report/simulation/simulationText';
+import type { EpisodeRecord } from '../../src/sim/episodeRecord';
+import { simulationFigures } from '../../src/sim/simulationFigures';
+
+const CONFIGURATIONS = [
+  { name: 'none', policy: 'none', settings: {} },
+  { name: 'good', policy: 'c3ache', settings: { range: [0, 6] } },
+  { name: 'bad', policy: 'c3ache', settings: { range: [0, 9] } },
+  { name: 'hopeless', policy: 'c3ache', settings: { range: [0, 9] } },
+];
+
+/** 50 episodes; `good` fails one of them, `bad` 40 and `hopeless` all; a chunk takes 10, 5, 4 and 3 ms. */
+const RECORDS = CONFIGURATIONS.flatMap(({ name }, c) =>
+  Array.from({ length: 50 }, (_, episode): EpisodeRecord => ({
+    configuration: name,
+    episode,
+    task: 4,
+    suite: 'object',
+    success: episode >= [0, 1, 40, 50][c]!,
+    steps: 20,
+    disturbances: 0,
+    refreshes: 'Fr',
+    reasons: { first_chunk: 1 },
+    stacks: [10, 3],
+    ms: [10 - 5 * Math.min(c, 1) - Math.max(0, c - 1), 10 - 5 * Math.min(c, 1) - Math.max(0, c - 1)],
+  })),
+);
+
+function simulation(rest: Partial<Simulation> = {}): Simulation {
+  const figures = simulationFigures(CONFIGURATIONS, RECORDS);
+  return {
+    figures,
+    records: RECORDS,
+    pareto: simulationFront(figures),
+    choice: 'good',
+    exhibits: [],
+    origin: {
+      command: ['fastwam', 'simulate', '--bundle', 'my bundle'],
+      startedAt: '2026-01-02T03:04:05.000Z',
+      model: { name: 'tabletop', facts: [] },
+      world: [['seed', '0']],
+      machine: [],
+      versions: [],
+    },
+    ...rest,
+  };
+}
+
+describe('The report of simulated episodes', () => {
+  it('recommends the fastest configuration that loses at most two points', () => {
+    const { figures } = simulation();
+    expect(recommended(figures)?.configuration.name).toBe('good');
+    expect(recommended(simulationFigures(CONFIGURATIONS.slice(0, 1), RECORDS))).toBeUndefined();
+  });
+
+  it('leaves what never succeeds off the Pareto front', () => {
+    expect(simulation().pareto).toEqual(['none', 'good', 'bad']);
+  });
+
+  it('prints a table and the verdict', () => {
+    const text = simulationText(simulation());
+    // 49 of 50: Wilson 95 % is 89.5 to 99.6 %
+    expect(text).toMatch(/good +98\.0 \(89\.5–99\.6\) +−2\.0 \(.*\) +2\.00× +2\.00× +●/);
+    expect(text).toContain('The fastest configuration that loses at most 2 points is good');
+  });
+
+  it('escapes names, and neither loads nor runs anything', () => {
+    const name = '<script>alert(1)</script>';
+    const page = simulationPage(
+      simulation({ origin: { ...simulation().origin, model: { name, facts: [['a', name]] } } }),
+    );
+    expect(page).not.toContain(name);
+    expect(page).toContain('&lt;script&gt;alert(1)');
+    expect(page).toContain("default-src 'none'");
+    expect(page.match(/<script/g)).toHaveLength(1);
+    expect(page).toContain('fastwam simulate --bundle &#39;my bundle&#39;');
+    expect(page).not.toMatch(/NaN|undefined|Infinity/);
+  });
+
+  it('has figures for programs, with null where there is none', () => {
+    const json = JSON.parse(JSON.stringify(simulationJson(simulation()))) as {
+      configurations: {
+        name: string;
+        success: number[];
+        difference: number[] | null;
+        steps_to_success: number | null;
+      }[];
+    };
+    expect(json.configurations[0]).toMatchObject({ name: 'none', difference: null, steps_to_success: 20 });
+    expect(json.configurations[1]!.success[0]).toBe(0.98);
+    expect(json.configurations[3]!.steps_to_success).toBeNull();
+  });
+
+  it('writes one line for each episode, quoting what holds a comma', () => {
+    const csv = episodesCsv([{ ...RECORDS[0]!, configuration: 'c3ache R=4 [0,6]' }]);
+    const [head, row] = csv.split('\r\n');
+    expect(head!.split(',')).toHaveLength(EPISODE_COLUMNS.length);
+    expect(row).toBe('"c3ache R=4 [0,6]",0,object,4,1,20,2,Fr,13,20,0');
+  });
+});
