@@ -85,7 +85,7 @@ export class Bundle {
   }
 
   /** Path of one of the bundle's ONNX files. */
-  graphPath(name: keyof BundleManifest['graphs']): string {
+  graphPath(name: Exclude<keyof BundleManifest['graphs'], 'revision'>): string {
     const path = resolve(this.folder, this.manifest.graphs[name]);
     if (!path.startsWith(this.folder + sep)) {
       throw new FileFormatError(

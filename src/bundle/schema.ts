@@ -91,6 +91,8 @@ export const bundleSchema = z.strictObject({
   }),
   /** ONNX files of the default execution (fp32), relative to the bundle */
   graphs: z.strictObject({
+    /** of the emitter; where it differs from the reader's, the graphs are emitted anew in memory */
+    revision: positive,
     vae_encoder: z.string().min(1),
     context: z.string().min(1),
     prefill: z.string().min(1),

@@ -14,7 +14,13 @@ import type { FieldStatistics } from '../formats/datasetStats';
 import { createNormaliser } from '../formats/normaliser';
 import type { TensorFile } from '../formats/StoredTensor';
 import { findTextContexts, openTextContext, promptHash } from '../formats/textContext';
-import { DEFAULT_VARIANT, GRAPH_NAMES, buildGraph, graphDescription } from '../graphs/buildGraph';
+import {
+  DEFAULT_VARIANT,
+  GRAPH_NAMES,
+  GRAPH_REVISION,
+  buildGraph,
+  graphDescription,
+} from '../graphs/buildGraph';
 import { createSchedule } from '../sampler/schedule';
 import { DEFAULT_PROMPT_TEMPLATE, configuredDimensions, readModelConfig } from './modelConfig';
 import type { ModelConfig } from './modelConfig';
@@ -132,6 +138,7 @@ function describe(
       text_embeds: placeContexts(options, contexts, weights, out),
     },
     graphs: {
+      revision: GRAPH_REVISION,
       vae_encoder: 'vae_encoder.onnx',
       context: 'context.onnx',
       prefill: 'prefill.onnx',

@@ -14,6 +14,9 @@ import { Weights } from './Weights';
 export const GRAPH_NAMES = ['vae_encoder', 'context', 'prefill', 'expert'] as const;
 export type GraphName = (typeof GRAPH_NAMES)[number];
 
+/** Moves on with every change of what is emitted, so that an older bundle's files are not mistaken for today's. */
+export const GRAPH_REVISION = 1;
+
 /** Which of the graphs of one name. The bundle's files hold `DEFAULT_VARIANT`. */
 export interface GraphVariant {
   readonly precision: 'fp32' | 'fp16' | 'bf16' | 'int8';

@@ -5,7 +5,7 @@ import type { Bundle, TaskContext } from '../bundle/Bundle';
 import type { ExpertShape, Grain, LinearMap } from '../cache/types';
 import { InputError, ProviderError } from '../errors';
 import { readFloat32 } from '../formats/readTensor';
-import { DEFAULT_VARIANT, buildGraph, graphDescription } from '../graphs/buildGraph';
+import { DEFAULT_VARIANT, GRAPH_REVISION, buildGraph, graphDescription } from '../graphs/buildGraph';
 import type { GraphName, GraphVariant } from '../graphs/buildGraph';
 import { EXPERTS, contextName } from '../graphs/context';
 import type { Schedule } from '../sampler/types';
@@ -271,9 +271,11 @@ async function createSession(
   const precision = execution.precision === 'int8' && name !== 'expert' ? 'fp32' : execution.precision;
   const variant: GraphVariant = { precision, fused: provider === 'cuda' && name === 'expert', grain };
   const source = name === 'vae_encoder' ? bundle.vaeWeights : bundle.policyWeights;
-  const bytes = isDefault(variant)
-    ? readFileSync(bundle.graphPath(name))
-    : buildGraph(name, bundle, variant).model(graphDescription(name));
+  const current = bundle.manifest.graphs.revision === GRAPH_REVISION;
+  const bytes =
+    current && isDefault(variant)
+      ? readFileSync(bundle.graphPath(name))
+      : buildGraph(name, bundle, variant).model(graphDescription(name));
   return Session.create(ort, bytes, dirname(source.path), provider, execution);
 }
 

@@ -1,6 +1,7 @@
-import { readFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Bundle } from '../../src/bundle/Bundle';
 import { DEFAULT_VARIANT, GRAPH_NAMES, buildGraph, graphDescription } from '../../src/graphs/buildGraph';
 import { DEFAULT_EXECUTION } from '../../src/model/execution';
 import { FastWamModel } from '../../src/model/FastWamModel';
@@ -41,6 +42,18 @@ describe('graph variants', () => {
   it.each(GRAPH_NAMES)("the bundle's %s.onnx is what the exporter emits, byte for byte", (name) => {
     const emitted = buildGraph(name, golden.bundle, DEFAULT_VARIANT).model(graphDescription(name));
     expect(readFileSync(golden.bundle.graphPath(name)).equals(emitted)).toBe(true);
+  });
+
+  it('an older revision of the bundle is not used: the graphs are emitted anew', async () => {
+    const old = goldenCase('libero_micro');
+    writeFileSync(old.bundle.graphPath('expert'), 'a graph of former times');
+    const path = join(old.folder, 'bundle.json');
+    const manifest = JSON.parse(readFileSync(path, 'utf8')) as { graphs: object };
+    writeFileSync(path, JSON.stringify({ ...manifest, graphs: { ...manifest.graphs, revision: 999 } }));
+    const renewed = await FastWamModel.load(Bundle.open(old.folder), { ...DEFAULT_EXECUTION, threads: 1 });
+    const run = await (await chunk(renewed)).fullSteps(noise, STEPS);
+    expect(relativeError(run.x, golden.tensor('chunk0.action'))).toBeLessThan(5e-6);
+    await renewed.release();
   });
 
   it.each(['stack', 'block'] as const)(
