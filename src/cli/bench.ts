@@ -1,8 +1,11 @@
 import type { Command } from 'commander';
+import { Bundle } from '../bundle/Bundle';
+import { bac } from '../cache/bac';
 import type { BenchLine } from '../evaluation/runBench';
 import { runBench } from '../evaluation/runBench';
 import type { Configuration } from '../evaluation/types';
 import { POLICIES } from '../cache/registry';
+import { BacScheduleFile } from '../policy/BacScheduleFile';
 import { ProgressBar } from '../report/ProgressBar';
 import { addExecutionOptions, readExecutionOptions, wholeNumber } from './policyOptions';
 import type { ExecutionFlags } from './policyOptions';
@@ -44,7 +47,9 @@ export function benchCommand(program: Command): Command {
       bundle: flags.bundle,
       chunks,
       execution: readExecutionOptions(flags),
-      configurations: flags.allPolicies ? [...CONFIGURATIONS, ...otherPolicies()] : CONFIGURATIONS,
+      configurations: flags.allPolicies
+        ? [...CONFIGURATIONS, ...otherPolicies(Bundle.open(flags.bundle))]
+        : CONFIGURATIONS,
       int8: flags.int8 === true,
       ...(flags.instruction === undefined ? {} : { instruction: flags.instruction }),
       onProgress: (done) => bar.update(done),
@@ -54,19 +59,31 @@ export function benchCommand(program: Command): Command {
   });
 }
 
-function otherPolicies(): Configuration[] {
+function otherPolicies(bundle: Bundle): Configuration[] {
   const measured = new Set(CONFIGURATIONS.map((c) => c.policy));
-  return POLICIES.filter((p) => !measured.has(p.name)).map((p) => ({
-    name: p.name,
-    policy: p.name,
-    settings: {},
-  }));
+  return POLICIES.filter((p) => !measured.has(p.name)).map((p) =>
+    p.name === bac.name ? bacConfiguration(bundle) : { name: p.name, policy: p.name, settings: {} },
+  );
+}
+
+/** `bac` with a schedule that the bundle has; without one it can only be measured holding nothing. */
+function bacConfiguration(bundle: Bundle): Configuration {
+  const [made] = new BacScheduleFile(bundle).read();
+  if (made) {
+    const { updates, union_blocks, similarity } = made;
+    return { name: bac.name, policy: bac.name, settings: { updates, union_blocks, similarity } };
+  }
+  process.stderr.write(
+    'bac: the bundle has no schedule (fastwam calibrate --policy bac makes one), so it is measured holding nothing\n',
+  );
+  return { name: 'bac_M=N', policy: bac.name, settings: { updates: bundle.schedule.steps } };
 }
 
 /** The figures as a table. */
 function benchTable(result: Readonly<Record<string, BenchLine>>): string {
   const header = [
     '',
+    'stacks',
     'total ms',
     'vae',
     'prefill',
@@ -82,6 +99,7 @@ function benchTable(result: Readonly<Record<string, BenchLine>>): string {
     const reuse = line.policy === 'none' ? undefined : line.expert_reuse_ms?.p50;
     return [
       name,
+      line.stack_evaluations.toFixed(1),
       line.total_ms.p50.toFixed(2),
       line.stages.vae.p50.toFixed(2),
       line.stages.prefill.p50.toFixed(2),
