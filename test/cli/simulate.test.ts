@@ -11,6 +11,8 @@ import { openSafetensors } from '../../src/formats/safetensors';
 import { FIXTURES, goldenCase, removeFolders, temporaryFolder } from '../helpers';
 
 const CHECKPOINT = join(__dirname, '..', '..', 'bundles', 'tabletop', 'checkpoint');
+/** Each run loads a model in a worker of its own; on a busy machine that takes its time. */
+const PATIENCE = 240_000;
 const OUTCOMES = join(FIXTURES, 'toy', 'outcomes.safetensors');
 
 /** Runs `fastwam simulate ...` in this process; returns what it printed. */
@@ -60,85 +62,97 @@ describe('fastwam simulate', () => {
   });
   afterAll(removeFolders);
 
-  it('meets the outcomes that PyTorch recorded from the same states, and counts the work', async () => {
-    const words = ['--initial-states', OUTCOMES, '--episodes', '6', '--grid', '--policy', 'c3ache'];
-    const printed = await run('--json', '--jobs', '1', ...words, '--refresh', '4,0', '--range', '0:6');
-    const lines = printed
-      .trimEnd()
-      .split('\n')
-      .map((text) => JSON.parse(text) as Line);
-    const { tensors } = openSafetensors(OUTCOMES);
-    expect(lines.map(({ configuration }) => configuration)).toEqual([
-      'none',
-      'c3ache R=4 [0,6]',
-      'c3ache R=0 [0,6]',
-    ]);
-    ['none', 'c3ache.R4.range0-6', 'c3ache.R0.range0-6'].forEach((setting, i) => {
-      const { episodes, success_rate, stack_evaluations } = lines[i]!;
-      const success = [...readFloat64(tensors.get(`${setting}.success`)!)].slice(0, 6);
-      expect(
-        episodes.map((one) => Number(one.success)),
-        setting,
-      ).toEqual(success);
-      expect(success_rate).toBe(success.reduce((x, y) => x + y, 0) / 6);
-      // 10 actions of each chunk are executed
-      for (const { steps, chunks } of episodes) expect(chunks).toBe(Math.ceil(steps / 10));
-      // an uncached or refreshing chunk takes ten stacks, one that re-uses seven steps three
-      const fullOf = (chunks: number): number => [chunks, Math.ceil(chunks / 4), 1][i]!;
-      const stacks = episodes.map(({ chunks }) => 10 * fullOf(chunks) + 3 * (chunks - fullOf(chunks)));
-      expect(stack_evaluations).toBe(stacks.reduce((x, y) => x + y, 0));
-    });
-  });
+  it(
+    'meets the outcomes that PyTorch recorded from the same states, and counts the work',
+    async () => {
+      const words = ['--initial-states', OUTCOMES, '--episodes', '6', '--grid', '--policy', 'c3ache'];
+      const printed = await run('--json', '--jobs', '1', ...words, '--refresh', '4,0', '--range', '0:6');
+      const lines = printed
+        .trimEnd()
+        .split('\n')
+        .map((text) => JSON.parse(text) as Line);
+      const { tensors } = openSafetensors(OUTCOMES);
+      expect(lines.map(({ configuration }) => configuration)).toEqual([
+        'none',
+        'c3ache R=4 [0,6]',
+        'c3ache R=0 [0,6]',
+      ]);
+      ['none', 'c3ache.R4.range0-6', 'c3ache.R0.range0-6'].forEach((setting, i) => {
+        const { episodes, success_rate, stack_evaluations } = lines[i]!;
+        const success = [...readFloat64(tensors.get(`${setting}.success`)!)].slice(0, 6);
+        expect(
+          episodes.map((one) => Number(one.success)),
+          setting,
+        ).toEqual(success);
+        expect(success_rate).toBe(success.reduce((x, y) => x + y, 0) / 6);
+        // 10 actions of each chunk are executed
+        for (const { steps, chunks } of episodes) expect(chunks).toBe(Math.ceil(steps / 10));
+        // an uncached or refreshing chunk takes ten stacks, one that re-uses seven steps three
+        const fullOf = (chunks: number): number => [chunks, Math.ceil(chunks / 4), 1][i]!;
+        const stacks = episodes.map(({ chunks }) => 10 * fullOf(chunks) + 3 * (chunks - fullOf(chunks)));
+        expect(stack_evaluations).toBe(stacks.reduce((x, y) => x + y, 0));
+      });
+    },
+    PATIENCE,
+  );
 
-  it('gives the same result for the same seed, bit for bit, whatever runs beside it', async () => {
-    const words = ['--episodes', '2', '--seed', '5', '--suite', 'object', '--world-speed', 'fast'];
-    const first = await run('--json', ...words, '--jobs', '1');
-    expect(await run('--json', ...words, '--jobs', '2')).toBe(first);
-  });
+  it(
+    'gives the same result for the same seed, bit for bit, whatever runs beside it',
+    async () => {
+      const words = ['--episodes', '2', '--seed', '5', '--suite', 'object', '--world-speed', 'fast'];
+      const first = await run('--json', ...words, '--jobs', '1');
+      expect(await run('--json', ...words, '--jobs', '2')).toBe(first);
+    },
+    PATIENCE,
+  );
 
-  it('continues a run that was broken off, and reports it as if it had not been', async () => {
-    const words = [
-      '--suite',
-      'object',
-      '--world-speed',
-      'fast',
-      '--grid',
-      '--refresh',
-      '4',
-      '--json',
-      '--jobs',
-      '1',
-    ];
-    const expected = await run(...words, '--episodes', '3');
-    const out = join(temporaryFolder(), 'broken');
-    await run(...words, '--episodes', '2', '--out', out);
-    const log = join(out, 'episodes.jsonl');
-    // as if the machine had died in the middle of the last line
-    truncateSync(log, readFileSync(log).length - 20);
-    const before = readFileSync(log, 'utf8').split('\n').slice(0, -1);
-    expect(await run(...words, '--episodes', '3', '--out', out, '--resume')).toBe(expected);
-    expect(readFileSync(log, 'utf8').split('\n').slice(0, before.length)).toEqual(before);
+  it(
+    'continues a run that was broken off, and reports it as if it had not been',
+    async () => {
+      const words = [
+        '--suite',
+        'object',
+        '--world-speed',
+        'fast',
+        '--grid',
+        '--refresh',
+        '4',
+        '--json',
+        '--jobs',
+        '1',
+      ];
+      const expected = await run(...words, '--episodes', '3');
+      const out = join(temporaryFolder(), 'broken');
+      await run(...words, '--episodes', '2', '--out', out);
+      const log = join(out, 'episodes.jsonl');
+      // as if the machine had died in the middle of the last line
+      truncateSync(log, readFileSync(log).length - 20);
+      const before = readFileSync(log, 'utf8').split('\n').slice(0, -1);
+      expect(await run(...words, '--episodes', '3', '--out', out, '--resume')).toBe(expected);
+      expect(readFileSync(log, 'utf8').split('\n').slice(0, before.length)).toEqual(before);
 
-    const metrics = JSON.parse(readFileSync(join(out, 'metrics.json'), 'utf8')) as {
-      episodes: number;
-      configurations: { name: string; by_suite: Record<string, { episodes: number }> }[];
-    };
-    expect(metrics.episodes).toBe(3);
-    expect(metrics.configurations.map(({ name }) => name)).toEqual(['none', 'c3ache R=4 [0,6]']);
-    expect(metrics.configurations[1]!.by_suite['object']!.episodes).toBe(3);
-    const rows = readFileSync(join(out, 'episodes.csv'), 'utf8').trimEnd().split('\r\n');
-    expect(rows).toHaveLength(1 + 2 * 3);
-    const page = readFileSync(join(out, 'report.html'), 'utf8');
-    expect(page.match(/data:image\/webp;base64,/g)).toHaveLength(2);
-    expect(page).not.toMatch(/(src|href)="(?!data:)/);
+      const metrics = JSON.parse(readFileSync(join(out, 'metrics.json'), 'utf8')) as {
+        episodes: number;
+        configurations: { name: string; by_suite: Record<string, { episodes: number }> }[];
+      };
+      expect(metrics.episodes).toBe(3);
+      expect(metrics.configurations.map(({ name }) => name)).toEqual(['none', 'c3ache R=4 [0,6]']);
+      expect(metrics.configurations[1]!.by_suite['object']!.episodes).toBe(3);
+      const rows = readFileSync(join(out, 'episodes.csv'), 'utf8').trimEnd().split('\r\n');
+      expect(rows).toHaveLength(1 + 2 * 3);
+      const page = readFileSync(join(out, 'report.html'), 'utf8');
+      expect(page.match(/data:image\/webp;base64,/g)).toHaveLength(2);
+      expect(page).not.toMatch(/(src|href)="(?!data:)/);
 
-    await expect(run(...words, '--out', out)).rejects.toThrow(/continue them with --resume/);
-    await expect(run(...words, '--out', out, '--resume', '--seed', '9')).rejects.toThrow(
-      /belongs to another run: its seed is 0, now it would be 9/,
-    );
-    appendFileSync(log, 'hello\n');
-    await expect(run(...words, '--out', out, '--resume')).rejects.toThrow(/is no episode: hello/);
-  });
+      await expect(run(...words, '--out', out)).rejects.toThrow(/continue them with --resume/);
+      await expect(run(...words, '--out', out, '--resume', '--seed', '9')).rejects.toThrow(
+        /belongs to another run: its seed is 0, now it would be 9/,
+      );
+      appendFileSync(log, 'hello\n');
+      await expect(run(...words, '--out', out, '--resume')).rejects.toThrow(/is no episode: hello/);
+    },
+    PATIENCE,
+  );
 
   it('says in one line what it does not understand, before it loads a model', async () => {
     const refused = async (words: string[], message: RegExp): Promise<void> => {
