@@ -78,10 +78,7 @@ describe('Demonstrations', () => {
         expect(task[i]).toBe(episode);
         expect(held[i]).toBe(world.held);
         const pair = world.task.pairs[world.subTask];
-        expect([...target.subarray(2 * i, 2 * i + 2)]).toEqual([
-          pair?.block ?? -1,
-          pair?.plate ?? -1,
-        ]);
+        expect([...target.subarray(2 * i, 2 * i + 2)]).toEqual([pair?.block ?? -1, pair?.plate ?? -1]);
         i++;
       });
     }
