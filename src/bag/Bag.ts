@@ -24,12 +24,14 @@ function mergeTopics(path: string, files: readonly BagFile[]): BagTopic[] {
       known.count === undefined || topic.count === undefined ? undefined : known.count + topic.count;
     const definition = known.definition ?? topic.definition;
     const { name, type, encoding } = known;
+    const offeredQos = known.offeredQos ?? topic.offeredQos;
     merged.set(name, {
       name,
       type,
       encoding,
       ...(count !== undefined && { count }),
       ...(definition && { definition }),
+      ...(offeredQos !== undefined && { offeredQos }),
     });
   }
   return [...merged.values()].sort((a, b) => (a.name < b.name ? -1 : 1));

@@ -83,12 +83,14 @@ function topicsOf({ channels, schemas, counts }: Contents): BagTopic[] {
     // Several publishers of a topic may have a channel each.
     const count = Number(counts?.get(channel.id) ?? 0n) + (topics.get(channel.topic)?.count ?? 0);
     const text = schema === undefined ? '' : new TextDecoder().decode(schema.data);
+    const offeredQos = channel.metadata.get('offered_qos_profiles');
     topics.set(channel.topic, {
       name: channel.topic,
       type: schema?.name ?? '',
       encoding: channel.messageEncoding,
       count,
       ...(schema !== undefined && text !== '' && { definition: { encoding: schema.encoding, text } }),
+      ...(offeredQos !== undefined && { offeredQos }),
     });
   }
   return [...topics.values()];

@@ -18,6 +18,8 @@ export interface BagTopic {
   readonly count?: number;
   /** absent in recordings of the oldest schema */
   readonly definition?: MessageDefinitionText;
+  /** `offered_qos_profiles` of the recorded publishers as rosbag2 writes them, YAML; where the recording has it */
+  readonly offeredQos?: string;
 }
 
 /** One message as recorded. `data` stays valid after the next one is read. */

@@ -6,6 +6,8 @@ import { doctorCommand } from './doctor';
 import { exportCommand } from './export';
 import { inferCommand } from './infer';
 import { infoCommand } from './info';
+import { playCommand } from './play';
+import { recordCommand } from './record';
 import { replayCommand } from './replay';
 import { simulateCommand } from './simulate';
 import { sweepCommand } from './sweep';
@@ -23,5 +25,7 @@ export const COMMANDS: readonly ((program: Command) => Command)[] = [
   demosCommand,
   benchCommand,
   synthCommand,
+  playCommand,
+  recordCommand,
   doctorCommand,
 ];

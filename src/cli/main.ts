@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { UsageError, messageOf } from '../errors';
+import { withoutRosArguments } from '../ros/rosArguments';
 import { COMMANDS } from './commands';
 
 const EXIT_FAILED = 1;
@@ -22,7 +23,7 @@ function buildProgram(): Command {
 /** Runs a command line. Returns the exit code: 0 for a full result, 1 for a failed run, 2 for wrong usage. */
 export async function runCommandLine(argv: readonly string[]): Promise<number> {
   try {
-    await buildProgram().parseAsync(argv, { from: 'user' });
+    await buildProgram().parseAsync(withoutRosArguments(argv), { from: 'user' });
     return process.exitCode === undefined ? 0 : Number(process.exitCode);
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;

@@ -55,7 +55,24 @@ export interface RosLogger {
 }
 
 export interface RosPublisher {
+  /** A Buffer is taken for the message's CDR and sent as it is. */
   publish(message: object): void;
+  /** Blocks until every reliable subscription has what was published. @param timeout nanoseconds */
+  waitForAllAcked(timeout: bigint): boolean;
+}
+
+/** A name of the graph and the types it has there. */
+export interface RosNameAndTypes {
+  readonly name: string;
+  readonly types: readonly string[];
+}
+
+/** A publisher or subscription of any node. */
+export interface RosEndpoint {
+  readonly node_name: string;
+  readonly node_namespace: string;
+  /** rmw's numbers, as in {@link RosQosClass} */
+  readonly qos_profile: { readonly reliability: number; readonly durability: number };
 }
 
 export interface RosSubscription {
@@ -145,6 +162,11 @@ export interface RosNode {
   hasParameter(name: string): boolean;
   getParameterOverrides(): readonly RosParameter[];
   countPublishers(topic: string): number;
+  getTopicNamesAndTypes(): readonly RosNameAndTypes[];
+  getPublishersInfoByTopic(topic: string): readonly RosEndpoint[];
+  getSubscriptionsInfoByTopic(topic: string): readonly RosEndpoint[];
+  /** The full name of a topic, in this node's namespace and remapped. */
+  resolveTopicName(topic: string): string;
   /** Called by the native side with what is ready; whatever it throws ends the process. */
   execute(handles: readonly unknown[]): void;
   readonly _parameterService: {

@@ -1,0 +1,67 @@
+import type { Command } from 'commander';
+import { openBag } from '../bag/openBag';
+import { UsageError } from '../errors';
+import { BagPlayer } from '../ros/BagPlayer';
+import { withRos } from '../ros/withRos';
+
+interface PlayFlags {
+  readonly rate: string;
+  readonly loop?: boolean;
+  readonly topics?: string;
+  readonly waitFor?: string;
+  readonly clock?: string | true;
+}
+
+/** Times a second; control steps are multiples of it. */
+const CLOCK_RATE = 100;
+
+/** `fastwam play` */
+export function playCommand(program: Command): Command {
+  return program
+    .command('play')
+    .description('publish the topics of a recording in ROS 2, as they were recorded')
+    .argument('<bag>', 'folder or file of a rosbag2 recording, MCAP or SQLite3')
+    .option('--rate <x>', 'how much faster than it was recorded', '1')
+    .option('--loop', 'start over at the end')
+    .option('--topics <list>', 'only these, separated by commas')
+    .option('--wait-for <node>', 'begin when this node listens (and is active, if it is a managed one)')
+    .option(
+      '--clock [hz]',
+      `tell the time of the recording on /clock, for nodes with use_sim_time (${CLOCK_RATE} times a second)`,
+    )
+    .action(async (path: string, flags: PlayFlags) => {
+      const rate = positive('--rate', flags.rate);
+      const topics = flags.topics
+        ?.split(',')
+        .map((name) => name.trim())
+        .filter((name) => name !== '');
+      const clockRate =
+        flags.clock === undefined || flags.clock === true ? CLOCK_RATE : positive('--clock', flags.clock);
+      const say = (line: string): void => void process.stderr.write(`${line}\n`);
+      await withRos('fastwam play', 'fastwam_play', async (rclnodejs, node, interruption) => {
+        const bag = await openBag(path);
+        try {
+          const player = new BagPlayer(rclnodejs, node, bag, {
+            rate,
+            loop: flags.loop ?? false,
+            say,
+            ...(topics !== undefined && { topics }),
+            ...(flags.clock !== undefined && { clockRate }),
+            ...(flags.waitFor !== undefined && { waitFor: flags.waitFor }),
+          });
+          await player.play(interruption);
+          for (const warning of bag.warnings) say(warning);
+          process.stdout.write(`${player.published} messages published on ${player.topics.length} topics\n`);
+        } finally {
+          await bag.close();
+        }
+      });
+    });
+}
+
+/** @throws UsageError for what is not a number above 0 */
+export function positive(option: string, value: string): number {
+  const number = Number(value);
+  if (value.trim() !== '' && Number.isFinite(number) && number > 0) return number;
+  throw new UsageError(`${option} ${value}: expected a number above 0`);
+}
