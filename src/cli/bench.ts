@@ -36,7 +36,7 @@ export function benchCommand(program: Command): Command {
     .requiredOption('--bundle <dir>', 'a bundle')
     .option('--chunks <n>', 'chunks of one episode', '12')
     .option('--instruction <text>', 'the bare task (default: any the bundle knows)')
-    .option('--int8', 'also measure an int8 expert, and how far its actions are from fp32')
+    .option('--int8', 'also measure an int8 expert')
     .option('--all-policies', 'also measure every other policy at its defaults')
     .option('--json', 'one JSON line instead of a table');
   addExecutionOptions(command);

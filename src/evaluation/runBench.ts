@@ -29,6 +29,8 @@ export type BenchLine = BenchEntry & {
   /** of one expert run, GFLOP/s in full steps, and as a share of a plain matrix product in the same run */
   readonly expert_gflops?: number;
   readonly share_of_matrix_product?: number;
+  /** most that the cache held */
+  readonly cache_bytes?: number;
 };
 
 const SAMPLER = { noise: 'fixed', seed: 42 } as const;
@@ -98,7 +100,8 @@ function withRates(
       ...entry,
       expert_gflops: round(rate / 1e9),
       share_of_matrix_product: round(rate / productFlops),
-      ...(configuration === INT8 ? { relative_action_error: relativeError(chunks, uncached) } : {}),
+      cache_bytes: Math.max(0, ...chunks.map((c) => c.report.bytes)),
+      ...(chunks === uncached ? {} : { relative_action_error: relativeError(chunks, uncached) }),
     };
   }
   return lines;
