@@ -29,6 +29,7 @@ def generate_launch_description():
             LaunchConfiguration('bag'),
             '--rate',
             LaunchConfiguration('rate'),
+            '--clock',
             '--wait-for',
             LaunchConfiguration('name'),
         ],

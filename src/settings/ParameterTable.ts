@@ -21,10 +21,11 @@ export class ParameterTable {
     this.families = families;
     this.#byName = new Map(parameters.map((parameter) => [parameter.name, parameter]));
     this.#matchers = families.map((family) => {
-      const [before = '', after = ''] = family.pattern
+      const name = family.pattern
         .split(/<\w+>/)
-        .map((part) => part.replaceAll('.', '\\.'));
-      return { regExp: new RegExp(`^${before}[^.]+${after}$`), family };
+        .map((part) => part.replaceAll('.', '\\.'))
+        .join('[^.]+');
+      return { regExp: new RegExp(`^${name}$`), family };
     });
   }
 

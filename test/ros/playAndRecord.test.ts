@@ -1,0 +1,179 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { openBag } from '../../src/bag/openBag';
+import { ObservationBuffer } from '../../src/observation/ObservationBuffer';
+import { rawFrame } from '../../src/observation/RawFrame';
+import type { RawFrame } from '../../src/observation/RawFrame';
+import { fromSeconds, headerStamp, toSeconds } from '../../src/observation/stamp';
+import { PolicyClient } from '../../src/policy/PolicyClient';
+import { readMapping } from '../../src/settings/mapping';
+import type { TopicMapping } from '../../src/settings/mapping';
+import { relativeError, removeFolders, temporaryFolder } from '../helpers';
+import { ROOT, RosProcess, rosLacking } from './Peer';
+import { compiledSource } from './compiledSource';
+
+const BAG = join(ROOT, 'bags', 'tabletop_demo');
+const PARAMS = join(ROOT, 'params', 'tabletop_demo.yaml');
+const BUNDLE = join(ROOT, 'bundles', 'tabletop');
+const CHUNKS = '/fast_wam_policy/action_chunk';
+/** faster than it was recorded; a chunk then has 200 ms */
+const RATE = 5;
+
+interface Chunk {
+  readonly header: { readonly stamp: unknown };
+  readonly episode: number;
+  readonly chunk: number;
+  readonly instruction: string;
+  readonly actions: Float32Array;
+  readonly cache: { readonly reused_steps: number };
+  readonly sources: readonly { readonly name: string; readonly age: number }[];
+}
+
+const processes: RosProcess[] = [];
+const fastwam = (args: readonly string[]): RosProcess => {
+  const process = new RosProcess(['node', join(compiledSource(), 'cli', 'main.js'), ...args]);
+  processes.push(process);
+  return process;
+};
+const node = (args: readonly string[]): RosProcess => {
+  const program = join(compiledSource(), 'ros', 'executables', 'policy.js');
+  const process = new RosProcess(['node', program, '--ros-args', ...args]);
+  processes.push(process);
+  return process;
+};
+
+/** All messages of a recording's topic, decoded. */
+async function messagesOf<T>(bag: string, topic: string): Promise<T[]> {
+  const reader = await openBag(bag);
+  const messages: T[] = [];
+  for await (const message of reader.messages({ topics: [topic] }))
+    messages.push(reader.decode(message) as T);
+  await reader.close();
+  return messages;
+}
+
+/** The messages of each source by their stamp. */
+async function sourcesByStamp({
+  cameras,
+  proprio,
+}: TopicMapping): Promise<Map<string, Map<bigint, unknown>>> {
+  const sources = new Map<string, Map<bigint, unknown>>();
+  for (const { name, topic } of [...cameras, ...proprio]) {
+    const messages = await messagesOf<object>(BAG, topic);
+    sources.set(name, new Map(messages.map((message) => [headerStamp(message)!, message])));
+  }
+  return sources;
+}
+
+/** The key of a stamp that was sent as an age: doubles keep less than a nanosecond. */
+function nearest(stamps: Iterable<bigint>, wanted: bigint): bigint {
+  const found = [...stamps].find((stamp) => Math.abs(toSeconds(stamp - wanted)) < 1e-5);
+  if (found === undefined) throw new Error(`the recording has no message stamped ${wanted}`);
+  return found;
+}
+
+describe.skipIf(rosLacking() !== undefined)('fastwam play and record', { timeout: 180_000 }, () => {
+  const folder = temporaryFolder();
+  afterEach(async ({ task }) => {
+    for (const process of processes.splice(0)) {
+      if (task.result?.state === 'fail') globalThis.process.stderr.write(`${process.output}\n`);
+      await process.end('SIGKILL');
+    }
+  });
+  afterAll(removeFolders);
+
+  it('gives the node a recording from which it makes the chunks that are made offline', async () => {
+    const out = join(folder, 'chunks');
+    const policy = node([
+      ...['--params-file', PARAMS, '-p', `bundle:=${BUNDLE}`, '-p', 'execution.threads:=1'],
+      ...['-p', 'autostart:=true', '-p', 'use_sim_time:=true'],
+    ]);
+    const recorder = fastwam(['record', CHUNKS, '--out', out]);
+    await recorder.printed(/recording \/fast_wam_policy\/action_chunk/);
+    const player = fastwam(
+      ['play', BAG, '--rate', String(RATE), '--clock', '--wait-for', 'fast_wam_policy'].concat(
+        // as ros2 launch ends its command lines
+        ['--ros-args', '-r', '__ns:=/'],
+      ),
+    );
+    expect(await player.exited).toEqual({ code: 0, signal: null });
+    expect(player.output).toMatch(/1044 messages published on \d topics/);
+    expect(await recorder.end('SIGINT')).toEqual({ code: 0, signal: null });
+    expect(existsSync(join(out, 'metadata.yaml'))).toBe(true);
+    await policy.end('SIGINT');
+
+    const chunks = await messagesOf<Chunk>(out, CHUNKS);
+    expect(recorder.output).toContain(`${chunks.length} of ${CHUNKS} -> ${out}`);
+    // one a second while the four episodes are recorded
+    expect(chunks.length).toBeGreaterThan(30);
+    expect(new Set(chunks.map(({ instruction }) => instruction)).size).toBeGreaterThan(1);
+    expect(chunks.some(({ cache }) => cache.reused_steps > 0)).toBe(true);
+
+    const mapping = readMapping(PARAMS);
+    const recorded = await sourcesByStamp(mapping);
+    const offline = await PolicyClient.load(BUNDLE, {
+      execution: { provider: 'cpu', precision: 'fp32', device: 0, threads: 1 },
+    });
+    try {
+      const episode = await offline.createEpisode();
+      let running = -1;
+      for (const chunk of chunks) {
+        if (chunk.episode !== running) await episode.reset();
+        running = chunk.episode;
+        // The observation says of each source how old it was.
+        const youngest = Math.min(
+          ...chunk.sources.filter(({ name }) => name !== 'proprio').map(({ age }) => age),
+        );
+        const time = headerStamp(chunk)! + fromSeconds(youngest);
+        const buffer = new ObservationBuffer<RawFrame>({
+          cameras: mapping.cameras.map(({ name }) => name),
+          proprio: mapping.proprio,
+          limits: { maxAge: 10, maxSkew: 10 },
+        });
+        for (const { name, age } of chunk.sources) {
+          // A single source of proprioception is called so.
+          const source = mapping.cameras.some((camera) => camera.name === name)
+            ? name
+            : mapping.proprio[0]!.name;
+          const messages = recorded.get(source)!;
+          const stamp = nearest(messages.keys(), time - fromSeconds(age));
+          const message = messages.get(stamp)!;
+          if (source === name && name !== mapping.proprio[0]!.name)
+            buffer.addFrame(name, stamp, rawFrame('raw', message));
+          else buffer.addProprio(source, stamp, message);
+        }
+        const sampled = buffer.sample(time + 1_000_000n);
+        if (sampled.kind === 'refused') throw new Error(sampled.refusals[0]!.message);
+        const { actions } = await episode.infer(
+          {
+            cameras: new Map([...sampled.sources.frames].map(([name, { value }]) => [name, value])),
+            proprio: sampled.sources.proprio,
+            stamp: toSeconds(sampled.sources.stamp),
+            instruction: chunk.instruction,
+          },
+          {
+            policy: 'c3ache',
+            values: { refresh_interval: 4, range: [0, 6], max_age: 0 },
+            noise: 'fixed',
+            seed: 42,
+          },
+        );
+        // The same engine on the same numbers.
+        expect(relativeError(chunk.actions, actions)).toBeLessThan(1e-6);
+      }
+    } finally {
+      await offline.close();
+    }
+  });
+
+  it('says in one sentence what cannot be played or recorded', async () => {
+    const missing = fastwam(['play', BAG, '--topics', '/front/image_rav']);
+    expect(await missing.exited).toEqual({ code: 2, signal: null });
+    expect(missing.output).toMatch(/has no topic \/front\/image_rav \(did you mean \/front\/image_raw\?\)/);
+    const out = join(folder, 'silence');
+    const silent = fastwam(['record', '/nobody', '--out', out, '--duration', '0.2']);
+    expect(await silent.exited).toEqual({ code: 0, signal: null });
+    expect(silent.output).toMatch(/nobody has published \/nobody/);
+  });
+});
