@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { constants, copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { MANIFEST_FILE } from '../bundle/Bundle';
 import { policyTensors, vaeTensors } from '../bundle/checkpointFiles';
@@ -47,7 +47,7 @@ export interface ExportOptions {
   /** `libero`, `robotwin`, or a file */
   readonly config?: string;
   readonly name?: string;
-  /** carry the weights (hard links where possible) instead of referring to them */
+  /** carry the weights instead of referring to them */
   readonly selfContained?: boolean;
   readonly out: string;
 }
@@ -247,15 +247,14 @@ function carry(file: TensorFile, out: string, open: (path: string) => TensorFile
   return open(target);
 }
 
-/** Hard-links a file, or copies it where the file system cannot. */
+/**
+ * Copies a file, sharing its blocks where the file system can. Not a hard link: onnxruntime refuses external data
+ * in files that have several.
+ */
 function place(from: string, to: string): void {
   if (resolve(from) === resolve(to)) return;
   rmSync(to, { force: true });
-  try {
-    linkSync(from, to);
-  } catch {
-    copyFileSync(from, to);
-  }
+  copyFileSync(from, to, constants.COPYFILE_FICLONE);
 }
 
 function countOf(file: TensorFile): string {

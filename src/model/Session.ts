@@ -1,5 +1,6 @@
 import type * as Ort from 'onnxruntime-node';
 import { cudaError, hasCudaProvider } from './cudaProvider';
+import { FastWamError, messageOf } from '../errors';
 import type { ExecutionOptions } from './execution';
 import type { OrtModule } from './runtime';
 
@@ -51,6 +52,12 @@ export class Session {
       });
       return new Session(ort, created, provider);
     } catch (error) {
+      if (messageOf(error).includes('hard link')) {
+        throw new FastWamError(
+          `a weight file in ${folder} has several hard links, which onnxruntime refuses; copy it (cp), or export with --self-contained`,
+          { cause: error },
+        );
+      }
       throw provider === 'cuda' ? cudaError(error, options.device) : error;
     }
   }

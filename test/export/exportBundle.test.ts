@@ -1,10 +1,12 @@
-import { cpSync, existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, linkSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Bundle } from '../../src/bundle/Bundle';
 import type { BundleManifest } from '../../src/bundle/schema';
 import { FastWamError, FileFormatError, UsageError } from '../../src/errors';
+import { DEFAULT_EXECUTION } from '../../src/model/execution';
+import { FastWamModel } from '../../src/model/FastWamModel';
 import { exportBundle } from '../../src/export/exportBundle';
 import type { ExportOptions } from '../../src/export/exportBundle';
 import { readModelConfig } from '../../src/export/modelConfig';
@@ -60,13 +62,18 @@ describe('export', () => {
     expect(Bundle.open(out).policyWeights.path).toBe(OPTIONS.checkpoint);
   });
 
-  it('carries everything where it is asked to, so that the folder can be moved', () => {
+  it('carries everything where it is asked to, so that the folder can be moved and loaded', async () => {
     const out = exported({ selfContained: true });
     const moved = temporaryFolder();
     cpSync(out, moved, { recursive: true });
     const bundle = Bundle.open(moved);
     expect(bundle.policyWeights.path.startsWith(moved)).toBe(true);
     expect(bundle.knows('pick up the red block')).toBe(true);
+    const model = await FastWamModel.load(bundle, { ...DEFAULT_EXECUTION, threads: 1 });
+    await model.release();
+    // One file under two names: onnxruntime takes it for an attack.
+    linkSync(bundle.policyWeights.path, join(moved, 'second_name.pt'));
+    await expect(FastWamModel.load(bundle, DEFAULT_EXECUTION)).rejects.toThrow(/several hard links/);
   });
 
   it('reads a safetensors checkpoint as well', () => {
