@@ -9,7 +9,6 @@ import { DEFAULT_VARIANT, GRAPH_REVISION, buildGraph, graphDescription } from '.
 import type { GraphName, GraphVariant } from '../graphs/buildGraph';
 import { EXPERTS, contextName } from '../graphs/context';
 import type { Schedule } from '../sampler/types';
-import { collectGarbage } from './collectGarbage';
 import { refuseExecution } from './execution';
 import type { ExecutionOptions } from './execution';
 import { OrtExpert } from './OrtExpert';
@@ -212,7 +211,6 @@ export class FastWamModel {
     const binding = await this.prefill(latents, new Float32Array(proprioDim), text);
     await this.expert(binding).fullSteps(new Float32Array(horizon * actionDim), [{ index: 0 }]);
     this.#contexts.delete(text.key);
-    collectGarbage();
   }
 
   async release(): Promise<void> {

@@ -44,7 +44,6 @@ export class Session {
         executionProviders:
           provider === 'cuda' ? [{ name: 'cuda', deviceId: options.device }, 'cpu'] : ['cpu'],
         graphOptimizationLevel: 'all',
-        enableCpuMemArena: false,
         interOpNumThreads: 1,
         ...(options.threads > 0 ? { intraOpNumThreads: options.threads } : {}),
         logSeverityLevel: 3,

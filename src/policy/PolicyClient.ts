@@ -151,11 +151,17 @@ export interface BacRecorderHandle {
   close(): Promise<void>;
 }
 
+/** The worker's garbage is tensors outside V8's heap, so a large young generation would only hold memory. */
+const WORKER_LIMITS = { maxYoungGenerationSizeMb: 4 };
+
 /** From compiled code the worker is the compiled file beside this one; from TypeScript it goes through ts-node. */
 function startWorker(): Worker {
   const extension = extname(__filename);
   const execArgv = extension === '.ts' ? ['-r', 'ts-node/register/transpile-only'] : [];
-  return new Worker(join(__dirname, `inferenceWorker${extension}`), { execArgv });
+  return new Worker(join(__dirname, `inferenceWorker${extension}`), {
+    execArgv,
+    resourceLimits: WORKER_LIMITS,
+  });
 }
 
 /** An error that crossed the thread boundary, in its own class again. */
