@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { collect } from './collect';
 import { parseSetting } from '../cache/fieldValues';
 import type { FieldValue } from '../cache/fieldValues';
 import { POLICIES, policyNamed } from '../cache/registry';
@@ -13,8 +14,6 @@ export interface PolicyOptions {
   readonly range?: string;
   readonly set: readonly string[];
 }
-
-const collect = (value: string, previous: readonly string[]): string[] => [...previous, value];
 
 /** Adds `--policy`, `--refresh`, `--range` and `--set`. */
 export function addPolicyOptions(command: Command, defaultPolicy: string): Command {

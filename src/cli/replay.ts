@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { collect } from './collect';
 import { UsageError } from '../errors';
 import { addReplayOptions, runReplayCommand } from './replayOptions';
 import type { ReplayFlags } from './replayOptions';
@@ -14,7 +15,7 @@ export function replayCommand(program: Command): Command {
     .option(
       '--set <name=value>',
       'a setting of the policies that have it, or policy.name=value; may be repeated',
-      (value: string, previous: readonly string[]) => [...previous, value],
+      collect,
       [] as readonly string[],
     )
     .action((bag: string, flags: ReplayFlags) =>

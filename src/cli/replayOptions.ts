@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
+import { collect } from './collect';
 import { UsageError } from '../errors';
 import { replayRecording } from '../evaluation/replayRecording';
 import type { ReplayRequest } from '../evaluation/replayRecording';
@@ -29,8 +30,6 @@ export interface ReplayFlags {
 }
 
 const EXIT_FAILED = 1;
-
-const collect = (value: string, previous: readonly string[]): readonly string[] => [...previous, value];
 
 /** Splits a list at its commas, but not inside `[0,6]`. */
 export function listed(text: string): readonly string[] {

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
+import { collect } from './collect';
 import { Bundle } from '../bundle/Bundle';
 import { UsageError } from '../errors';
 import { configurationsOf } from '../evaluation/configurations';
@@ -76,7 +77,7 @@ export function simulateCommand(program: Command): Command {
     .option(
       '--set <name=value>',
       "one of the policies' settings, or policy.name=value; with --grid a list; may be repeated",
-      (value: string, previous: readonly string[]) => [...previous, value],
+      collect,
       [] as readonly string[],
     )
     .option('--grid', 'every combination of the listed values, and no cache, on the same episodes')

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { collect } from './collect';
 import { settingTexts } from './replay';
 import { addReplayOptions, listed, runReplayCommand } from './replayOptions';
 import type { ReplayFlags } from './replayOptions';
@@ -14,7 +15,7 @@ export function sweepCommand(program: Command): Command {
     .option(
       '--set <name=list>',
       'values to try of any setting, or policy.name=list; may be repeated',
-      (value: string, previous: readonly string[]) => [...previous, value],
+      collect,
       [] as readonly string[],
     )
     .action((bag: string, flags: ReplayFlags) =>

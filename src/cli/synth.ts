@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { collect } from './collect';
 import { UsageError } from '../errors';
 import { readModelConfig } from '../export/modelConfig';
 import { synthesise } from '../export/synth';
@@ -44,5 +45,3 @@ export function synthCommand(program: Command): Command {
       process.stdout.write(`${millions} M parameters -> ${report.checkpoint}, ${report.vae}\n`);
     });
 }
-
-const collect = (value: string, previous: readonly string[]): string[] => [...previous, value];

@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type * as Ort from 'onnxruntime-node';
 import type { Bundle, TaskContext } from '../bundle/Bundle';
+import { stepMatrix } from '../cache/affine';
+import { applyLinear } from '../cache/linearMap';
 import type { ExpertShape, Grain, LinearMap } from '../cache/types';
 import { InputError, ProviderError } from '../errors';
 import { readFloat32 } from '../formats/readTensor';
@@ -173,7 +175,7 @@ export class FastWamModel {
 
   /** [textDim], or nothing if the model takes no proprioception */
   #proprioToken(proprio: Float32Array): Float32Array {
-    return this.#proprioEncoder ? applyLinear(this.#proprioEncoder, proprio) : new Float32Array(0);
+    return this.#proprioEncoder ? applyLinear(this.#proprioEncoder, proprio, 1) : new Float32Array(0);
   }
 
   /** The expert for one chunk. */
@@ -252,11 +254,6 @@ export class FastWamModel {
   }
 }
 
-/** y = W x + b */
-function applyLinear({ weight, bias, inputs }: LinearMap, x: Float32Array): Float32Array {
-  return bias.map((b, o) => x.reduce((sum, value, i) => sum + value * (weight[o * inputs + i] ?? 0), b));
-}
-
 async function createSession(
   bundle: Bundle,
   ort: OrtModule,
@@ -293,7 +290,7 @@ function expertConstants(bundle: Bundle): ExpertConstantsJs {
     schedule,
     encoder,
     head,
-    A: composed(head, encoder),
+    A: stepMatrix(encoder, head),
   };
 }
 
@@ -304,20 +301,4 @@ function linearMap(bundle: Bundle, name: string, inputs: number, outputs: number
     return readFloat32(stored);
   };
   return { weight: tensor('weight'), bias: tensor('bias'), inputs, outputs };
-}
-
-/** A = W_outer W_inner in float64, [outer.outputs, inner.inputs]. */
-function composed(outer: LinearMap, inner: LinearMap): Float64Array {
-  const [rows, middle, columns] = [outer.outputs, outer.inputs, inner.inputs];
-  const out = new Float64Array(rows * columns);
-  for (let r = 0; r < rows; r++) {
-    for (let m = 0; m < middle; m++) {
-      const w = outer.weight[r * middle + m] ?? 0;
-      for (let c = 0; c < columns; c++) {
-        const at = r * columns + c;
-        out[at] = (out[at] ?? 0) + w * (inner.weight[m * columns + c] ?? 0);
-      }
-    }
-  }
-  return out;
 }
