@@ -83,9 +83,12 @@ export class Remote {
   }
 
   /** A status of the node's diagnostics that is published from now on. */
-  async status(task: string, fits: (message: string) => boolean): Promise<Diagnostics['status'][number]> {
+  async status(
+    task: string,
+    fits: (message: string, status: Diagnostics['status'][number]) => boolean,
+  ): Promise<Diagnostics['status'][number]> {
     const find = ({ status }: Diagnostics): Diagnostics['status'][number] | undefined =>
-      status.find(({ name, message }) => name === `${this.name.slice(1)}: ${task}` && fits(message));
+      status.find((entry) => entry.name === `${this.name.slice(1)}: ${task}` && fits(entry.message, entry));
     const from = this.peer.on('/diagnostics').length;
     return find(await this.peer.message<Diagnostics>('/diagnostics', (m) => find(m) !== undefined, from))!;
   }
