@@ -28,7 +28,7 @@ export class BacScheduleFile {
   readonly #weights: string;
   #known: { readonly stamp: string; readonly schedules: readonly BacSchedule[] } | undefined;
 
-  constructor(bundle: Bundle) {
+  constructor(bundle: Pick<Bundle, 'folder' | 'manifest'>) {
     this.path = join(bundle.folder, BAC_SCHEDULES_FILE);
     this.#weights = bundle.manifest.weights.policy.fingerprint;
   }

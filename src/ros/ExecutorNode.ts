@@ -5,6 +5,7 @@ import { UsageError } from '../errors';
 import { ChunkExecutor } from '../executor/ChunkExecutor';
 import type { ChunkRefusal, Command, ExecutableChunk } from '../executor/ChunkExecutor';
 import { commandDimensions } from '../executor/dimensions';
+import { modelFacts } from '../policy/modelFacts';
 import { readVector } from '../observation/readVector';
 import { toSeconds } from '../observation/stamp';
 import { EXECUTOR_PARAMETERS } from '../settings/executorParameters';
@@ -21,7 +22,6 @@ import { commandWriter } from './commandWriters';
 import type { CommandWriter } from './commandWriters';
 import { decodeMessage } from './decodeMessage';
 import { guardNode } from './guardNode';
-import { modelFacts } from './modelFacts';
 import { stateStatus } from './policyDiagnostics';
 import { qosProfiles } from './qos';
 import type { QosProfiles } from './qos';
@@ -188,7 +188,7 @@ export class ExecutorNode {
     if (folder === '')
       throw new UsageError('the parameter bundle is not set; it names the folder that `fastwam export` made');
     const manifest = readManifest(join(folder, MANIFEST_FILE));
-    this.#bridge.useModel(modelFacts(manifest));
+    this.#bridge.useModel(modelFacts({ folder, manifest }));
     const executor = this.#makeExecutor(manifest);
     const writer = commandWriter(text(this.#values, 'command.interface') as CommandInterface, {
       node: this.#node,

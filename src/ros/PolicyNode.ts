@@ -1,5 +1,6 @@
 import { UsageError, messageOf } from '../errors';
 import { ObservationBuffer } from '../observation/ObservationBuffer';
+import { modelFacts } from '../policy/modelFacts';
 import type { EpisodeHandle } from '../policy/PolicyClient';
 import type { RawFrame } from '../observation/RawFrame';
 import { ParameterSet } from '../settings/ParameterSet';
@@ -25,7 +26,6 @@ import { SourceSubscriptions } from './SourceSubscriptions';
 import { actionChunkMessage, jointTrajectoryMessage } from './chunkMessages';
 import { decodeMessage } from './decodeMessage';
 import { guardNode } from './guardNode';
-import { modelFacts } from './modelFacts';
 import {
   cacheStatus,
   inferenceStatus,
@@ -180,7 +180,7 @@ export class PolicyNode {
       await service.close();
       throw error;
     }
-    const warning = warningAbout(this.#values, modelFacts(service.bundle.manifest));
+    const warning = warningAbout(this.#values, modelFacts(service.bundle));
     for (const notice of [...service.notices, ...(warning === undefined ? [] : [warning])])
       this.#logger.warn(notice);
     this.#failure = '';
@@ -195,7 +195,7 @@ export class PolicyNode {
     this.#bridge.declareMembers(
       manifest.cameras.flatMap(({ name }) => [`cameras.${name}.topic`, `cameras.${name}.transport`]),
     );
-    const facts = modelFacts(service.bundle.manifest);
+    const facts = modelFacts(service.bundle);
     const problem = this.#parameters.problemWithModel(facts);
     if (problem !== undefined) throw new UsageError(problem);
     const { cameras, proprio, instructionTopic } = topicMapping(
@@ -484,7 +484,7 @@ export class PolicyNode {
         buffer.refused,
       ),
       inferenceStatus(producer, reported),
-      cacheStatus(producer, warningAbout(this.#values, modelFacts(service.bundle.manifest))),
+      cacheStatus(producer, warningAbout(this.#values, modelFacts(service.bundle))),
       safetyStatus(producer, text(this.#values, 'safety.limits')),
     ];
   }

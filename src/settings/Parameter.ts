@@ -1,5 +1,6 @@
 import { defaultOf, problemWith } from '../cache/fieldValues';
 import type { DefaultContext, Field } from '../cache/fields';
+import type { CacheResources } from '../cache/types';
 import { createSchedule } from '../sampler/schedule';
 import type { ParameterValue } from './parameterFile';
 
@@ -24,6 +25,8 @@ export type ParameterField = Field | TextField | NamesField;
 /** What of a loaded model defaults and limits of parameters depend on. */
 export interface ModelFacts extends DefaultContext {
   readonly control: { readonly rate: number; readonly replanSteps: number };
+  /** what lies beside the model and some policies need; looked up only when one of those is asked for */
+  readonly resources?: CacheResources;
 }
 
 /**

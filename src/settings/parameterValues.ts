@@ -1,6 +1,7 @@
-import { parameterName, policyNamed } from '../cache/registry';
+import { POLICIES, parameterName, policyNamed } from '../cache/registry';
 import { resolveSettings } from '../cache/fieldValues';
-import type { CachePolicy } from '../cache/types';
+import type { FieldTable, FieldValues } from '../cache/fields';
+import type { CachePolicy, RefusalContext } from '../cache/types';
 import { messageOf } from '../errors';
 import { refuseExecution } from '../model/execution';
 import type { ExecutionOptions } from '../model/execution';
@@ -16,6 +17,8 @@ export interface ChunkSettings {
   readonly policy: string;
   /** the policy's settings by field name */
   readonly values: Readonly<Record<string, ParameterValue>>;
+  /** the other policies' settings by policy and field name, for a policy that hands steps to one of them */
+  readonly companions: Readonly<Record<string, Readonly<Record<string, ParameterValue>>>>;
   readonly noise: 'fixed' | 'fresh';
   readonly seed: number;
 }
@@ -30,12 +33,20 @@ function valuesOfPolicy(policy: CachePolicy, values: ParameterValues): Record<st
   return settings;
 }
 
+/** The policies that this one may hand steps to. */
+function companionsOf(policy: CachePolicy): readonly CachePolicy[] {
+  return POLICIES.filter((other) => other !== policy);
+}
+
 /** What a chunk is to be computed with. */
 export function chunkSettings(values: ParameterValues): ChunkSettings {
   const policy = policyNamed(text(values, 'cache.policy'));
   return {
     policy: policy.name,
     values: valuesOfPolicy(policy, values),
+    companions: Object.fromEntries(
+      companionsOf(policy).map((other) => [other.name, valuesOfPolicy(other, values)]),
+    ),
     noise: text(values, 'sampler.noise') === 'fresh' ? 'fresh' : 'fixed',
     seed: number(values, 'sampler.seed'),
   };
@@ -68,8 +79,16 @@ export function problemWithTogether(
   }
   const policy = policyNamed(text(values, 'cache.policy'));
   try {
-    const settings = resolveSettings(policy.name, policy.fields, valuesOfPolicy(policy, values), model);
-    const refusal = policy.refuse(settings, model.shape, model.schedule);
+    const settingsOf = (one: CachePolicy): FieldValues<FieldTable> =>
+      resolveSettings(one.name, one.fields, valuesOfPolicy(one, values), model);
+    const context: RefusalContext = {
+      companions: Object.fromEntries(companionsOf(policy).map((other) => [other.name, settingsOf(other)])),
+      // A getter: schedules lie in a file that is none of the other policies' business.
+      get bacSchedules() {
+        return model.resources?.bacSchedules ?? [];
+      },
+    };
+    const refusal = policy.refuse(settingsOf(policy), model.shape, model.schedule, context);
     return refusal === undefined ? undefined : `cache.policy ${policy.name}: ${refusal}`;
   } catch (error) {
     return messageOf(error);

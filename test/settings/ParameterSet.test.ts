@@ -112,6 +112,37 @@ describe('the parameters of the policy node', () => {
     });
   });
 
+  it('asks for what lies beside the model only for a policy that needs it, and hands it the settings of its tail', () => {
+    let asked = 0;
+    const set = policySet({
+      ...NOMINAL_MODEL,
+      resources: {
+        get bacSchedules() {
+          asked += 1;
+          return [];
+        },
+      },
+    });
+    expect(set.problemWith(changes({ 'cache.range': [0, 5] }), true)).toBeUndefined();
+    expect(asked).toBe(0);
+    expect(set.problemWith(changes({ 'cache.policy': 'bac' }), true)).toMatch(
+      /^cache.policy bac: no bac schedule for updates=5 .*make it with fastwam calibrate/,
+    );
+    // with as many updates as steps there is nothing to schedule
+    set.apply(changes({ 'cache.c3ache.tail': 'bac', 'cache.bac.updates': 10 }));
+    expect(set.problemWith(new Map(), true)).toBeUndefined();
+    expect(set.problemWith(changes({ 'cache.bac.updates': 4 }), true)).toMatch(
+      /no bac schedule for updates=4/,
+    );
+    expect(chunkSettings(set.values).companions['bac']).toEqual({
+      updates: 10,
+      union_blocks: 5,
+      similarity: 'cosine',
+      gate_mode: 'gated',
+    });
+    expect(chunkSettings(set.values).companions).not.toHaveProperty('c3ache');
+  });
+
   it('never throws, and never changes when it refuses, whatever it is given', () => {
     const values = fc.oneof(
       fc.string(),
