@@ -82,14 +82,19 @@ export class Remote {
     return values[0]!;
   }
 
-  /** A status of the node's diagnostics that is published from now on. */
+  /** How many diagnostics there are: where {@link status} is to look from for what may come before it is called. */
+  get mark(): number {
+    return this.peer.on('/diagnostics').length;
+  }
+
+  /** The first status of the node's diagnostics that fits, of those that come from now on, or since a mark. */
   async status(
     task: string,
     fits: (message: string, status: Diagnostics['status'][number]) => boolean,
+    from = this.mark,
   ): Promise<Diagnostics['status'][number]> {
     const find = ({ status }: Diagnostics): Diagnostics['status'][number] | undefined =>
       status.find((entry) => entry.name === `${this.name.slice(1)}: ${task}` && fits(entry.message, entry));
-    const from = this.peer.on('/diagnostics').length;
     return find(await this.peer.message<Diagnostics>('/diagnostics', (m) => find(m) !== undefined, from))!;
   }
 }

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { ModuleKind, ScriptTarget, transpileModule } from 'typescript';
 import { ROOT } from './Peer';
@@ -20,7 +20,10 @@ export function compiledSource(): string {
       compilerOptions: { module: ModuleKind.CommonJS, target: ScriptTarget.ES2022, esModuleInterop: true },
     });
     mkdirSync(dirname(to), { recursive: true });
-    writeFileSync(to, outputText);
+    // Test files run side by side: none may start a program that another is half-way through writing.
+    const part = `${to}.${process.pid}`;
+    writeFileSync(part, outputText);
+    renameSync(part, to);
   }
   return target;
 }

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { removeFolders, temporaryFolder } from '../helpers';
 import { Peer, RosProcess, rosLacking } from './Peer';
 import { Remote } from './Remote';
@@ -20,10 +20,30 @@ interface State {
 interface Commands {
   readonly data: readonly number[];
 }
+interface Trajectory {
+  readonly header: { readonly stamp: { readonly sec: number; readonly nanosec: number } };
+  readonly joint_names: readonly string[];
+  readonly points: readonly {
+    readonly positions: readonly number[];
+    readonly time_from_start: { readonly sec: number; readonly nanosec: number };
+  }[];
+}
+interface Vector {
+  readonly x: number;
+  readonly y: number;
+  readonly z: number;
+}
+interface Twist {
+  readonly header: { readonly stamp: { readonly sec: number }; readonly frame_id: string };
+  readonly twist: { readonly linear: Vector; readonly angular: Vector };
+}
 const [EXECUTING, HOLDING, PAUSED] = [1, 2, 3];
+/** Actions of 20 s, and a deadline as long: nothing runs out by itself, however slow the machine. */
+const HORIZON = 400;
+const PATIENT = 20.5;
 
 /** Limits that the test's actions can pass: a step of 0.1 in the first joint, 1 as the most of the second. */
-const ROBOT = `
+const JOINT_ROBOT = `
 name: tabletop
 control: { rate: 20, replan_steps: 5 }
 proprio: { names: [x, y, opening] }
@@ -33,53 +53,70 @@ actions:
   limits: { min: [-5, -1, -5], max: [5, 1, 5], max_step: [0.1, null, null] }
 `;
 
+/** One axis to move along, one to turn about, and a gripper. */
+const POSE_ROBOT = `
+name: tabletop
+control: { rate: 20, replan_steps: 5 }
+proprio: { names: [x, y, opening] }
+actions:
+  kind: delta_pose
+  frame: tool
+  names: [dx, dy, grip]
+  groups: [translation, rotation, gripper]
+  gripper: [{ index: 2, threshold: 0 }]
+  limits: { min: [-5, -5, -5], max: [5, 5, 5] }
+`;
+
+const rounded = (values: readonly number[]): number[] => values.map((value) => Number(value.toFixed(6)));
+
 describe.skipIf(rosLacking() !== undefined)(
   'the action executor, fed by an rclpy process',
   { timeout: 240_000 },
   () => {
-    let bundle: string;
     let peer: Peer;
     let node: RosProcess;
     let remote: Remote;
 
-    beforeAll(() => {
-      bundle = exportTabletop(temporaryFolder(), ROBOT);
-    });
-    afterAll(() => {
-      removeFolders();
-    });
     beforeEach(async () => {
       peer = await Peer.start();
       remote = new Remote(peer, NODE);
-      const program = join(compiledSource(), 'ros', 'executables', 'action_executor.js');
-      node = new RosProcess([
-        'node',
-        program,
-        '--ros-args',
-        '-p',
-        `bundle:=${bundle}`,
-        '-p',
-        'blend_steps:=0',
-        '-p',
-        'autostart:=true',
-        '-p',
-        'diagnostic_updater.period:=0.2',
-      ]);
       await peer.do('subscribe', {
         topic: `${NODE}/state`,
         type: 'fast_wam_msgs/msg/ExecutorState',
         qos: 'latched',
       });
-      await peer.do('subscribe', { topic: `${NODE}/commands`, type: 'std_msgs/msg/Float64MultiArray' });
       await peer.do('subscribe', { topic: '/diagnostics', type: 'diagnostic_msgs/msg/DiagnosticArray' });
-      await peer.heard(CHUNKS, CHUNK);
-      await remote.status('State', (message) => message === 'active');
     });
     afterEach(async ({ task }) => {
       if (task.result?.state === 'fail') process.stderr.write(`${node.output}\n`);
       await node.end('SIGKILL');
       await peer.end();
     });
+    afterAll(removeFolders);
+
+    /** An executor that is active and hears this test's chunks; the test hears its commands. */
+    async function start(
+      robot: string,
+      commands: Readonly<Record<string, string>>,
+      ...parameters: string[]
+    ): Promise<void> {
+      for (const [topic, type] of Object.entries(commands))
+        await peer.do('subscribe', { topic: `${NODE}/${topic}`, type });
+      const all = [
+        `bundle:=${exportTabletop(temporaryFolder(), robot)}`,
+        'blend_steps:=0',
+        'autostart:=true',
+        'diagnostic_updater.period:=0.2',
+        `deadline:=${PATIENT}`,
+        ...parameters,
+      ];
+      const program = join(compiledSource(), 'ros', 'executables', 'action_executor.js');
+      node = new RosProcess(['node', program, '--ros-args', ...all.flatMap((one) => ['-p', one])]);
+      await peer.heard(CHUNKS, CHUNK);
+      await remote.status('State', (message) => message === 'active');
+    }
+    const startForward = (): Promise<void> =>
+      start(JOINT_ROBOT, { commands: 'std_msgs/msg/Float64MultiArray' });
 
     /** Sends a chunk of the observation of now whose every action is the same. */
     const send = (action: readonly number[], other: object = {}): Promise<void> => {
@@ -89,40 +126,40 @@ describe.skipIf(rosLacking() !== undefined)(
         header: { stamp: { sec, nanosec: Math.floor((now - sec) * 1e9) } },
         chunk: 7,
         action_names: ['dx', 'dy', 'grip'],
-        horizon: 20,
-        actions: Array.from({ length: 20 }, () => action).flat(),
+        horizon: HORIZON,
+        actions: Array.from({ length: HORIZON }, () => action).flat(),
         period: 0.05,
         replan_steps: 5,
         ...other,
       });
     };
-    const state = (fits: (state: State) => boolean): Promise<State> =>
-      peer.message<State>(`${NODE}/state`, fits, peer.on(`${NODE}/state`).length);
+    const states = (): number => peer.on(`${NODE}/state`).length;
+    /** The first state that fits, from the `from`-th on: take that number before the deed that leads to it. */
+    const state = (fits: (state: State) => boolean, from: number): Promise<State> =>
+      peer.message<State>(`${NODE}/state`, fits, from);
     const commands = (): (readonly number[])[] =>
       peer.on<Commands>(`${NODE}/commands`).map(({ message }) => message.data);
 
     it('commands the actions at the control rate, holds when chunks stop coming, and goes on with the next', async () => {
+      await startForward();
+      const before = states();
       await send([0.02, 0.5, 1]);
-      expect((await state(({ mode }) => mode === EXECUTING)).chunk).toBe(7);
-      // 5 steps of 0.05 s until the next chunk is due, and 0.5 s deadline
-      const held = await state(({ mode }) => mode === HOLDING);
+      expect((await state(({ mode }) => mode === EXECUTING, before)).chunk).toBe(7);
+      await peer.message(`${NODE}/commands`, () => commands().length > 5);
+      expect(await remote.set({ deadline: 0.5 })).toMatchObject([{ successful: true }]);
+      const held = await state(({ mode }) => mode === HOLDING, before);
       expect(held.reason).toMatch(/deadline/);
       expect((await remote.status('Action queue', (m) => m.includes('deadline'))).level).toBe(2);
-      const first = commands();
-      expect(first.length).toBeGreaterThan(5);
-      for (const command of first)
-        expect(command.map((value) => Number(value.toFixed(6)))).toEqual([0.02, 0.5, 1]);
+      for (const command of commands()) expect(rounded(command)).toEqual([0.02, 0.5, 1]);
+      await remote.set({ deadline: PATIENT });
+      const again = states();
       await send([0.03, 0.5, 1]);
-      await state(({ mode }) => mode === EXECUTING);
+      await state(({ mode }) => mode === EXECUTING, again);
     });
 
     it('keeps commands inside the limits of the bundle and counts what it changed', async () => {
-      await peer.publish(
-        '/joint_states',
-        'sensor_msgs/msg/JointState',
-        { name: ['dx', 'dy', 'grip'], position: [0, 0, 0] },
-        'sensor',
-      );
+      await startForward();
+      const mark = remote.mark;
       await send([0.02, 0.5, 1]);
       await peer.message<Commands>(`${NODE}/commands`, ({ data }) => data[1] === 0.5);
       const before = commands().length;
@@ -132,10 +169,11 @@ describe.skipIf(rosLacking() !== undefined)(
       const jumps = steps.slice(1).map((x, i) => x - steps[i]!);
       expect(Math.max(...jumps)).toBeLessThanOrEqual(0.1 + 1e-9);
       expect(commands().every(([, y]) => y! <= 1)).toBe(true);
-      await remote.status('Safety', (m) => m.includes('outside the limits'));
+      await remote.status('Safety', (m) => m.includes('outside the limits'), mark);
     });
 
     it('refuses chunks that are not for it, and follows none while paused', async () => {
+      await startForward();
       await send([0, 0, 0], { action_names: ['a', 'b', 'c'] });
       await node.printed(/its actions are a, b, c/);
       await send([0, 0, 0], { period: 0.1 });
@@ -148,13 +186,85 @@ describe.skipIf(rosLacking() !== undefined)(
 
       const pause = (data: boolean): Promise<Served> =>
         peer.call<Served>(`${NODE}/pause`, 'std_srvs/srv/SetBool', { data });
+      const before = states();
       expect(await pause(true)).toMatchObject({ success: true });
-      await state(({ mode }) => mode === PAUSED);
+      await state(({ mode }) => mode === PAUSED, before);
       await send([0, 0, 0]);
       await node.printed(/the executor is paused/);
       expect(await pause(false)).toMatchObject({ success: true });
       await send([0, 0, 0]);
-      await state(({ mode }) => mode === EXECUTING);
+      await state(({ mode }) => mode === EXECUTING, before);
+    });
+
+    it('commands a trajectory controller: one named point, a period ahead of the moment it comes', async () => {
+      const topic = `${NODE}/joint_trajectory`;
+      await start(
+        JOINT_ROBOT,
+        { joint_trajectory: 'trajectory_msgs/msg/JointTrajectory' },
+        'command.interface:=trajectory',
+      );
+      await send([0.02, 0.5, 1]);
+      const command = await peer.message<Trajectory>(topic);
+      expect(command.joint_names).toEqual(['dx', 'dy', 'grip']);
+      // zero: from now on
+      expect(command.header.stamp).toEqual({ sec: 0, nanosec: 0 });
+      expect(command.points).toHaveLength(1);
+      expect(rounded(command.points[0]!.positions)).toEqual([0.02, 0.5, 1]);
+      expect(command.points[0]!.time_from_start).toEqual({ sec: 0, nanosec: 50_000_000 });
+    });
+
+    it('commands steps of a pose as a velocity and a gripper apart, and stands still when chunks stop coming', async () => {
+      await start(
+        POSE_ROBOT,
+        { twist: 'geometry_msgs/msg/TwistStamped', gripper: 'std_msgs/msg/Float64MultiArray' },
+        'command.interface:=twist',
+      );
+      const before = states();
+      const sentAt = Math.floor(Date.now() / 1000);
+      await send([0.02, -0.01, 1]);
+      const moving = await peer.message<Twist>(`${NODE}/twist`);
+      expect(moving.header.frame_id).toBe('tool');
+      expect(moving.header.stamp.sec).toBeGreaterThanOrEqual(sentAt);
+      // steps of 0.05 s
+      const { linear, angular } = moving.twist;
+      expect(rounded([linear.x, linear.y, linear.z])).toEqual([0.4, 0, 0]);
+      expect(rounded([angular.x, angular.y, angular.z])).toEqual([-0.2, 0, 0]);
+      expect((await peer.message<Commands>(`${NODE}/gripper`)).data).toEqual([1]);
+
+      await remote.set({ deadline: 0.5 });
+      await state(({ mode }) => mode === HOLDING, before);
+      const still = { x: 0, y: 0, z: 0 };
+      const stopped = await peer.message<Twist>(`${NODE}/twist`, ({ twist }) => twist.linear.x === 0);
+      expect(stopped.twist).toEqual({ linear: still, angular: still });
+      // the hand keeps what it holds
+      const grips = peer.on<Commands>(`${NODE}/gripper`);
+      expect(grips.every(({ message }) => message.data[0] === 1)).toBe(true);
+
+      await remote.set({ deadline: PATIENT });
+      const moved = peer.on(`${NODE}/twist`).length;
+      await send([0.02, -0.01, 1]);
+      await peer.message<Twist>(`${NODE}/twist`, ({ twist }) => twist.linear.x > 0, moved);
+      const deactivating = peer.on(`${NODE}/twist`).length;
+      expect(await remote.transition('deactivate')).toBe(true);
+      const last = await peer.message<Twist>(
+        `${NODE}/twist`,
+        ({ twist }) => twist.linear.x === 0,
+        deactivating,
+      );
+      expect(last.twist.angular).toEqual(still);
+    });
+
+    it('refuses an interface that the actions do not fit, and takes one that they do', async () => {
+      const bundle = exportTabletop(temporaryFolder(), POSE_ROBOT);
+      const program = join(compiledSource(), 'ros', 'executables', 'action_executor.js');
+      const args = ['-p', `bundle:=${bundle}`, '-p', 'command.interface:=trajectory'];
+      node = new RosProcess(['node', program, '--ros-args', ...args]);
+      expect(await remote.transition('configure')).toBe(false);
+      await node.printed(
+        /configure: command.interface trajectory is for joint positions, the actions of the bundle are delta_pose; use forward or twist/,
+      );
+      await remote.set({ 'command.interface': 'twist' });
+      expect(await remote.transition('configure')).toBe(true);
     });
   },
 );
