@@ -40,19 +40,29 @@ class Peer(Node):
     def __init__(self):
         super().__init__('peer', start_parameter_services=False)
         self.publishers_by_topic = {}
+        self.subscriptions_by_topic = {}
         self.clients_by_name = {}
         self.timers_by_name = {}
         self.sent = {}
+        self.lock = threading.RLock()  # between what is asked for and the timers
         self.clock_time = None  # nanoseconds, where this process is the clock
 
     # ---------------------------------------------------------------------------------------------- what can be asked
 
     def subscribe(self, topic, type, qos='reliable', fields=None):
-        def receive(message):
-            report(event='message', topic=topic, at=time.time(), message=as_dict(message))
+        """Reports what comes, where `fields` are named only these: of what comes in thousands few are of interest."""
 
-        self.create_subscription(interface(type), topic, receive, QOS[qos])
+        def receive(message):
+            names = message.get_fields_and_field_types() if fields is None else fields
+            content = {name: as_dict(getattr(message, name)) for name in names}
+            report(event='message', topic=topic, at=time.time(), message=content)
+
+        self.subscriptions_by_topic[topic] = self.create_subscription(interface(type), topic, receive, QOS[qos])
         return {}
+
+    def publishers(self, topic):
+        """How many publishers the subscription of a topic has matched."""
+        return {'publishers': self.subscriptions_by_topic[topic].get_publisher_count()}
 
     def publish(self, topic, type, message, qos='reliable'):
         content = interface(type)()
@@ -95,6 +105,11 @@ class Peer(Node):
         self.publisher(topic, 'sensor_msgs/msg/JointState', 'sensor')
 
         def send():
+            with self.lock:
+                if 'robot' in self.timers_by_name:
+                    send_all()
+
+        def send_all():
             nanoseconds = self.now() + int(stamp_offset * 1e9)
             for k, camera in enumerate(cameras):
                 message = image()
@@ -132,6 +147,14 @@ class Peer(Node):
         timer = self.timers_by_name.pop('robot', None)
         if timer:
             self.destroy_timer(timer)
+        return {}
+
+    def leave(self):
+        """Goes off the air as a robot whose drivers are restarted: publishes nothing, has no publishers."""
+        with self.lock:
+            self.halt()
+            for topic in [topic for topic in self.publishers_by_topic if topic != '/clock']:
+                self.destroy_publisher(self.publishers_by_topic.pop(topic))
         return {}
 
     # ----------------------------------------------------------------------------------------------------------- inside
