@@ -28,19 +28,26 @@ interface GateInputs {
   readonly allowed: Value;
   /** int64 [K]: tokens that the spatial entry compares */
   readonly tokens: Value;
-  /** [*, L, T, d]: block inputs and residuals of the stored cells (empty where nothing is allowed) */
+  /**
+   * What the cells keep, (step, block) by (step, block); no rows where nothing is allowed. Block inputs token by
+   * token [M·L·T, d], their means at length 1 [M·L, d], residuals [M·L, T, d], and the numbers of `GATE_NUMBERS`.
+   */
   readonly fingerprints: Value;
+  readonly unitMeans: Value;
   readonly residuals: Value;
-  /** [M, L] */
-  readonly tauCos: Value;
-  readonly conditionCosine: Value;
-  /** scalars */
+  readonly numbers: Value;
+  /** scalar */
   readonly tauDev: Value;
-  readonly epsilon: Value;
   /** bool scalars: what to write out */
   readonly recordHidden: Value;
   readonly recordParts: Value;
 }
+
+/**
+ * What a gate reads of its cell beside tensors: both of its cosine thresholds, the norm of the fingerprint, and what
+ * the largest deviation is divided by.
+ */
+export const GATE_NUMBERS = ['tauCos', 'conditionCosine', 'norm', 'scale'] as const;
 
 /** Sub-blocks whose term is multiplied by a gate of the modulation, in order. */
 const GATED_PARTS = ['selfAttention', 'feedForward'] as const satisfies readonly SubBlock[];
@@ -54,12 +61,11 @@ function gateInputs(g: GraphBuilder, dims: ModelDimensions): GateInputs {
     hidden: g.input('hidden', 'float32', [t, d]),
     allowed: g.input('gate_allowed', 'bool', ['M', l]),
     tokens: g.input('gate_tokens', 'int64', ['tokens']),
-    fingerprints: g.input('gate_fingerprints', 'float32', ['cells', l, t, d]),
-    residuals: g.input('gate_residuals', 'float32', ['cells', l, t, d]),
-    tauCos: g.input('gate_tau_cos', 'float32', ['M', l]),
-    conditionCosine: g.input('gate_condition_cosine', 'float32', ['M', l]),
+    fingerprints: g.input('gate_fingerprints', 'float32', ['rows', d]),
+    unitMeans: g.input('gate_unit_means', 'float32', ['cells', d]),
+    residuals: g.input('gate_residuals', 'float32', ['cells', t, d]),
+    numbers: g.input('gate_numbers', 'float32', ['cells', GATE_NUMBERS.length]),
     tauDev: g.input('gate_tau_dev', 'float32', []),
-    epsilon: g.input('gate_epsilon', 'float32', []),
     recordHidden: g.input('record_hidden', 'bool', []),
     recordParts: g.input('record_parts', 'bool', []),
   };
@@ -147,12 +153,7 @@ function emitGatedLoop(
   });
   const last = hidden[hidden.length - 1] ?? h0;
   const end = endStep(body, step, last, constants);
-  const flat = (values: readonly Value[], type: DataType): Value =>
-    concat(
-      body,
-      values.map((v) => body.op('Unsqueeze', [cast(body, v, type), body.int64([0])], {}, type)),
-      0,
-    );
+  const flat = (values: readonly Value[]): Value => concat(body, values, 0);
   const stacked = (values: readonly Recorded[], record: Value, name: string): Value =>
     recordIf(body, record, values, [t, d], name);
   const contributions = next.map((slot, s): Recorded => {
@@ -176,27 +177,9 @@ function emitGatedLoop(
     ['states', t, d],
   );
   body.yield(stacked(contributions, gate.recordParts, 'parts'), ['slots', t, d]);
-  body.yield(
-    flat(
-      verdicts.map((v) => v.skip),
-      'bool',
-    ),
-    [dims.layers],
-  );
-  body.yield(
-    flat(
-      verdicts.map((v) => v.similarity),
-      'float32',
-    ),
-    [dims.layers],
-  );
-  body.yield(
-    flat(
-      verdicts.map((v) => v.deviation),
-      'float32',
-    ),
-    [dims.layers],
-  );
+  body.yield(flat(verdicts.map((v) => v.skip)), [dims.layers]);
+  body.yield(flat(verdicts.map((v) => v.similarity)), [dims.layers]);
+  body.yield(flat(verdicts.map((v) => v.deviation)), [dims.layers]);
 
   const results = g.ops(
     'Loop',
@@ -238,7 +221,7 @@ function emitGatedLoop(
   g.output(deviation, 'deviation', ['M', dims.layers]);
 }
 
-/** Splits one row of a table of flags into scalars: one Gather and one Split for each step. */
+/** Splits one row of a table of flags into flags [1]: one Gather and one Split for each step. */
 class RowFlags {
   constructor(
     private readonly body: GraphBuilder,
@@ -249,14 +232,13 @@ class RowFlags {
     const { body } = this;
     const row = body.op('Gather', [table, this.iteration], { attributes: { axis: int(0) } }, 'bool');
     const flat = body.op('Reshape', [row, body.int64([count])], {}, 'bool');
-    if (count === 1) return [body.op('Reshape', [flat, body.int64([])], {}, 'bool')];
-    const split = body.ops(
+    if (count === 1) return [flat];
+    return body.ops(
       'Split',
       [flat],
       Array.from({ length: count }, () => 'bool' as const),
       { attributes: { axis: int(0), num_outputs: int(count) }, name: 'flags' },
     );
-    return split.map((flag) => body.op('Squeeze', [flag, body.int64([0])], {}, 'bool'));
   }
 }
 
@@ -331,9 +313,10 @@ class GatedBlocks {
     const measured = this.#measure(g.inner(`gate_${layer}`), h, layer);
     const not = g.inner(`no_gate_${layer}`);
     const nan = not.float32(Number.NaN);
-    not.yield(not.initializer('computed', 'bool', [], Uint8Array.of(0)), []);
-    not.yield(not.op('Identity', [nan]), []);
-    not.yield(not.op('Identity', [nan]), []);
+    const none = not.op('Reshape', [nan, not.int64([1])]);
+    not.yield(not.initializer('computed', 'bool', [1], Uint8Array.of(0)), [1]);
+    not.yield(none, [1]);
+    not.yield(none, [1]);
     const [skip, similarity, deviation] = g.ops('If', [allowed], ['bool', 'float32', 'float32'], {
       attributes: { then_branch: graph(measured), else_branch: graph(not) },
       name: `gate_${layer}`,
@@ -342,38 +325,41 @@ class GatedBlocks {
   }
 
   #measure(g: GraphBuilder, h: Value, layer: number): GraphBuilder {
-    const { inputs, options } = this;
-    const { actionHidden } = options.dims;
+    const { inputs } = this;
+    const { horizon, actionHidden } = this.options.dims;
+    const cell = this.#cell(g, layer);
     const now = cast(g, h, 'float32');
-    const then = this.#cell(g, inputs.fingerprints, layer);
-    const scalar = (table: Value): Value => g.op('GatherND', [table, this.#cellIndex(g, layer)]);
-    const chosen = (tokens: Value): Value =>
-      g.op('Gather', [tokens, inputs.tokens], { attributes: { axis: int(0) } }, 'float32');
-    const [seen, stored] = [chosen(now), chosen(then)];
-    const spatial = cosine(g, seen, stored, -1);
-    const mean = (v: Value): Value =>
-      g.op('ReduceMean', [v, g.int64([0])], { attributes: { keepdims: int(0) } });
-    const overall = cosine(g, mean(now), mean(then), actionHidden);
-    const similarity = g.op('Min', [spatial, overall, scalar(inputs.conditionCosine)]);
-    const difference = reduceAll(g, 'ReduceMax', g.op('Abs', [g.op('Sub', [seen, stored])]));
-    const magnitude = reduceAll(g, 'ReduceMean', g.op('Abs', [stored]));
-    const deviation = g.op('Div', [difference, g.op('Add', [magnitude, inputs.epsilon])]);
-    const alike = g.op('GreaterOrEqual', [similarity, scalar(inputs.tauCos)], {}, 'bool');
+    const [tauCos, conditionCosine, norm, scale] = g.ops(
+      'Split',
+      [row(g, inputs.numbers, cell)],
+      GATE_NUMBERS.map(() => 'float32' as const),
+      { attributes: { axis: int(0), num_outputs: int(GATE_NUMBERS.length) }, name: 'gate_numbers' },
+    ) as [Value, Value, Value, Value];
+    const seen = row(g, now, inputs.tokens);
+    const firstRow = g.op('Mul', [cell, g.int64(horizon)]);
+    const stored = row(g, inputs.fingerprints, g.op('Add', [inputs.tokens, firstRow]));
+    const spatial = g.op('Div', [dot(g, seen, stored), g.op('Mul', [length(g, seen), norm])]);
+    const share = new Float32Array(horizon).fill(1 / horizon);
+    const mean = g.op('MatMul', [g.initializer(`mean_${layer}`, 'float32', [horizon], share), now]);
+    const along = g.op('MatMul', [mean, row(g, inputs.unitMeans, cell)]);
+    const overall = g.op('Div', [along, length(g, mean)]);
+    const similarity = g.op('Min', [spatial, overall, conditionCosine]);
+    const largest = g.op('ReduceMax', [g.op('Abs', [g.op('Sub', [seen, stored])])], {
+      attributes: { keepdims: int(0) },
+    });
+    const deviation = g.op('Div', [largest, scale]);
+    const alike = g.op('GreaterOrEqual', [similarity, tauCos], {}, 'bool');
     const near = g.op('Less', [deviation, inputs.tauDev], {}, 'bool');
-    g.yield(g.op('And', [alike, near], {}, 'bool'), []);
-    g.yield(similarity, []);
-    g.yield(deviation, []);
+    g.yield(g.op('And', [alike, near], {}, 'bool'), [1]);
+    g.yield(similarity, [1]);
+    g.yield(deviation, [1]);
     return g;
   }
 
-  #cellIndex(g: GraphBuilder, layer: number): Value {
-    const step = g.op('Unsqueeze', [this.iteration, g.int64([0])]);
-    return concat(g, [step, g.int64([layer])], 0);
-  }
-
-  /** [T, d] of cell (iteration, layer) */
-  #cell(g: GraphBuilder, table: Value, layer: number): Value {
-    return g.op('GatherND', [table, this.#cellIndex(g, layer)]);
+  /** Number of the cell (iteration, layer), a scalar. */
+  #cell(g: GraphBuilder, layer: number): Value {
+    const first = g.op('Mul', [this.iteration, g.int64(this.options.dims.layers)]);
+    return g.op('Add', [first, g.int64(layer)]);
   }
 
   /**
@@ -384,7 +370,11 @@ class GatedBlocks {
     const { compute } = this.options.weights;
     const { horizon: t, actionHidden: d } = this.options.dims;
     const skipped = g.inner(`skip_${call.layer}`);
-    const residual = cast(skipped, this.#cell(skipped, this.inputs.residuals, call.layer), compute);
+    const residual = cast(
+      skipped,
+      row(skipped, this.inputs.residuals, this.#cell(skipped, call.layer)),
+      compute,
+    );
     skipped.yield(skipped.op('Add', [call.h, residual]), [t, d]);
     for (const slot of call.held) skipped.yield(skipped.op('Identity', [slot]), [t, d]);
 
@@ -424,17 +414,20 @@ class GatedBlocks {
   }
 }
 
-function reduceAll(g: GraphBuilder, type: 'ReduceMax' | 'ReduceMean' | 'ReduceSum', x: Value): Value {
-  return g.op(type, [x], { attributes: { keepdims: int(0) } });
+/** Rows of a table along its first axis: one without it for a scalar index, several for a list. */
+function row(g: GraphBuilder, table: Value, index: Value): Value {
+  return g.op('Gather', [table, index], { attributes: { axis: int(0) } }, 'float32');
 }
 
-/** <a, b> / (|a| |b|) over all elements; `size` -1 where only the run knows how many. */
-function cosine(g: GraphBuilder, a: Value, b: Value, size: number): Value {
-  const flatA = g.op('Reshape', [a, g.int64([size])]);
-  const flatB = g.op('Reshape', [b, g.int64([size])]);
-  const norm = (v: Value): Value => g.op('ReduceL2', [v], { attributes: { keepdims: int(0) } });
-  const dot = g.op('MatMul', [flatA, flatB]);
-  return g.op('Div', [dot, g.op('Mul', [norm(flatA), norm(flatB)])]);
+/** |x| over all elements, a scalar */
+function length(g: GraphBuilder, x: Value): Value {
+  return g.op('ReduceL2', [x], { attributes: { keepdims: int(0) } });
+}
+
+/** <a, b> over all elements, a scalar */
+function dot(g: GraphBuilder, a: Value, b: Value): Value {
+  const flat = (v: Value): Value => g.op('Reshape', [v, g.int64([-1])]);
+  return g.op('MatMul', [flat(a), flat(b)]);
 }
 
 /** A value to record; what it takes to make it goes into the graph that records. */
@@ -450,10 +443,12 @@ function recordIf(
 ): Value {
   const [t, d] = shape;
   const kept = body.inner(`record_${name}`);
-  const rows = values.map((value) =>
-    kept.op('Unsqueeze', [cast(kept, value(kept), 'float32'), kept.int64([0])], {}, 'float32'),
+  const rows = concat(
+    kept,
+    values.map((value) => cast(kept, value(kept), 'float32')),
+    0,
   );
-  kept.yield(concat(kept, rows, 0), [values.length, t, d]);
+  kept.yield(kept.op('Reshape', [rows, kept.int64([values.length, t, d])]), [values.length, t, d]);
   const none = body.inner(`no_${name}`);
   const empty = none.initializer(`empty_${name}`, 'float32', [0, t, d], new Float32Array(0));
   none.yield(none.op('Identity', [empty]), [0, t, d]);

@@ -27,7 +27,6 @@ const STAGES = [
   { width: 4, halvesTime: false },
 ] as const;
 const RESIDUAL_BLOCKS = 2;
-const CHANNELS_IN = 12; // 3 colours x 2 x 2
 
 /** Guards the norm of an all-zero position, as `F.normalize` does. */
 const NORM_FLOOR = 1e-12;
@@ -58,14 +57,12 @@ export class VaeEncoder {
   /** uint8 [H, W, 3] -> float32 [48, H/16, W/16] */
   encode(image: Value): Value {
     const { dims } = this;
-    let x = this.conv(this.patchify(image), 'encoder.conv1', 1);
+    let x = this.firstConvolution(this.patchify(image));
     let channels = dims.vaeDim;
     let { height, width } = { height: dims.height / 2, width: dims.width / 2 };
     STAGES.forEach((stage, s) => {
       const shrinks = s < STAGES.length - 1;
-      const outChannels = dims.vaeDim * stage.width;
-      const size = { height, width };
-      const shortcut = this.averageDown(x, channels, outChannels, stage.halvesTime, shrinks ? 2 : 1, size);
+      const shortcut = shrinks ? this.averageDown(x, channels, stage.halvesTime, { height, width }) : x;
       for (let r = 0; r < RESIDUAL_BLOCKS; r++) {
         x = this.residualBlock(x, `encoder.downsamples.${s}.downsamples.${r}`);
       }
@@ -80,7 +77,7 @@ export class VaeEncoder {
         width /= 2;
       }
       x = this.g.op('Add', [x, shortcut]);
-      channels = outChannels;
+      channels = dims.vaeDim * stage.width;
     });
     x = this.residualBlock(x, 'encoder.middle.0');
     x = this.spatialAttention(x, 'encoder.middle.1', channels);
@@ -89,25 +86,43 @@ export class VaeEncoder {
     return this.normaliseLatents(this.conv(x, 'conv1', 0));
   }
 
-  /** uint8 [H, W, 3] -> [1, 12, H/2, W/2] in [-1, 1]; channel order (colour, column, row) within the 2 x 2 patch. */
+  /** uint8 [H, W, 3] -> [1, 12, H/2, W/2] in [-1, 1]; channel order (row, column, colour) within the 2 x 2 patch. */
   private patchify(image: Value): Value {
-    const { g, dims } = this;
+    const { g } = this;
     const scaled = g.op('Mul', [cast(g, image, 'float32'), g.float32(2)]);
     const unit = g.op('Sub', [g.op('Div', [scaled, g.float32(255)]), g.float32(1)]);
-    const split = g.op('Reshape', [unit, g.int64([dims.height / 2, 2, dims.width / 2, 2, 3])]);
-    const moved = g.op('Transpose', [split], { attributes: { perm: ints([4, 3, 1, 0, 2]) } });
-    const patches = g.op('Reshape', [moved, g.int64([1, CHANNELS_IN, dims.height / 2, dims.width / 2])]);
+    const planes = g.op('Transpose', [unit], { attributes: { perm: ints([2, 0, 1]) } });
+    const batch = g.op('Unsqueeze', [planes, g.int64([0])]);
+    const patches = g.op('SpaceToDepth', [batch], { attributes: { blocksize: int(2) } });
     return cast(g, patches, this.weights.compute);
   }
 
-  /** Convolution by the last temporal slice of a 3-D kernel, or by a 2-D one. */
-  private conv(x: Value, name: string, pad: number | readonly number[], stride = 1): Value {
+  /** The first convolution's kernel, whose input channels are stored in the order (colour, column, row). */
+  private firstConvolution(patches: Value): Value {
+    const order = [];
+    for (const row of [0, 1]) {
+      for (const column of [0, 1]) for (const colour of [0, 1, 2]) order.push(4 * colour + 2 * column + row);
+    }
+    return this.conv(patches, 'encoder.conv1', 1, 1, order);
+  }
+
+  /** Convolution by the last temporal slice of a 3-D kernel, or by a 2-D one; `inputOrder` permutes its input channels. */
+  private conv(
+    x: Value,
+    name: string,
+    pad: number | readonly number[],
+    stride = 1,
+    inputOrder?: readonly number[],
+  ): Value {
     const { g, weights } = this;
     const pads = typeof pad === 'number' ? [pad, pad, pad, pad] : pad;
     let weight = weights.use(g, `${name}.weight`);
     const { shape } = weights.stored(`${name}.weight`);
     if (shape.length === 5) {
       weight = g.op('Gather', [weight, g.int64((shape[2] ?? 1) - 1)], { attributes: { axis: int(2) } });
+    }
+    if (inputOrder) {
+      weight = g.op('Gather', [weight, g.int64(inputOrder)], { attributes: { axis: int(1) } });
     }
     return g.op('Conv', [x, weight, weights.use(g, `${name}.bias`)], {
       attributes: { pads: ints(pads), strides: ints([stride, stride]) },
@@ -164,29 +179,24 @@ export class VaeEncoder {
   }
 
   /**
-   * Averages groups of (channel, time, row, column) into the next stage's channels. A stage that halves time pads
-   * a zero frame in front of the single one. Source: `AvgDown3D`.
+   * Averages 2 x 2 patches. A stage that halves time pads a zero frame in front of the single one, so every second
+   * channel is zero: `AvgDown3D` averages groups of (channel, time, row, column), and with these stages a group is
+   * always one patch of one frame. Source: `AvgDown3D`.
    */
   private averageDown(
     x: Value,
     channels: number,
-    outChannels: number,
     halvesTime: boolean,
-    factor: 1 | 2,
-    size: { height: number; width: number },
+    size: { readonly height: number; readonly width: number },
   ): Value {
     const { g } = this;
-    const [h, w] = [size.height / factor, size.width / factor];
-    const split = g.op('Reshape', [x, g.int64([channels, h, factor, w, factor])]);
-    const moved = g.op('Transpose', [split], { attributes: { perm: ints([0, 2, 4, 1, 3]) } });
-    let grouped = g.op('Reshape', [moved, g.int64([channels, 1, factor * factor, h, w])]);
-    if (halvesTime) {
-      const zeros = g.op('Sub', [grouped, grouped]);
-      grouped = concat(g, [zeros, grouped], 1);
-    }
-    const perGroup = (channels * factor * factor * (halvesTime ? 2 : 1)) / outChannels;
-    const groups = g.op('Reshape', [grouped, g.int64([1, outChannels, perGroup, h, w])]);
-    return g.op('ReduceMean', [groups, g.int64([2])], { attributes: { keepdims: int(0) } });
+    const pooled = g.op('AveragePool', [x], {
+      attributes: { kernel_shape: ints([2, 2]), strides: ints([2, 2]) },
+    });
+    if (!halvesTime) return pooled;
+    const frames = g.op('Unsqueeze', [pooled, g.int64([2])]);
+    const padded = concat(g, [g.op('Sub', [frames, frames]), frames], 2);
+    return g.op('Reshape', [padded, g.int64([1, 2 * channels, size.height / 2, size.width / 2])]);
   }
 
   /** [1, 96, h, w] mean and log-variance -> mean half, (z - mean) / std, float32 [48, h, w]. */
