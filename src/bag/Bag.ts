@@ -63,7 +63,10 @@ export class Bag implements BagReader {
     this.path = path;
     this.storage = first.storage;
     this.metadata = metadata;
-    this.topics = mergeTopics(path, files);
+    this.topics = mergeTopics(path, files).map((topic) => {
+      const offeredQos = topic.offeredQos ?? metadata?.offeredQos.get(topic.name);
+      return offeredQos === undefined ? topic : { ...topic, offeredQos };
+    });
     this.start = extreme(files, 'start');
     this.end = extreme(files, 'end');
     this.#files = files;

@@ -19,6 +19,9 @@ const TABLES = {
   messages: ['id', 'topic_id', 'timestamp', 'data'],
 } as const;
 
+/** Beside those, in recordings of ROS 2 Foxy and later. */
+const QOS_COLUMN = 'offered_qos_profiles';
+
 type Row = Record<string, unknown>;
 
 interface Topic extends BagTopic {
@@ -37,6 +40,12 @@ function text(value: unknown, what: string): string {
   throw new Error(`${what} is not a text`);
 }
 
+/** Columns that are stored as they are. */
+function plainColumns(database: Database, table: string): ReadonlySet<unknown> {
+  const info = database.all(`SELECT name, hidden FROM pragma_table_xinfo('${table}')`) as Row[];
+  return new Set(info.filter((column) => Number(column.hidden) === 0).map((column) => column.name));
+}
+
 /**
  * Refuses tables that are not plain stored columns. A view or a generated column is a program that runs when it is
  * read, and a hostile one never ends.
@@ -48,8 +57,7 @@ function checkTables(database: Database): void {
     if (found.type !== 'table' || /^\s*CREATE\s+VIRTUAL/i.test(text(found.sql, 'a table definition'))) {
       throw new Error(`${table} is not a plain table`);
     }
-    const info = database.all(`SELECT name, hidden FROM pragma_table_xinfo('${table}')`) as Row[];
-    const plain = new Set(info.filter((column) => Number(column.hidden) === 0).map((column) => column.name));
+    const plain = plainColumns(database, table);
     const missing = columns.find((column) => !plain.has(column));
     if (missing !== undefined) throw new Error(`the table ${table} has no column ${missing}`);
   }
@@ -96,11 +104,15 @@ function readTopics(database: Database): {
     if (start === undefined || first < start) start = first;
     if (end === undefined || last > end) end = last;
   }
-  const rows = database.all('SELECT id, name, type, serialization_format FROM topics ORDER BY id') as Row[];
+  const columns = plainColumns(database, 'topics').has(QOS_COLUMN) ? `, ${QOS_COLUMN}` : '';
+  const rows = database.all(
+    `SELECT id, name, type, serialization_format${columns} FROM topics ORDER BY id`,
+  ) as Row[];
   const topics = rows.map((row): Topic => {
     const id = integer(row.id, 'a topic id');
     const type = text(row.type, 'a type');
     const definition = definitions.get(type);
+    const qos = row[QOS_COLUMN];
     return {
       id,
       name: text(row.name, 'a topic name'),
@@ -108,6 +120,7 @@ function readTopics(database: Database): {
       encoding: text(row.serialization_format, 'a serialization format'),
       count: counts.get(id) ?? 0,
       ...(definition && { definition }),
+      ...(typeof qos === 'string' && qos.trim() !== '' && { offeredQos: qos }),
     };
   });
   return { topics, start, end };

@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { isAbsolute, join, normalize, basename } from 'node:path';
 import { existsSync } from 'node:fs';
-import { parse } from 'yaml';
+import { parse, stringify } from 'yaml';
 import { z } from 'zod';
 import { FileFormatError, messageOf } from '../errors';
 import { quoted } from '../formats/quoted';
@@ -22,7 +22,17 @@ const schema = z.object({
     compression_format: z.string().nullish(),
     compression_mode: z.string().nullish(),
     ros_distro: z.string().nullish(),
+    topics_with_message_count: z.array(z.object({ topic_metadata: z.unknown() })).catch([]),
   }),
+});
+
+/** Kept as text up to version 8, written out as a list since. */
+const topicQos = z.object({
+  name: z.string(),
+  offered_qos_profiles: z.union([
+    z.string(),
+    z.array(z.unknown()).transform((profiles) => stringify(profiles)),
+  ]),
 });
 
 /** A folder's metadata.yaml: the files in order, as existing paths, and what else is used of it. */
@@ -75,6 +85,14 @@ export function readFolderMetadata(folder: string): FolderMetadata {
   return {
     version: info.version,
     files: info.relative_file_paths.map((listed) => locate(folder, listed, path)),
+    offeredQos: new Map(
+      info.topics_with_message_count.flatMap(({ topic_metadata: topic }): [string, string][] => {
+        const { data } = topicQos.safeParse(topic);
+        return data === undefined || data.offered_qos_profiles.trim() === ''
+          ? []
+          : [[data.name, data.offered_qos_profiles]];
+      }),
+    ),
     ...(info.ros_distro && { rosDistro: info.ros_distro }),
     ...(info.message_count !== undefined && { messageCount: info.message_count }),
     ...(mode !== undefined && { compression: { format: info.compression_format ?? '', mode } }),

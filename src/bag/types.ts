@@ -63,6 +63,8 @@ export interface BagMetadata {
   readonly rosDistro?: string;
   readonly messageCount?: number;
   readonly compression?: { readonly format: string; readonly mode: 'file' | 'message' | 'storage' };
+  /** `offered_qos_profiles` by topic, YAML: older recorders wrote them here alone */
+  readonly offeredQos: ReadonlyMap<string, string>;
 }
 
 /** A recording: one file or the files of a folder, in order. */

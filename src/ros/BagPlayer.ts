@@ -50,11 +50,12 @@ export class BagPlayer {
       QoS.DurabilityPolicy;
     const publishers = new Map<string, RosPublisher>();
     for (const topic of wantedTopics(bag, options)) {
+      const kept = keptForLateComers(topic);
       const qos = new QoS(
         QoS.HistoryPolicy.RMW_QOS_POLICY_HISTORY_KEEP_LAST,
-        isLatched(topic) ? 1 : QUEUE,
+        kept === 0 ? QUEUE : kept,
         QoS.ReliabilityPolicy.RMW_QOS_POLICY_RELIABILITY_RELIABLE,
-        isLatched(topic) ? latched : plain,
+        kept === 0 ? plain : latched,
       );
       try {
         publishers.set(topic.name, node.createPublisher(topic.type, topic.name, { qos }));
@@ -168,19 +169,30 @@ function wantedTopics(bag: BagReader, { topics }: PlayOptions): readonly BagTopi
   );
 }
 
-/** Whether a topic's publisher kept its last message for late comers. */
-function isLatched({ offeredQos }: BagTopic): boolean {
-  if (offeredQos === undefined) return false;
+const LATCHED = new Set<unknown>([1, 'transient_local']);
+const KEEPS_LAST = new Set<unknown>([1, 'keep_last']);
+
+/**
+ * How many messages the recorded publishers of a topic kept for late comers, all of them together, since the player
+ * stands for all; 0 if they kept none.
+ */
+export function keptForLateComers({ offeredQos }: Pick<BagTopic, 'offeredQos'>): number {
+  if (offeredQos === undefined) return 0;
+  let profiles: unknown;
   try {
-    const profiles = parse(offeredQos, { maxAliasCount: 0 }) as unknown;
-    // rosbag2 has written rmw's number, and since Iron the word.
-    return (
-      Array.isArray(profiles) &&
-      profiles.some(({ durability }: { durability?: unknown }) =>
-        [1, 'transient_local'].includes(durability as never),
-      )
-    );
+    profiles = parse(offeredQos, { maxAliasCount: 0 });
   } catch {
-    return false;
+    return 0;
   }
+  if (!Array.isArray(profiles)) return 0;
+  let kept = 0;
+  for (const profile of profiles as unknown[]) {
+    if (profile === null || typeof profile !== 'object') continue;
+    // rosbag2 has written rmw's numbers, and since Iron the words.
+    const { durability, history, depth } = profile as Readonly<Record<string, unknown>>;
+    if (!LATCHED.has(durability)) continue;
+    const own = KEEPS_LAST.has(history) && typeof depth === 'number' && depth >= 1 ? depth : QUEUE;
+    kept = Math.min(kept + own, QUEUE);
+  }
+  return kept;
 }

@@ -6,6 +6,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { BagWriter } from '../../src/bag/BagWriter';
 import { definitionText } from '../../src/bag/definitionText';
 import { openBag } from '../../src/bag/openBag';
+import { keptForLateComers } from '../../src/ros/BagPlayer';
 import type { BagReader, ReadOptions } from '../../src/bag/types';
 import { MEMORY_LIMITS } from '../../src/bag/limits';
 import { decompressBytes } from '../../src/bag/zstd';
@@ -76,7 +77,7 @@ describe('the bag writer', () => {
 
   it('writes metadata that agrees with the file', async () => {
     const bag = await openBag(join(folder, 'written'));
-    expect(bag.metadata).toEqual({ version: 9, rosDistro: 'jazzy', messageCount: 40 });
+    expect(bag.metadata).toMatchObject({ version: 9, rosDistro: 'jazzy', messageCount: 40 });
     expect(bag.topics.map(({ name, type, count }) => [name, type, count])).toEqual([
       ['/joints', 'sensor_msgs/msg/JointState', 36],
       ['/task', 'std_msgs/msg/String', 4],
@@ -264,5 +265,69 @@ describe('zstd', () => {
     expect(() => decompressBytes(zeros, { total: 2 ** 30, ratio: 10, free: 0 })).toThrow(
       'more than 10 times its size',
     );
+  });
+});
+
+describe('the quality of service that was recorded', () => {
+  const OF_TASK = '- history: 1\n  depth: 1\n  reliability: 1\n  durability: 1\n';
+  const qosOf = async (path: string): Promise<(string | undefined)[]> => {
+    const bag = await openBag(path);
+    await bag.close();
+    return bag.topics.map(({ offeredQos }) => offeredQos);
+  };
+  /** metadata.yaml of a version of rosbag2 that wrote the profiles of /task so, indented as they stand there */
+  const metadata = (version: number, profiles: string): string =>
+    [
+      'rosbag2_bagfile_information:',
+      `  version: ${version}`,
+      '  storage_identifier: sqlite3',
+      '  relative_file_paths: [a_0.db3]',
+      '  topics_with_message_count:',
+      '    - topic_metadata:',
+      '        name: /task',
+      '        type: std_msgs/msg/String',
+      '        serialization_format: cdr',
+      `        offered_qos_profiles: ${profiles}`,
+      '      message_count: 4',
+      '',
+    ].join('\n');
+
+  it('is read from a column of a database', async () => {
+    const path = join(folder, 'qos.db3');
+    writeDatabase(path, encoded, {
+      definitions: true,
+      spoil: `ALTER TABLE topics ADD COLUMN offered_qos_profiles TEXT NOT NULL DEFAULT '';
+              UPDATE topics SET offered_qos_profiles = '${OF_TASK}' WHERE name = '/task'`,
+    });
+    // /joints, /task
+    expect(await qosOf(path)).toEqual([undefined, OF_TASK]);
+  });
+
+  it.each([
+    ['text, as up to version 8', 5, JSON.stringify(OF_TASK)],
+    ['a list, as since version 9', 9, '[{ history: keep_last, depth: 1, durability: transient_local }]'],
+  ])(
+    'is read from metadata.yaml where it is %s, and a damaged one is no obstacle',
+    async (_, version, text) => {
+      const bag = join(folder, `qos ${version}`);
+      mkdirSync(bag);
+      writeDatabase(join(bag, 'a_0.db3'), encoded, { definitions: true });
+      writeFileSync(join(bag, 'metadata.yaml'), metadata(version, text));
+      const [joints, task] = await qosOf(bag);
+      expect(joints).toBeUndefined();
+      expect(keptForLateComers({ offeredQos: task! })).toBe(1);
+      writeFileSync(join(bag, 'metadata.yaml'), metadata(version, '7'));
+      expect(await qosOf(bag)).toEqual([undefined, undefined]);
+    },
+  );
+
+  it('says how many messages late comers got: those of all publishers together', () => {
+    const kept = (offeredQos: string): number => keptForLateComers({ offeredQos });
+    expect(kept('- { history: 1, depth: 1, durability: 2 }')).toBe(0);
+    expect(kept('- { history: keep_last, depth: 1, durability: transient_local }\n'.repeat(3))).toBe(3);
+    expect(kept('- { history: keep_all, depth: 0, durability: transient_local }')).toBe(100);
+    expect(kept('- { history: 1, depth: 1000000, durability: 1 }')).toBe(100);
+    for (const broken of ['', '[', '7', '- null', '- []', '- { durability: [1] }'])
+      expect(kept(broken)).toBe(0);
   });
 });
