@@ -12,6 +12,7 @@ import { replayCommand } from './replay';
 import { simulateCommand } from './simulate';
 import { sweepCommand } from './sweep';
 import { synthCommand } from './synth';
+import { watchCommand } from './watch';
 
 /** Every command of `fastwam`, in the order of its help. */
 export const COMMANDS: readonly ((program: Command) => Command)[] = [
@@ -22,6 +23,7 @@ export const COMMANDS: readonly ((program: Command) => Command)[] = [
   replayCommand,
   sweepCommand,
   simulateCommand,
+  watchCommand,
   demosCommand,
   benchCommand,
   synthCommand,

@@ -50,6 +50,9 @@ export interface LoopOptions {
   readonly latencySteps: number;
   /** Steps over which a chunk fades in. */
   readonly blendSteps: number;
+  /** Awaited at the beginning of each step, before its chunk is computed: waits for somebody who watches, or ends the
+   * episode by throwing. */
+  readonly beforeStep?: (world: TabletopWorld, step: number) => Promise<void>;
   /** Called with the world before each step; for pictures and pages. */
   readonly onStep?: (moment: LoopMoment) => void;
 }
@@ -131,6 +134,7 @@ export async function runEpisode(
   await source.reset(task.instruction, world);
   let step = 0;
   for (; step < limit && !world.success; step++) {
+    await options.beforeStep?.(world, step);
     if (step % replanSteps === 0) {
       const content = await source.infer({
         image: colourise(renderIndices(world)),

@@ -3,6 +3,8 @@
 /** Half the side of a block. */
 export const BLOCK_HALF_SIDE = 0.055;
 export const PLATE_RADIUS = 0.085;
+/** The gripper's two fingers are rectangles at gx ± (offset + travel · opening). */
+export const FINGERS = { halfWidth: 0.0125, halfHeight: 0.04, offset: 0.03, travel: 0.035 } as const;
 /** A closing gripper takes the nearest block if it is nearer than this on both axes. */
 export const GRASP_TOLERANCE = 0.045;
 /** A block lies on its plate when their centres are nearer than this. */

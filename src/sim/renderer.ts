@@ -1,4 +1,4 @@
-import { BLOCK_HALF_SIDE, PLATE_RADIUS, SLOTS } from './geometry';
+import { BLOCK_HALF_SIDE, FINGERS, PLATE_RADIUS, SLOTS } from './geometry';
 import type { TabletopWorld } from './TabletopWorld';
 
 /** Both cameras are square. */
@@ -33,11 +33,6 @@ const FIRST_BLOCK = 5;
 const GRIPPER = 9;
 const TRAIL = 10;
 
-const FINGER_HALF_WIDTH = 0.0125;
-const FINGER_HALF_HEIGHT = 0.04;
-/** Distance of a finger from the gripper's centre: shut, and what an open gripper adds. */
-const FINGER_OFFSET = 0.03;
-const FINGER_TRAVEL = 0.035;
 const TRAIL_HALF_SIDE = 0.02;
 
 const f32 = Math.fround;
@@ -109,9 +104,9 @@ function paint(world: TabletopWorld, camera: Camera, out: Uint8Array, stride: nu
     if (slot !== world.held) paintBlock(world, slot, out, stride);
   }
   if (world.held >= 0) paintBlock(world, world.held, out, stride);
-  const offset = FINGER_OFFSET + FINGER_TRAVEL * world.opening;
+  const offset = FINGERS.offset + FINGERS.travel * world.opening;
   for (const x of [gx - offset, gx + offset]) {
-    paintRectangle(out, stride, x, gy, FINGER_HALF_WIDTH, FINGER_HALF_HEIGHT, GRIPPER);
+    paintRectangle(out, stride, x, gy, FINGERS.halfWidth, FINGERS.halfHeight, GRIPPER);
   }
 }
 

@@ -59,7 +59,7 @@ export interface SimulationOutcome {
  */
 export async function simulate(request: SimulationRequest): Promise<SimulationOutcome> {
   const { bundle, configurations } = request;
-  checkBundle(bundle);
+  checkSimulatedBundle(bundle);
   const plans = plansOf(request);
   const wanted = new Set(plans.map(({ index }) => index));
   const names = new Set(configurations.map(({ name }) => name));
@@ -139,7 +139,7 @@ export function knownSuites(bundle: Bundle): readonly Suite[] {
 }
 
 /** @throws InputError if the bundle's model cannot act in this world */
-function checkBundle({ folder, dimensions: d }: Bundle): void {
+export function checkSimulatedBundle({ folder, dimensions: d }: Bundle): void {
   const fits = d.height === CAMERA_SIZE && d.width === FRAME_WIDTH && d.actionDim === 3 && d.proprioDim === 3;
   if (!fits) {
     throw new InputError(

@@ -1,0 +1,127 @@
+import type { Command } from 'commander';
+import { collect } from './collect';
+import { Bundle } from '../bundle/Bundle';
+import { POLICIES } from '../cache/registry';
+import { UsageError } from '../errors';
+import { PolicyClient } from '../policy/PolicyClient';
+import { checkSimulatedBundle } from '../sim/simulate';
+import { SPEED_NAMES } from '../sim/speeds';
+import { CONDITIONS, SUITES } from '../sim/tasks';
+import { LARGEST_SEED, PACES } from '../watch/controlRequest';
+import { LiveLoop } from '../watch/LiveLoop';
+import { watchPage } from '../watch/watchPage';
+import { WatchServer } from '../watch/WatchServer';
+import { oneOf } from './oneOf';
+import { addExecutionOptions, readExecutionOptions, wholeNumber } from './policyOptions';
+import type { ExecutionFlags } from './policyOptions';
+import { settingTexts } from './replay';
+
+interface WatchFlags extends ExecutionFlags {
+  readonly bundle: string;
+  readonly port: string;
+  readonly policy: string;
+  readonly refresh?: string;
+  readonly range?: string;
+  readonly set: readonly string[];
+  readonly noise: string;
+  readonly noiseSeed: string;
+  readonly suite: string;
+  readonly seed: string;
+  readonly worldSpeed: string;
+  readonly condition: string;
+  readonly pace: string;
+  readonly paused?: boolean;
+}
+
+const LARGEST_PORT = 65_535;
+
+/** `fastwam watch` */
+export function watchCommand(program: Command): Command {
+  const command = program
+    .command('watch')
+    .description('show the closed loop live on a local page, with sliders for R and the range')
+    .requiredOption('--bundle <dir>', 'a bundle trained in the simulated world')
+    .option('--port <n>', 'port of the page on 127.0.0.1; 0 = a free one', '0')
+    .option(
+      '--policy <name>',
+      `cache policy to begin with: ${POLICIES.map((p) => p.name).join(', ')}`,
+      'c3ache',
+    )
+    .option('--refresh <R>', 'refresh interval in chunks; short for --set refresh_interval=R')
+    .option('--range <a:b>', 'first and last reused step; short for --set range=a:b')
+    .option(
+      '--set <name=value>',
+      "one of the policy's settings; may be repeated",
+      collect,
+      [] as readonly string[],
+    )
+    .option('--noise <mode>', 'fixed: the same for every chunk; fresh: seed + chunk number', 'fixed')
+    .option('--noise-seed <n>', 'seed of the noise', '42')
+    .option('--suite <name>', `all, or one of ${SUITES.join(', ')}`, 'all')
+    .option('--seed <n>', 'seed of the episodes', '0')
+    .option('--world-speed <name>', 'slow or fast', 'slow')
+    .option('--condition <name>', 'clean, or random: objects also jump and slip', 'clean')
+    .option('--pace <n>', `times real time: ${PACES.join(', ')} (0 = as fast as it goes)`, '3')
+    .option('--paused', 'wait for the page before the first step');
+  addExecutionOptions(command);
+  return command.action(async (flags: WatchFlags) => {
+    await watch(flags, process.stdout);
+  });
+}
+
+/** Serves the page until the process is told to end. */
+async function watch(flags: WatchFlags, out: Pick<NodeJS.WriteStream, 'write'>): Promise<void> {
+  const port = wholeNumber('--port', flags.port);
+  if (port > LARGEST_PORT) throw new UsageError(`--port ${port}: expected 0 to ${LARGEST_PORT}`);
+  const seed = wholeNumber('--seed', flags.seed);
+  if (seed > LARGEST_SEED) throw new UsageError(`--seed ${seed}: expected 0 to ${LARGEST_SEED}`);
+  const bundle = Bundle.open(flags.bundle);
+  checkSimulatedBundle(bundle);
+  // What was asked for is checked, and the port taken, before a model is loaded.
+  const loop = new LiveLoop({
+    bundle,
+    settings: {
+      policy: flags.policy,
+      values: Object.fromEntries(
+        settingTexts(flags).map(([name, value]) => [ownName(name, flags.policy), value]),
+      ),
+      noise: oneOf('--noise', flags.noise, ['fixed', 'fresh'] as const),
+    },
+    choice: {
+      suite: oneOf('--suite', flags.suite, ['all', ...SUITES] as const),
+      speed: oneOf('--world-speed', flags.worldSpeed, SPEED_NAMES),
+      condition: oneOf('--condition', flags.condition, CONDITIONS),
+      seed,
+    },
+    noiseSeed: wholeNumber('--noise-seed', flags.noiseSeed),
+    pace: Number(oneOf('--pace', flags.pace, PACES.map(String))),
+    paused: flags.paused === true,
+  });
+  const execution = readExecutionOptions(flags);
+  const server = await WatchServer.listen({
+    subject: loop,
+    port,
+    pageWith: (token) => watchPage(bundle, token),
+  });
+  loop.listener = (event, message) => server.tell(event, message);
+  const stop = (): void => loop.stop();
+  process.once('SIGINT', stop);
+  process.once('SIGTERM', stop);
+  let client: PolicyClient | undefined;
+  try {
+    client = await PolicyClient.load(bundle.folder, { execution });
+    const stream = await client.createEpisode();
+    out.write(`the closed loop, live: ${server.url}  (Ctrl-C ends it)\n`);
+    await loop.run(stream);
+  } finally {
+    process.removeListener('SIGINT', stop);
+    process.removeListener('SIGTERM', stop);
+    await server.close();
+    await client?.close();
+  }
+}
+
+/** `c3ache.range` is the range of `c3ache`. */
+function ownName(name: string, policy: string): string {
+  return name.startsWith(`${policy}.`) ? name.slice(policy.length + 1) : name;
+}
