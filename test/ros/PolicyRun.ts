@@ -51,6 +51,17 @@ export class PolicyRun {
     return this.node;
   }
 
+  /**
+   * A node that is active, gets observations and has given its first chunk. Observations come only once it says that
+   * it is active: this process then knows of the topic, so that no chunk is missed.
+   */
+  async serving(paramsFile: string): Promise<void> {
+    this.start('--params-file', paramsFile);
+    await this.remote.status('State', (message) => message === 'active');
+    await this.robot();
+    await this.chunk(undefined, 0);
+  }
+
   /** Frames of both cameras and joint states from now on; `parameters` as the peer's `robot` has them. */
   robot(parameters: object = {}): Promise<void> {
     return this.peer.do('robot', { cameras: ['cam/front', 'cam/wrist'], joints: JOINTS, ...parameters });

@@ -33,10 +33,7 @@ describe.skipIf(rosLacking() !== undefined)(
       folder = temporaryFolder();
       bundle = exportTabletop(folder);
       run = await PolicyRun.prepare();
-      const params = writeParams(folder, { bundle, instruction: TASK, autostart: true });
-      run.start('--params-file', params);
-      await run.robot();
-      await run.chunk(undefined, 0);
+      await run.serving(writeParams(folder, { bundle, instruction: TASK, autostart: true }));
     });
     afterEach((context) => run.end(context));
     afterAll(removeFolders);
