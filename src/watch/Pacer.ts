@@ -77,8 +77,10 @@ export class Pacer {
       else break;
     }
     if (this.#paused) this.#allowed -= 1;
-    // In rhythm, but what was missed is not caught up.
-    this.#due = Math.max(this.#due + 1000 * this.#period, performance.now());
+    // In rhythm, but what was missed by more than a step is not caught up.
+    const now = performance.now();
+    const period = 1000 * this.#period;
+    this.#due = (now - this.#due < period ? this.#due : now) + period;
   }
 
   /** Waits so long, unless paused; anything that changes ends it. */
