@@ -312,7 +312,12 @@ class Worlds:
         place = self._free_place(row, block, random, PUSH_RING)
         if place is None:
             return
-        steps = PUSH_UNITS * self.speed.stretch
+        self.slide(row, block, place, PUSH_UNITS * self.speed.stretch)
+
+    def slide(self, row: int, block: int, place: np.ndarray, steps: float) -> None:
+        """A free block goes to `place` in this many steps, and rests there."""
+        if self.held[row] == block:
+            return
         self.velocity[row, block] = (place - self.objects[row, block]) / steps
         self.lanes[row, block] = (0, 1)
         self.remaining[row, block] = steps
