@@ -1,6 +1,7 @@
 import { updatedMean } from './blockGate';
 import type { GateRule, SimilarityMean } from './blockGate';
-import { OUTSIDE, allFinite } from './matrix';
+import { Fingerprints } from './Fingerprints';
+import { OUTSIDE } from './matrix';
 import { bytesOfCondition, conditionSimilarity } from './observationCondition';
 import type { ObservationCondition } from './observationCondition';
 import type { ExpertShape, GatedRun } from './types';
@@ -21,8 +22,7 @@ interface Cell {
  * creep past the gate.
  */
 export class BlockCells {
-  /** block inputs, [N, L, T, d] */
-  readonly fingerprints: Float32Array;
+  readonly fingerprints: Fingerprints;
   /** block residuals, [N, L, T, d] */
   readonly residuals: Float32Array;
   readonly #shape: ExpertShape;
@@ -31,7 +31,7 @@ export class BlockCells {
   constructor(shape: ExpertShape) {
     const { steps, layers, horizon, hidden } = shape;
     this.#shape = shape;
-    this.fingerprints = new Float32Array(steps * layers * horizon * hidden);
+    this.fingerprints = new Fingerprints(shape);
     this.residuals = new Float32Array(steps * layers * horizon * hidden);
     this.#cells = Array.from({ length: steps * layers }, () => ({
       condition: undefined,
@@ -48,7 +48,7 @@ export class BlockCells {
 
   get bytes(): number {
     const conditions = new Set(this.#cells.map((cell) => cell.condition));
-    let sum = this.fingerprints.byteLength + this.residuals.byteLength;
+    let sum = this.fingerprints.bytes + this.residuals.byteLength;
     for (const condition of conditions) sum += condition === undefined ? 0 : bytesOfCondition(condition);
     return sum;
   }
@@ -91,9 +91,9 @@ export class BlockCells {
       const input = run.hidden.subarray(row * size, (row + 1) * size);
       const output = run.hidden.subarray((row + 1) * size, (row + 2) * size);
       const residual = this.residuals.subarray(index * size, (index + 1) * size);
-      subtract(output, input, residual);
-      this.fingerprints.set(input, index * size);
-      cell.unfit = !allFinite(residual);
+      const finite = subtract(output, input, residual);
+      this.fingerprints.store(index, input);
+      cell.unfit = !finite;
       cell.condition = cell.unfit ? undefined : condition;
       cell.consecutiveSkips = 0;
     });
@@ -106,7 +106,16 @@ export class BlockCells {
   }
 }
 
-/** result = left - right, in place: these are the largest tensors that a cache holds. */
-function subtract(left: Float32Array, right: Float32Array, result: Float32Array): void {
-  for (let i = 0; i < result.length; i++) result[i] = (left[i] ?? OUTSIDE) - (right[i] ?? OUTSIDE);
+/**
+ * result = left - right, in place: these are the largest tensors that a cache holds.
+ * @returns whether every element is a finite number: a sum of zeros tells, because NaN and infinity survive it
+ */
+function subtract(left: Float32Array, right: Float32Array, result: Float32Array): boolean {
+  let sum = 0;
+  for (let i = 0; i < result.length; i++) {
+    const difference = (left[i] ?? OUTSIDE) - (right[i] ?? OUTSIDE);
+    result[i] = difference;
+    sum += difference * 0;
+  }
+  return sum === 0;
 }

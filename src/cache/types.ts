@@ -44,10 +44,23 @@ export interface FullRun {
   readonly parts?: Float32Array;
 }
 
-/** Inputs of the in-graph X-Cache gate for all N steps; see XCache.ts. */
+/** The block inputs that belong to stored residuals, and what the gate needs to know of them. */
+export interface StoredFingerprints {
+  /** [N, L, T, d] */
+  readonly inputs: Float32Array;
+  /** their means over the horizon, each scaled to length 1 [N, L, d] */
+  readonly unitMeans: Float32Array;
+  /** tokens that the spatial entry compares, ascending */
+  readonly tokens: readonly number[];
+  /** Euclidean norm of each input at those tokens [N, L] */
+  readonly norms: Float32Array;
+  /** mean magnitude of its elements there [N, L] */
+  readonly magnitudes: Float32Array;
+}
+
+/** Inputs of the in-graph X-Cache gate for all N steps; see xCache.ts. */
 export interface BlockGate {
-  /** stored block inputs (fingerprints) [N, L, T, d] */
-  readonly fingerprints: Float32Array;
+  readonly fingerprints: StoredFingerprints;
   /** stored block residuals [N, L, T, d] */
   readonly residuals: Float32Array;
   /** cosine threshold of each cell [N, L] */
@@ -58,8 +71,6 @@ export interface BlockGate {
   readonly allowed: Uint8Array;
   readonly tauDev: number;
   readonly epsilon: number;
-  /** token indices that the spatial entry compares, ascending; all T tokens where absent */
-  readonly tokens?: readonly number[];
 }
 
 export interface GatedRun extends FullRun {

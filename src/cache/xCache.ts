@@ -233,6 +233,7 @@ class XCacheState implements CacheState<XCacheSettings> {
       const free = !forced && !anchor && !protectedStep;
       allowed[cell] = free && cells.reusable(cell, settings.max_consecutive_skips) ? 1 : 0;
     }
+    cells.fingerprints.compareAt(spreadTokens(horizon, settings.fp_tokens));
     return {
       fingerprints: cells.fingerprints,
       residuals: cells.residuals,
@@ -241,7 +242,6 @@ class XCacheState implements CacheState<XCacheSettings> {
       allowed,
       tauDev: settings.tau_dev,
       epsilon: EPSILON,
-      ...(settings.fp_tokens < horizon ? { tokens: spreadTokens(horizon, settings.fp_tokens) } : {}),
     };
   }
 

@@ -1,6 +1,6 @@
 import type { ModelDimensions } from '../bundle/layout';
 import { GraphBuilder, graph, int } from '../onnx/GraphBuilder';
-import type { DataType, Value } from '../onnx/types';
+import type { Value } from '../onnx/types';
 import { GATE_PIECE, SUB_BLOCKS } from './ActionBlocks';
 import type { BlockModulation, SubBlock } from './ActionBlocks';
 import { beginStep, chunkKeyValues, endStep, expertConstants, loopInputs } from './expert';
@@ -111,7 +111,7 @@ function emitGatedLoop(
   const iteration = body.input('gated_iteration', 'int64', []);
   const condition = body.input('gated_condition', 'bool', []);
   const carried = body.input('gated_x', 'float32', [t, a]);
-  const held = Array.from({ length: slots }, (_, s) => body.input(`held_${s}`, weights.compute, [t, d]));
+  const held = Array.from({ length: slots }, (_, s) => body.input(`held_${s}`, weights.compute, ['held', d]));
   const step = beginStep(body, iteration, carried, inputs, constants, options);
   const encoded = constants.blocks.encode(body, cast(body, step.x, weights.compute));
   const h0 = body.op(
@@ -164,7 +164,7 @@ function emitGatedLoop(
 
   body.yield(body.op('Identity', [condition]), []);
   body.yield(end.x, [t, a]);
-  next.forEach((slot) => body.yield(slot, [t, d]));
+  next.forEach((slot) => body.yield(slot, ['held', d]));
   body.yield(body.op('Identity', [step.x]), [t, a]);
   body.yield(end.v, [t, a]);
   body.yield(cast(body, body.op('Sub', [last, h0]), 'float32'), [t, d]);
@@ -326,7 +326,7 @@ class GatedBlocks {
 
   #measure(g: GraphBuilder, h: Value, layer: number): GraphBuilder {
     const { inputs } = this;
-    const { horizon, actionHidden } = this.options.dims;
+    const { horizon } = this.options.dims;
     const cell = this.#cell(g, layer);
     const now = cast(g, h, 'float32');
     const [tauCos, conditionCosine, norm, scale] = g.ops(
@@ -341,8 +341,7 @@ class GatedBlocks {
     const spatial = g.op('Div', [dot(g, seen, stored), g.op('Mul', [length(g, seen), norm])]);
     const share = new Float32Array(horizon).fill(1 / horizon);
     const mean = g.op('MatMul', [g.initializer(`mean_${layer}`, 'float32', [horizon], share), now]);
-    const along = g.op('MatMul', [mean, row(g, inputs.unitMeans, cell)]);
-    const overall = g.op('Div', [along, length(g, mean)]);
+    const overall = g.op('Div', [dot(g, mean, row(g, inputs.unitMeans, cell)), length(g, mean)]);
     const similarity = g.op('Min', [spatial, overall, conditionCosine]);
     const largest = g.op('ReduceMax', [g.op('Abs', [g.op('Sub', [seen, stored])])], {
       attributes: { keepdims: int(0) },
@@ -364,7 +363,7 @@ class GatedBlocks {
 
   /**
    * A block: skipped as a whole with its stored residual, or its sub-blocks, each computed or held. Terms are held
-   * before their gates.
+   * before their gates, and up to the next step that skips the block.
    */
   block(g: GraphBuilder, call: BlockCall): { h: Value; held: Value[] } {
     const { compute } = this.options.weights;
@@ -376,7 +375,11 @@ class GatedBlocks {
       compute,
     );
     skipped.yield(skipped.op('Add', [call.h, residual]), [t, d]);
-    for (const slot of call.held) skipped.yield(skipped.op('Identity', [slot]), [t, d]);
+    // Handing the held terms on would copy them, and no policy both skips blocks and holds sub-blocks.
+    const forgotten = skipped.initializer(`forgotten_${call.layer}`, 'float32', [0, d], new Float32Array(0));
+    for (let slot = 0; slot < call.held.length; slot++) {
+      skipped.yield(cast(skipped, skipped.op('Identity', [forgotten]), compute), ['held', d]);
+    }
 
     const computed = g.inner(`block_${call.layer}`);
     let h = call.h;
@@ -424,10 +427,9 @@ function length(g: GraphBuilder, x: Value): Value {
   return g.op('ReduceL2', [x], { attributes: { keepdims: int(0) } });
 }
 
-/** <a, b> over all elements, a scalar */
+/** <a, b> over all elements, a scalar. As a MatMul of two vectors it would take several times as long. */
 function dot(g: GraphBuilder, a: Value, b: Value): Value {
-  const flat = (v: Value): Value => g.op('Reshape', [v, g.int64([-1])]);
-  return g.op('MatMul', [flat(a), flat(b)]);
+  return g.op('ReduceSum', [g.op('Mul', [a, b])], { attributes: { keepdims: int(0) } });
 }
 
 /** A value to record; what it takes to make it goes into the graph that records. */

@@ -9,7 +9,7 @@ import type {
   LinearMap,
 } from '../cache/types';
 import { InputError } from '../errors';
-import { gateRows } from '../graphs/gatedExpert';
+import { GATE_NUMBERS, gateRows } from '../graphs/gatedExpert';
 import type { Schedule } from '../sampler/types';
 import type { Feeds, Session } from './Session';
 
@@ -133,9 +133,9 @@ export class OrtExpert implements Expert {
   async gatedSteps(x: Float32Array, gate: BlockGate): Promise<GatedRun> {
     const { steps, layers, horizon, hidden } = this.shape;
     const t = this.session;
-    const cells = [steps, layers, horizon, hidden];
+    const cells = steps * layers;
+    const { inputs, unitMeans, tokens } = gate.fingerprints;
     const all = Array.from({ length: steps }, (_, index) => ({ index }));
-    const tokens = gate.tokens ?? Array.from({ length: horizon }, (_, i) => i);
     const feeds = {
       ...this.#loopFeeds(x, all),
       ...this.#noGate(
@@ -146,12 +146,11 @@ export class OrtExpert implements Expert {
       ),
       gate_allowed: t.tensor('bool', gate.allowed, [steps, layers]),
       gate_tokens: t.tensor('int64', BigInt64Array.from(tokens, BigInt), [tokens.length]),
-      gate_fingerprints: t.tensor('float32', gate.fingerprints, cells),
-      gate_residuals: t.tensor('float32', gate.residuals, cells),
-      gate_tau_cos: t.tensor('float32', gate.tauCos, [steps, layers]),
-      gate_condition_cosine: t.tensor('float32', gate.conditionCosine, [steps, layers]),
+      gate_fingerprints: t.tensor('float32', inputs, [cells * horizon, hidden]),
+      gate_unit_means: t.tensor('float32', unitMeans, [cells, hidden]),
+      gate_residuals: t.tensor('float32', gate.residuals, [cells, horizon, hidden]),
+      gate_numbers: t.tensor('float32', gateNumbers(gate), [cells, GATE_NUMBERS.length]),
       gate_tau_dev: t.tensor('float32', Float32Array.of(gate.tauDev), []),
-      gate_epsilon: t.tensor('float32', Float32Array.of(gate.epsilon), []),
     };
     const fetches = ['x_out', 'xs', 'vs', 'residuals', 'hidden_states', 'skipped', 'similarity', 'deviation'];
     const out = await this.#run(feeds, fetches);
@@ -205,11 +204,9 @@ export class OrtExpert implements Expert {
     const { layers, horizon, hidden } = this.shape;
     const count = indices.length;
     const t = this.session;
-    const none = [0, layers, horizon, hidden];
     const empty = new Float32Array(0);
     const flag = (value: boolean): ReturnType<Session['tensor']> =>
       t.tensor('bool', Uint8Array.of(value ? 1 : 0), []);
-    const blank = new Float32Array(count * layers);
     return {
       sub_blocks: t.tensor('bool', mask ?? new Uint8Array(count * layers * SUB_BLOCKS).fill(1), [
         count,
@@ -221,12 +218,11 @@ export class OrtExpert implements Expert {
       hidden: t.tensor('float32', new Float32Array(horizon * hidden), [horizon, hidden]),
       gate_allowed: t.tensor('bool', new Uint8Array(count * layers), [count, layers]),
       gate_tokens: t.tensor('int64', BigInt64Array.of(0n), [1]),
-      gate_fingerprints: t.tensor('float32', empty, none),
-      gate_residuals: t.tensor('float32', empty, none),
-      gate_tau_cos: t.tensor('float32', blank, [count, layers]),
-      gate_condition_cosine: t.tensor('float32', blank, [count, layers]),
+      gate_fingerprints: t.tensor('float32', empty, [0, hidden]),
+      gate_unit_means: t.tensor('float32', empty, [0, hidden]),
+      gate_residuals: t.tensor('float32', empty, [0, horizon, hidden]),
+      gate_numbers: t.tensor('float32', empty, [0, GATE_NUMBERS.length]),
       gate_tau_dev: t.tensor('float32', Float32Array.of(0), []),
-      gate_epsilon: t.tensor('float32', Float32Array.of(0), []),
       record_hidden: flag(recordHidden),
       record_parts: flag(recordParts),
     };
@@ -268,6 +264,21 @@ export class OrtExpert implements Expert {
     this.counters.calls += 1;
     return out;
   }
+}
+
+/** [N·L, ...], the numbers of each cell in the order of `GATE_NUMBERS` */
+function gateNumbers({ tauCos, conditionCosine, fingerprints, epsilon }: BlockGate): Float32Array {
+  const columns: Record<(typeof GATE_NUMBERS)[number], Float32Array> = {
+    tauCos,
+    conditionCosine,
+    norm: fingerprints.norms,
+    scale: fingerprints.magnitudes.map((magnitude) => magnitude + epsilon),
+  };
+  const numbers = new Float32Array(tauCos.length * GATE_NUMBERS.length);
+  GATE_NUMBERS.forEach((name, column) => {
+    columns[name].forEach((value, cell) => (numbers[cell * GATE_NUMBERS.length + column] = value));
+  });
+  return numbers;
 }
 
 type Outputs = Awaited<ReturnType<Session['run']>>;

@@ -146,7 +146,7 @@ export class ToyExpert implements Expert {
         for (let l = 0; l < layers; l++) {
           all.set(h, (k * (layers + 1) + l) * size);
           const cell = k * layers + l;
-          const stored = gate.fingerprints.subarray(cell * size, (cell + 1) * size);
+          const stored = gate.fingerprints.inputs.subarray(cell * size, (cell + 1) * size);
           if (gate.allowed[cell] === 1) {
             const metrics = this.#metrics(h, stored, gate);
             similarity[cell] = Math.min(metrics.similarity, gate.conditionCosine[cell]!);
@@ -169,7 +169,7 @@ export class ToyExpert implements Expert {
 
   #metrics(h: Float32Array, stored: Float32Array, gate: BlockGate) {
     const { horizon, hidden } = this.shape;
-    const tokens = gate.tokens ?? Array.from({ length: horizon }, (_, i) => i);
+    const { tokens } = gate.fingerprints;
     const pick = (values: Float32Array) =>
       tokens.flatMap((t) => [...values.subarray(t * hidden, (t + 1) * hidden)]);
     const mean = (values: Float32Array) =>

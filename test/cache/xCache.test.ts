@@ -189,8 +189,10 @@ describe('x_cache', () => {
     const { steps, layers, horizon, hidden } = expert.shape;
     const episode = new ToyEpisode(expert, 'x_cache', { ...willing, refresh_interval: 0 });
     await episode.chunks(2);
-    // fingerprints and residuals, and one condition: proprioception + 1, and 2 channels of 2 x 2 pooled cells
-    expect(episode.state.bytes).toBe(2 * 4 * steps * layers * horizon * hidden + 2 * 4 * (5 + 8));
+    // A cell has a fingerprint and a residual; of the fingerprint also its mean, its norm and its mean magnitude.
+    const cell = 2 * horizon * hidden + hidden + 2;
+    // There is one condition, in float64: proprioception + 1, and 2 channels of 2 x 2 pooled cells.
+    expect(episode.state.bytes).toBe(4 * steps * layers * cell + 8 * (5 + 8));
     episode.given = { tau_floor: 1.01, refresh_interval: 0 };
     expect(skips(await episode.chunk({ chunk: 2 }))).toBe(0);
     episode.given = { ...willing, refresh_interval: 0 };

@@ -1,5 +1,6 @@
 import { dirname } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Fingerprints } from '../../src/cache/Fingerprints';
 import { cosineSimilarity, largestDeviation } from '../../src/cache/blockGate';
 import type { FullRun, GatedRun } from '../../src/cache/types';
 import { timeModulations, MODULATIONS } from '../../src/graphs/timeModulation';
@@ -91,8 +92,10 @@ describe('the expert with gates between its blocks', () => {
       const { steps, layers, horizon, hidden } = model.shape;
       const cells = steps * layers;
       const size = horizon * hidden;
+      const fingerprints = new Fingerprints(model.shape);
+      if (tokens) fingerprints.compareAt(tokens);
       const gate = {
-        fingerprints: new Float32Array(cells * size),
+        fingerprints,
         residuals: new Float32Array(cells * size),
         // so high that nothing is skipped: the gates only measure
         tauCos: new Float32Array(cells).fill(2),
@@ -100,14 +103,13 @@ describe('the expert with gates between its blocks', () => {
         allowed: new Uint8Array(cells),
         tauDev: 1e9,
         epsilon: 1e-6,
-        ...(tokens && { tokens }),
       };
       const before = await experts[0]!.gatedSteps(noise, gate);
       const state = (run: GatedRun, cell: number): Float32Array => {
         const row = Math.floor(cell / layers) * (layers + 1) + (cell % layers);
         return run.hidden.subarray(row * size, (row + 1) * size);
       };
-      for (let cell = 0; cell < cells; cell++) gate.fingerprints.set(state(before, cell), cell * size);
+      for (let cell = 0; cell < cells; cell++) fingerprints.store(cell, state(before, cell));
       const after = await experts[1]!.gatedSteps(noise, { ...gate, allowed: gate.allowed.fill(1) });
       const compared = tokens ?? Array.from({ length: horizon }, (_, i) => i);
       const chosen = (h: Float32Array): number[] =>
