@@ -5,6 +5,7 @@ import { collect } from './collect';
 import { Bundle } from '../bundle/Bundle';
 import { UsageError } from '../errors';
 import { configurationsOf } from '../evaluation/configurations';
+import { policySettings } from '../evaluation/EngineRunner';
 import { machineFacts, modelFacts, packageVersion } from '../evaluation/provenance';
 import { withUncached } from '../evaluation/replay';
 import type { Configuration } from '../evaluation/types';
@@ -88,7 +89,7 @@ export function simulateCommand(program: Command): Command {
       '--json',
       'one JSON line for each configuration, and nothing else; only what was asked for is run',
     )
-    .option('--out <dir>', 'folder for report.html, metrics.json, episodes.csv and episodes.jsonl')
+    .option('--out <dir>', 'folder for report.html, metrics.json, episodes.csv, tables.md and episodes.jsonl')
     .option('--resume', 'continue the run that --out holds')
     .option('--jobs <n>', 'copies of the model, side by side (default: one for each core; on a GPU 1)');
   addExecutionOptions(command);
@@ -103,9 +104,9 @@ async function runSimulateCommand(flags: SimulateFlags): Promise<void> {
   const noise = oneOf('--noise', flags.noise, ['fixed', 'fresh'] as const);
   const sampler = { noise, seed: wholeNumber('--noise-seed', flags.noiseSeed) };
   const configurations = configurationsFor(flags, bundle);
-  for (const { name, policy, settings } of configurations) {
-    const warning = settingsWarning(bundle, { policy, values: settings, ...sampler });
-    if (warning !== undefined) process.stderr.write(`${name}: ${warning}\n`);
+  for (const one of configurations) {
+    const warning = settingsWarning(bundle, policySettings(one, sampler));
+    if (warning !== undefined) process.stderr.write(`${one.name}: ${warning}\n`);
   }
   const selection: EpisodeSelection = {
     seed: wholeNumber('--seed', flags.seed),

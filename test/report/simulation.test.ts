@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { EPISODE_COLUMNS, episodesCsv } from '../../src/report/simulation/episodesCsv';
 import { recommended, simulationFront, type Simulation } from '../../src/report/simulation/Simulation';
 import { simulationJson } from '../../src/report/simulation/simulationJson';
+import { simulationMarkdown } from '../../src/report/simulation/simulationMarkdown';
 import { simulationPage } from '../../src/report/simulation/simulationPage';
 import { simulationText } from '../../src/report/simulation/simulationText';
 import type { EpisodeRecord } from '../../src/sim/episodeRecord';
@@ -101,5 +102,32 @@ describe('The report of simulated episodes', () => {
     const [head, row] = csv.split('\r\n');
     expect(head!.split(',')).toHaveLength(EPISODE_COLUMNS.length);
     expect(row).toBe('"c3ache R=4 [0,6]",0,object,4,1,20,2,Fr,13,20,0');
+  });
+
+  it('has tables for documents: success, cost, and success by length', () => {
+    const [count, success, cost, byLength] = simulationMarkdown(simulation().figures).split('\n\n');
+    expect(count).toBe('50 episodes a row, the same ones.');
+    // good: 49 of 50; its chunks take half the time, and as many stacks as those of none here
+    expect(success!.split('\n').slice(0, 4)).toEqual([
+      '| configuration | object | all | difference, points |',
+      '| --- | ---: | ---: | ---: |',
+      '| none | 100.0 | 100.0 (92.9–100.0) | – |',
+      expect.stringMatching(/^\| good \| 98\.0 \| 98\.0 \(89\.5–99\.6\) \| −2\.0 \(/),
+    ]);
+    expect(cost!.split('\n')[3]).toBe(
+      '| good | 2.0 | 1.00× | 6.50 | 13.0 | 0 % | 2.00× | 2.00× (2.00–2.00) |',
+    );
+    // all episodes are of one length, so there is nothing to compare by it
+    expect(byLength).toBeUndefined();
+  });
+
+  it('escapes bars in its tables for documents', () => {
+    const name = 'a|b';
+    const records = RECORDS.filter(({ configuration }) => configuration === 'none');
+    const figures = simulationFigures(
+      [{ ...CONFIGURATIONS[0]!, name }],
+      records.map((record) => ({ ...record, configuration: name })),
+    );
+    expect(simulationMarkdown(figures)).toContain('| a\\|b |');
   });
 });

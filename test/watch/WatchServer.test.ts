@@ -51,7 +51,7 @@ describe('The server of the live page', () => {
     body: unknown,
     changed: Record<string, string | undefined> = {},
   ): Promise<IncomingMessage> => {
-    const headers = {
+    const headers: Record<string, string | undefined> = {
       origin: `http://127.0.0.1:${server.port}`,
       'content-type': 'application/json',
       [TOKEN_HEADER]: token,

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { episodesCsv } from './episodesCsv';
 import type { Simulation } from './Simulation';
 import { simulationJson } from './simulationJson';
+import { simulationMarkdown } from './simulationMarkdown';
 import { simulationPage } from './simulationPage';
 
 /** The files of one run. */
@@ -10,9 +11,10 @@ export interface SimulationFiles {
   readonly page: string;
   readonly metrics: string;
   readonly episodes: string;
+  readonly tables: string;
 }
 
-/** Writes `report.html`, `metrics.json` and `episodes.csv` into a folder, which is made if need be. */
+/** Writes `report.html`, `metrics.json`, `episodes.csv` and `tables.md` into a folder, which is made if need be. */
 export async function writeSimulationReport(
   folder: string,
   simulation: Simulation,
@@ -22,9 +24,11 @@ export async function writeSimulationReport(
     page: join(folder, 'report.html'),
     metrics: join(folder, 'metrics.json'),
     episodes: join(folder, 'episodes.csv'),
+    tables: join(folder, 'tables.md'),
   };
   await writeFile(files.page, simulationPage(simulation));
   await writeFile(files.metrics, `${JSON.stringify(simulationJson(simulation), null, 2)}\n`);
   await writeFile(files.episodes, episodesCsv(simulation.records));
+  await writeFile(files.tables, simulationMarkdown(simulation.figures));
   return files;
 }
