@@ -45,7 +45,7 @@ settings_of() {
     grid-fixed) echo --policy c3ache --set range=0:6,0:7,0:8,0:9 --set refresh_interval=0,4,8 ;;
     grid-fresh) echo --policy c3ache --set range=0:6,0:7,0:8,0:9 --set refresh_interval=0,4,8 --noise fresh ;;
     within-chunk) echo --policy worldcache_ht --set error_budget=1,4,16 ;;
-    blocks) echo --policy x_cache,worldcache_ca,bac --set x_cache.tau_floor=0.97,0.95,0.9 \
+    blocks) echo --policy x_cache,worldcache_ca,bac --set x_cache.tau_floor=0.97,0.9,0.8 \
       --set worldcache_ca.threshold=0.08,0.04,0.16 --set bac.updates=5,3,7 ;;
     adaptive) echo --policy adaptive --set range=0:6,0:7 --set refresh_interval=0,4 --set tolerance=0.05,0.2,0.5 ;;
     dynamic) echo --policy c3ache,adaptive --set range=0:6,0:7 --set refresh_interval=0,4 ;;
