@@ -32,8 +32,7 @@ export class EngineRunner implements Runner<Observation> {
     const episode = this.episodes[configuration];
     const chosen = this.configurations[configuration];
     if (!episode || !chosen) throw new Error(`no configuration ${configuration}`);
-    const settings = { policy: chosen.policy, values: chosen.settings, ...this.sampler };
-    return chunkResult(await episode.infer(observation, settings));
+    return chunkResult(await episode.infer(observation, policySettings(chosen, this.sampler)));
   }
 
   async resetEpisode(): Promise<void> {
@@ -45,6 +44,14 @@ export class EngineRunner implements Runner<Observation> {
     const chunk = await this.reference.infer(observation, settings, { recordResiduals: true });
     return chunk.residuals ?? new Map<number, Float32Array>();
   }
+}
+
+/** A configuration as the engine takes it. */
+export function policySettings(
+  { policy, settings, companions }: Configuration,
+  sampler: SamplerSettings,
+): PolicySettings {
+  return { policy, values: settings, ...(companions && { companions }), ...sampler };
 }
 
 /** What evaluation keeps of a chunk. */

@@ -11,7 +11,7 @@ import { checkCameras } from '../settings/mapping';
 import { parameterName } from '../cache/registry';
 import { configurationsOf } from './configurations';
 import type { ConfigurationRequest } from './configurations';
-import { actionLayout, EngineRunner } from './EngineRunner';
+import { actionLayout, EngineRunner, policySettings } from './EngineRunner';
 import { evaluate } from './evaluate';
 import type { Figures } from './evaluate';
 import { findings } from './findings';
@@ -72,9 +72,9 @@ export async function replayRecording(request: ReplayRequest): Promise<ReplayOut
   const configurations = configurationsFor(request, bundle, parameters);
   const { noise, seed } = chunkSettings(values);
   const warnings: Warning[] = [];
-  for (const { name, policy, settings } of configurations) {
-    const message = settingsWarning(bundle, { policy, values: settings, noise, seed });
-    if (message !== undefined) warnings.push({ kind: 'range', configuration: name, message });
+  for (const one of configurations) {
+    const message = settingsWarning(bundle, policySettings(one, { noise, seed }));
+    if (message !== undefined) warnings.push({ kind: 'range', configuration: one.name, message });
   }
   const randomWeights = looksUntrained(bundle.policyWeights);
   if (randomWeights) {

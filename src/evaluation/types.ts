@@ -6,6 +6,8 @@ export interface Configuration {
   /** `none` is the uncached run that everything is compared with. */
   readonly policy: string;
   readonly settings: Readonly<Record<string, SettingValue>>;
+  /** settings of the policies that this one hands steps to, by policy name */
+  readonly companions?: Readonly<Record<string, Readonly<Record<string, SettingValue>>>>;
 }
 
 export type SettingValue = number | string | boolean | readonly number[];

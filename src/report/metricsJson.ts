@@ -88,6 +88,7 @@ function configurationJson(one: ConfigurationFigures): Json {
     name: configuration.name,
     policy: configuration.policy,
     settings: configuration.settings,
+    ...(configuration.companions && { companions: configuration.companions }),
     uncached: one.uncached,
     latency_ms: Object.fromEntries(
       STAGES.map((stage) => [stage, distributionJson(scaled(one.latency[stage], MILLISECONDS))]),

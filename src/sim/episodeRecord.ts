@@ -8,6 +8,8 @@ const configurationSchema = z.strictObject({
   name: z.string(),
   policy: z.string(),
   settings: z.record(z.string(), settingValue).readonly(),
+  /** settings of the policies that this one hands steps to, by policy name */
+  companions: z.record(z.string(), z.record(z.string(), settingValue).readonly()).readonly().exactOptional(),
 });
 export type SimulatedConfiguration = Readonly<z.infer<typeof configurationSchema>>;
 

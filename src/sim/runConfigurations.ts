@@ -128,7 +128,7 @@ export class Station {
     return handle;
   }
 
-  #settings({ policy, settings }: SimulatedConfiguration): PolicySettings {
-    return { policy, values: settings, ...this.options.sampler };
+  #settings({ policy, settings, companions }: SimulatedConfiguration): PolicySettings {
+    return { policy, values: settings, ...(companions && { companions }), ...this.options.sampler };
   }
 }

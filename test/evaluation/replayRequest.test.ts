@@ -71,6 +71,53 @@ describe('the configurations of a request', () => {
     ]);
   });
 
+  describe('where a policy hands steps to another one', () => {
+    const tail = ['tail', ['bac']] as const;
+    const budget = ['bac.updates', ['3', '4']] as const;
+
+    it('take the settings of that one too, and all combinations of both', () => {
+      const range = ['range', ['0:5', '0:6']] as const;
+      expect(names({ settings: [range, tail, budget] })).toEqual([
+        'c3ache R=4 [0,5] tail=bac bac.updates=3',
+        'c3ache R=4 [0,5] tail=bac bac.updates=4',
+        'c3ache R=4 [0,6] tail=bac bac.updates=3',
+        'c3ache R=4 [0,6] tail=bac bac.updates=4',
+      ]);
+    });
+
+    it('carry all settings of that one, from the params file or its defaults', () => {
+      const base: ConfigurationRequest['base'] = ({ name }) =>
+        name === 'bac' ? { union_blocks: 2 } : { tail: 'bac' };
+      const [one, ...others] = configurationsOf(request({ base }), NOMINAL_MODEL);
+      expect(others).toEqual([]);
+      expect(Object.keys(one!.companions!)).toEqual(['bac']);
+      expect(one!.companions!.bac).toMatchObject({ union_blocks: 2, updates: 5 });
+      expect(Object.keys(one!.companions!.bac!).sort()).toEqual(
+        Object.keys(policyNamed('bac').fields).sort(),
+      );
+    });
+
+    it('vary them only where it is the one that takes the steps', () => {
+      const tails = ['tail', ['none', 'worldcache_ht', 'bac']] as const;
+      expect(names({ policies: ['c3ache', 'bac'], settings: [tails, budget] })).toEqual([
+        'c3ache R=4 [0,6] tail=none',
+        'c3ache R=4 [0,6] tail=worldcache_ht',
+        'c3ache R=4 [0,6] tail=bac bac.updates=3',
+        'c3ache R=4 [0,6] tail=bac bac.updates=4',
+        'bac updates=3',
+        'bac updates=4',
+      ]);
+    });
+
+    it('refuse its settings where nothing hands it steps, and those that it has not', () => {
+      expect(() => names({ settings: [budget] })).toThrow(
+        'setting "bac.updates": nothing here hands steps to bac; name it as a policy, or as the tail of one (--set tail=bac)',
+      );
+      expect(() => names({ settings: [tail, ['bac.update', ['3']]] })).toThrow(/did you mean "?updates/);
+      expect(() => names({ settings: [tail, ['bac.updates', ['none']]] })).toThrow(UsageError);
+    });
+  });
+
   it('refuse what no policy has, and what does not fit the model', () => {
     expect(() => names({ settings: [['refresh_intervall', ['2']]] })).toThrow(/refresh_interval/);
     expect(() => names({ policies: ['none', 'c3ache'], settings: [['nothing', ['2']]] })).toThrow(
