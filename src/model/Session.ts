@@ -45,6 +45,8 @@ export class Session {
           provider === 'cuda' ? [{ name: 'cuda', deviceId: options.device }, 'cpu'] : ['cpu'],
         graphOptimizationLevel: 'all',
         interOpNumThreads: 1,
+        // The arena keeps the next power of two of what the largest run needed, in every session, for no speed.
+        enableCpuMemArena: false,
         ...(options.threads > 0 ? { intraOpNumThreads: options.threads } : {}),
         logSeverityLevel: 3,
         extra: { session },

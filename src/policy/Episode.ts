@@ -106,8 +106,6 @@ export class Episode {
         stamp: observation.stamp,
         actions,
         normalised: outcome.x,
-        velocity: outcome.velocity,
-        latents,
         clamped,
         report: this.#report(policy, values, outcome, state),
         times: {
@@ -117,6 +115,7 @@ export class Episode {
           total: (performance.now() - started) / 1000,
         },
         ...(outcome.residuals ? { residuals: outcome.residuals } : {}),
+        ...(options.recordTrace ? { trace: { latents, velocity: outcome.velocity } } : {}),
       };
       this.#chunk += 1;
       this.#instruction = instruction;

@@ -28,7 +28,8 @@ export async function inferRecorded(
     for (let i = 0; i < inputs.chunks; i++) {
       const noise = inputs.noise(i);
       const observation = inputs.observation(i, options.instruction);
-      chunks.push(await episode.infer(observation, options.settings, noise ? { noise } : {}));
+      const recorded = { recordTrace: true, ...(noise ? { noise } : {}) };
+      chunks.push(await episode.infer(observation, options.settings, recorded));
     }
     writeChunks(options.out, chunks, client.bundle.dimensions);
     return { chunks, notices };

@@ -7,7 +7,7 @@ import { readBytes, readFloat32 } from '../formats/readTensor';
 import { openSafetensors, writeSafetensors } from '../formats/safetensors';
 import type { StoredTensor, TensorFile } from '../formats/StoredTensor';
 import type { RawFrame } from '../observation/RawFrame';
-import type { ActionChunk, Observation } from './types';
+import type { ActionChunk, ChunkTrace, Observation } from './types';
 
 /** Observations of one episode, read from a safetensors file chunk by chunk. */
 export class RecordedInputs {
@@ -106,7 +106,11 @@ export class RecordedInputs {
   }
 }
 
-/** Writes the chunks of one episode as the tensors of `fastwam infer` (float32; shapes in docs/cli.md). */
+/**
+ * Writes the chunks of one episode, run with `recordTrace`, as the tensors of `fastwam infer`, float32:
+ * `action` [chunks, T, a], `velocity` [chunks, N, T, a], `latents` [chunks, 48, h, w], `refreshed` [chunks] and
+ * `computed`, [chunks, N] or [chunks, N, L], of a fixed schedule [N, L, 3].
+ */
 export function writeChunks(path: string, chunks: readonly ActionChunk[], dims: ModelDimensions): void {
   const [first] = chunks;
   if (!first) throw new InputError('there are no chunks to write');
@@ -138,12 +142,12 @@ export function writeChunks(path: string, chunks: readonly ActionChunk[], dims: 
     tensor(
       'velocity',
       [count, steps, horizon, actionDim],
-      chunks.map((c) => c.velocity),
+      chunks.map((c) => traceOf(c).velocity),
     ),
     tensor(
       'latents',
       [count, latentChannels, dims.height / vaeSpatialFactor, dims.width / vaeSpatialFactor],
-      chunks.map((c) => c.latents),
+      chunks.map((c) => traceOf(c).latents),
     ),
     tensor(
       'computed',
@@ -152,4 +156,9 @@ export function writeChunks(path: string, chunks: readonly ActionChunk[], dims: 
     ),
     tensor('refreshed', [count], [chunks.map((c) => (c.report.refreshed ? 1 : 0))]),
   ]);
+}
+
+function traceOf({ chunk, trace }: ActionChunk): ChunkTrace {
+  if (!trace) throw new InputError(`chunk ${chunk} was run without \`recordTrace\``);
+  return trace;
 }

@@ -34,6 +34,16 @@ export interface InferOptions {
   readonly noise?: Float32Array;
   /** keep the whole-stack residuals of full steps, for evaluation */
   readonly recordResiduals?: boolean;
+  /** return latents and velocities too; a robot has no use for them, and they are most of a chunk's bytes */
+  readonly recordTrace?: boolean;
+}
+
+/** What a chunk was made from, for evaluation; float32, row-major. */
+export interface ChunkTrace {
+  /** [48, h, w] */
+  readonly latents: Float32Array;
+  /** [N, T, a] */
+  readonly velocity: Float32Array;
 }
 
 /** Seconds. */
@@ -84,14 +94,12 @@ export interface ActionChunk {
   readonly actions: Float32Array;
   /** [T, a], as the network gives them */
   readonly normalised: Float32Array;
-  /** [N, T, a] */
-  readonly velocity: Float32Array;
-  /** [48, h, w] */
-  readonly latents: Float32Array;
   /** values that the bundle's limits cut */
   readonly clamped: number;
   readonly report: CacheReport;
   readonly times: StageTimes;
   /** hL - h0 of full steps by step index, if recorded */
   readonly residuals?: ReadonlyMap<number, Float32Array>;
+  /** if recorded */
+  readonly trace?: ChunkTrace;
 }

@@ -34,6 +34,7 @@ async function run(
       await episode.infer(inputs.observation(c, golden.task), all, {
         noise: inputs.noise(c)!,
         recordResiduals: true,
+        recordTrace: true,
       }),
     );
   }
@@ -72,8 +73,8 @@ describe.each(CASES)('the engine against the original PyTorch code: %s', (name) 
   it('computes the latents, velocities, residuals and actions of every chunk', () => {
     const d = golden.bundle.dimensions;
     uncached.forEach((chunk, c) => {
-      expect(relativeError(chunk.latents, golden.tensor(`chunk${c}.latents`))).toBeLessThan(TOLERANCE);
-      expect(relativeError(chunk.velocity, golden.tensor(`chunk${c}.v`))).toBeLessThan(TOLERANCE);
+      expect(relativeError(chunk.trace!.latents, golden.tensor(`chunk${c}.latents`))).toBeLessThan(TOLERANCE);
+      expect(relativeError(chunk.trace!.velocity, golden.tensor(`chunk${c}.v`))).toBeLessThan(TOLERANCE);
       expect(relativeError(chunk.actions, golden.tensor(`chunk${c}.action`))).toBeLessThan(TOLERANCE);
       const residual = golden.tensor(`chunk${c}.residual`);
       const size = d.horizon * d.actionHidden;
@@ -88,7 +89,7 @@ describe.each(CASES)('the engine against the original PyTorch code: %s', (name) 
     const inputs = new RecordedInputs(golden.inputs, golden.bundle);
     const { proprio } = inputs.observation(0, golden.task);
     const context = golden.bundle.context(golden.task);
-    const { feeds } = await model.prefill(uncached[0]!.latents, Float32Array.from(proprio), context);
+    const { feeds } = await model.prefill(uncached[0]!.trace!.latents, Float32Array.from(proprio), context);
     for (let l = 0; l < golden.bundle.dimensions.layers; l++) {
       const key = joinHeads(feeds[`videoKey_${l}`]!);
       const value = joinHeads(feeds[`videoValue_${l}`]!);
