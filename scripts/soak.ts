@@ -1,6 +1,9 @@
 /**
  * An accelerated hour of the policy node on the table-top model, then clean exits at random moments.
- * Run it with: npm run ros -- npm run soak [-- MINUTES [SPEED [SEED]]]
+ * Run it with: npm run ros -- npm run soak [-- MINUTES [SPEED [SEED [DISTURBANCES]]]]
+ *
+ * With names of disturbances, separated by semicolons, only these happen, and the node is not ended again and again:
+ * that shows which of them costs what. `none` leaves the node to itself.
  */
 import { removeFolders, temporaryFolder } from '../test/helpers';
 import { MOMENTS, cleanExits } from '../test/ros/cleanExits';
@@ -18,10 +21,18 @@ function memoryBetween({ memory }: SoakReport, from: number, to: number): number
   return values.sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
 }
 
-async function main(minutes: number, speed: number, seed: number): Promise<void> {
+async function main(minutes: number, speed: number, seed: number, only?: readonly string[]): Promise<void> {
   const folder = temporaryFolder();
   const bundle = exportTabletop(folder);
-  const report = await soak({ bundle, folder, seconds: minutes * 60, speed, seed, say: print });
+  const report = await soak({
+    bundle,
+    folder,
+    seconds: minutes * 60,
+    speed,
+    seed,
+    say: print,
+    ...(only && { only }),
+  });
   const { seconds, robotSeconds, chunks, episodes, faults, disturbances, exit } = report;
   print(`${(seconds / 60).toFixed(1)} min, ${(robotSeconds / 3600).toFixed(2)} h of the robot's time`);
   print(
@@ -43,6 +54,7 @@ async function main(minutes: number, speed: number, seed: number): Promise<void>
   );
   print(`ended by SIGTERM with code ${exit.code}, signal ${exit.signal}`);
 
+  if (only) return;
   const trials = Array.from({ length: EXITS }, () =>
     MOMENTS.flatMap((moment) => (['SIGINT', 'SIGTERM'] as const).map((signal) => [moment, signal] as const)),
   ).flat();
@@ -60,8 +72,8 @@ async function main(minutes: number, speed: number, seed: number): Promise<void>
     process.exitCode = 1;
 }
 
-const [minutes = 10, speed = 6, seed = 1] = process.argv.slice(2).map(Number);
-main(minutes, speed, seed)
+const [minutes = '10', speed = '6', seed = '1', only] = process.argv.slice(2);
+main(Number(minutes), Number(speed), Number(seed), only?.split(';'))
   .catch((error: unknown) => {
     process.stderr.write(`${String(error)}\n`);
     process.exitCode = 1;

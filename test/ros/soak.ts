@@ -17,6 +17,8 @@ export interface SoakOptions {
   /** how fast the robot's time runs */
   readonly speed: number;
   readonly seed: number;
+  /** only these disturbances, to find out which of them costs what; default all */
+  readonly only?: readonly string[];
   /** told how it goes, about once in ten seconds */
   readonly say: (line: string) => void;
 }
@@ -46,6 +48,12 @@ const CAMERAS = ['cam/front', 'cam/wrist'];
 const RATE = 20;
 const START = 1_000_000;
 
+/** Milliseconds within which a chunk must come; a machine may be busy with something else for long. */
+const PATIENCE = 240_000;
+
+/** What the installed executables set. */
+const INSTALLED = { MALLOC_ARENA_MAX: '2' };
+
 /** R and the range that goes with it: any other pair in a report would be a mixture of two settings. */
 const PAIRS: readonly (readonly [interval: number, range: readonly [number, number]])[] = [
   [2, [0, 3]],
@@ -68,7 +76,7 @@ function randomNumbers(seed: number): () => number {
  * through its states. An rclpy process is robot, clock and operator.
  */
 export async function soak(options: SoakOptions): Promise<SoakReport> {
-  const { bundle, folder, seconds, speed, seed, say } = options;
+  const { bundle, folder, seconds, speed, seed, only, say } = options;
   const random = randomNumbers(seed);
   const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)]!;
   const params = writeParams(folder, {
@@ -92,10 +100,13 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
     });
     await peer.do('clock', { start: START, speed });
     const program = join(compiledSource(), 'ros', 'executables', 'policy.js');
-    node = new RosProcess([
-      ...['node', program, '--ros-args', '--params-file', params, '-p', 'use_sim_time:=true'],
-      ...['--log-level', 'error'],
-    ]);
+    node = new RosProcess(
+      [
+        ...['node', program, '--ros-args', '--params-file', params, '-p', 'use_sim_time:=true'],
+        ...['--log-level', 'error'],
+      ],
+      INSTALLED,
+    );
     const { pid } = node.child;
 
     /** Takes what has come into the books; it is not kept, there is too much of it. */
@@ -110,7 +121,7 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
     };
     const nextChunk = async (): Promise<void> => {
       takeDown();
-      await peer.message(CHUNKS);
+      await peer.message(CHUNKS, () => true, 0, PATIENCE);
       takeDown();
     };
     const ask = async (transition: string): Promise<void> => {
@@ -129,6 +140,7 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
     };
 
     const makes: Readonly<Record<string, () => Promise<unknown>>> = {
+      ...(only?.includes('none') && { none: () => Promise.resolve() }),
       settings: () => {
         const [interval, range] = pick(PAIRS);
         const together = { 'cache.policy': pick(POLICIES), 'cache.refresh_interval': interval };
@@ -170,7 +182,7 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
     };
     /** the heavier ones less often */
     const often = ['settings', 'settings', 'settings', 'reset', 'malformed', 'other parameters', 'infer'];
-    const bag = [...Object.keys(makes).filter((name) => name !== 'clean up, configure'), ...often];
+    const frequent = [...Object.keys(makes).filter((name) => name !== 'clean up, configure'), ...often];
 
     await remote.state();
     await robot();
@@ -185,18 +197,18 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
       memory.push({ seconds: elapsed(), mib: residentMib(pid) });
     };
     // every policy and every event once, so that what is loaded when it is first needed is there from the start
-    for (const policy of POLICIES) {
+    for (const policy of only ? [] : POLICIES) {
       await remote.set({ 'cache.policy': policy });
       await nextChunk();
     }
-    for (const name of Object.keys(makes)) await disturb(name);
+    for (const name of only ?? Object.keys(makes)) await disturb(name);
     let said = 0;
     let reconfigured = 0;
     while (elapsed() < seconds) {
       const due = elapsed() - reconfigured > 20;
       if (due) reconfigured = elapsed();
-      await disturb(due ? 'clean up, configure' : pick(bag));
-      for (let pause = Math.floor(random() * 12); pause > 0; pause--) await nextChunk();
+      await disturb(only ? pick(only) : due ? 'clean up, configure' : pick(frequent));
+      for (let pause = only ? 0 : Math.floor(random() * 12); pause > 0; pause--) await nextChunk();
       if (elapsed() - said > 10) {
         said = elapsed();
         const faults = ledger.faults.length + mixed.length;
