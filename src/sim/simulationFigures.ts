@@ -16,10 +16,21 @@ export interface PartFigures {
   readonly difference?: Estimate;
 }
 
+/** What one suite's episodes came to. */
+export interface SuiteFigures extends PartFigures {
+  readonly suite: Suite;
+  readonly chunksPerEpisode: number;
+  /** work in full-stack equivalents */
+  readonly stacksPerChunk: number;
+  readonly stacksPerEpisode: number;
+  /** Σ uncached chunk times / Σ chunk times over the same episodes; NaN without an uncached run */
+  readonly speedUpPerEpisode: number;
+}
+
 export interface SimulatedFigures extends PartFigures {
   readonly configuration: SimulatedConfiguration;
   readonly uncached: boolean;
-  readonly bySuite: readonly (PartFigures & { readonly suite: Suite })[];
+  readonly bySuite: readonly SuiteFigures[];
   /** by the chunks that the uncached run needs; empty without one */
   readonly byLength: readonly (PartFigures & { readonly bin: LengthBin })[];
   /** episodes that only the uncached run solves, and only this one; and the p of that split (McNemar, exact) */
@@ -116,6 +127,20 @@ function figuresOf(
       ...(uncached && !isUncached && { difference: pairedDifference(ours, successes(uncached)) }),
     };
   };
+  const suiteFigures = (suite: Suite): SuiteFigures => {
+    const ofSuite = (one: EpisodeRecord): boolean => one.suite === suite;
+    const episodes = own.filter(ofSuite);
+    const chunksOfSuite = total(episodes, length);
+    const stacksOfSuite = total(episodes, work);
+    return {
+      suite,
+      ...part(ofSuite),
+      chunksPerEpisode: chunksOfSuite / episodes.length,
+      stacksPerChunk: stacksOfSuite / chunksOfSuite,
+      stacksPerEpisode: stacksOfSuite / episodes.length,
+      speedUpPerEpisode: uncached ? total(uncached.filter(ofSuite), time) / total(episodes, time) : NaN,
+    };
+  };
   const chunks = total(own, length);
   const stacks = total(own, work);
   const times = own.flatMap(({ ms }) => ms).sort((a, b) => a - b);
@@ -139,7 +164,7 @@ function figuresOf(
     configuration,
     uncached: isUncached,
     ...part(() => true),
-    bySuite: suites.map((suite) => ({ suite, ...part((one) => one.suite === suite) })),
+    bySuite: suites.map(suiteFigures),
     byLength: bins.map((bin) => ({
       bin,
       ...part((_, other) => length(other) >= bin.from && length(other) <= bin.to),

@@ -64,6 +64,25 @@ describe('Figures of simulated episodes', () => {
     expect(cached!.difference!.value).toBe(-0.5);
   });
 
+  it('tell success, work and speed of each suite', () => {
+    // Goal: 10 chunks, cached 10 + 9·3 = 37 stacks and 50 ms against 100. Long: 20 uncached chunks, 40 cached ones.
+    const { configurations, suites } = simulationFigures(
+      [NONE, CACHED],
+      [
+        record('none', 0, 10, { suite: 'goal' }),
+        record('none', 1, 20, { suite: 'long' }),
+        record(CACHED.name, 0, 10, { suite: 'goal' }),
+        record(CACHED.name, 1, 40, { suite: 'long', success: false }),
+      ],
+    );
+    expect(suites).toEqual(['goal', 'long']);
+    expect(configurations[1]!.bySuite).toMatchObject([
+      { suite: 'goal', episodes: 1, chunksPerEpisode: 10, stacksPerEpisode: 37, speedUpPerEpisode: 2 },
+      { suite: 'long', episodes: 1, chunksPerEpisode: 40, stacksPerChunk: 127 / 40, speedUpPerEpisode: 1 },
+    ]);
+    expect(configurations[1]!.bySuite.map(({ success }) => success.value)).toEqual([1, 0]);
+  });
+
   it('compare only episodes that every configuration has run', () => {
     const records = [
       record('none', 0, 8),

@@ -59,7 +59,18 @@ function configurationJson(one: SimulatedFigures): Json {
     settings,
     uncached: one.uncached,
     ...partJson(one),
-    by_suite: Object.fromEntries(one.bySuite.map((part) => [part.suite, partJson(part)])),
+    by_suite: Object.fromEntries(
+      one.bySuite.map((part) => [
+        part.suite,
+        {
+          ...partJson(part),
+          chunks_per_episode: known(part.chunksPerEpisode),
+          stacks_per_chunk: known(part.stacksPerChunk),
+          stacks_per_episode: known(part.stacksPerEpisode),
+          speed_up_per_episode: known(part.speedUpPerEpisode),
+        },
+      ]),
+    ),
     by_uncached_chunks: one.byLength.map((part) => ({ ...part.bin, ...partJson(part) })),
     lost: one.lost,
     won: one.won,

@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { jsonForScript, markup, verbatim, type Markup } from '../Markup';
 import { fixed, NO_FIGURE, percent, times } from '../numbers';
 import { PAGE_STYLE } from '../pageStyle';
-import { cosinePlot } from '../plots/cosinePlot';
 import { legend } from '../plots/legend';
 import type { SeriesStyle } from '../plots/seriesStyle';
+import { cosineSection } from '../sections/cosine';
 import { plural } from '../sections/plural';
 import { table } from '../sections/table';
 import { shellCommand } from '../shellCommand';
@@ -13,7 +13,7 @@ import { refreshTimeline } from './refreshTimeline';
 import type { Exhibit, Facts, Simulation } from './Simulation';
 import { simulationJson } from './simulationJson';
 import { simulationStyles } from './simulationStyles';
-import { simulationTable } from './simulationTable';
+import { signedWithInterval, simulationTable, withInterval } from './simulationTable';
 import { simulationVerdict } from './simulationVerdict';
 import { successPlot } from './successPlot';
 
@@ -61,7 +61,7 @@ ${compared && successSection(simulation, styles)}
 ${compared && costSection(simulation)}
 ${compared && lengthSection(simulation, styles)}
 ${timelineSection(simulation)}
-${cosineSection(simulation)}
+${likenessSection(simulation)}
 ${filmSection(simulation)}
 <section><h2>Where these figures come from</h2>
 <p>To measure the same again:</p>
@@ -118,7 +118,40 @@ ${table(
       one.uncached ? NO_FIGURE : `${times(value)} (${fixed(low, 2)}–${fixed(high, 2)})`,
     ];
   }),
-)}</section>`;
+)}${figures.suites.length > 1 && markup`<details><summary>The same suite by suite</summary>${suiteTable(figures)}</details>`}</section>`;
+}
+
+/** Success and cost of every configuration in every suite. */
+function suiteTable({ configurations, suites }: Simulation['figures']): Markup {
+  return table(
+    [
+      { title: 'suite', align: 'left' },
+      { title: '#' },
+      { title: 'configuration', align: 'left' },
+      { title: 'success %' },
+      { title: 'difference, points' },
+      { title: 'chunks/ep.' },
+      { title: 'stacks/chunk' },
+      { title: 'stacks/ep.' },
+      { title: 'faster an episode' },
+    ],
+    suites.flatMap((suite, s) =>
+      configurations.map((one, i) => {
+        const own = one.bySuite[s];
+        return [
+          suite,
+          String(i + 1),
+          one.configuration.name,
+          own ? withInterval(own.success) : NO_FIGURE,
+          own?.difference ? signedWithInterval(own.difference) : NO_FIGURE,
+          fixed(own?.chunksPerEpisode ?? NaN, 1),
+          fixed(own?.stacksPerChunk ?? NaN, 2),
+          fixed(own?.stacksPerEpisode ?? NaN, 1),
+          one.uncached ? NO_FIGURE : times(own?.speedUpPerEpisode ?? NaN),
+        ];
+      }),
+    ),
+  );
 }
 
 function lengthSection({ figures }: Simulation, styles: readonly SeriesStyle[]): Markup | undefined {
@@ -179,30 +212,10 @@ function timelineEpisodes(
   );
 }
 
-function cosineSection({ residualCosines, figures, choice }: Simulation): Markup | undefined {
-  if (!residualCosines?.some(({ pairs }) => pairs > 0)) return undefined;
-  const range = figures.configurations.find(({ configuration }) => configuration.name === choice)
-    ?.configuration.settings['range'];
-  const [start, end] = Array.isArray(range) ? (range as readonly number[]) : [];
-  const shaded = start !== undefined && end !== undefined ? ([start, end] as const) : undefined;
-  return markup`<section><h2>How alike adjacent chunks are</h2>
-<p>Cosine of the residuals that the action expert adds at each denoising step, between a chunk and the one before it, in uncached episodes. Near 1, re-using the older one loses little.</p>
-<div class="columns"><div>${cosinePlot(residualCosines, shaded)}</div><div>${table(
-    [
-      { title: 'step', align: 'left' },
-      { title: 'mean' },
-      { title: '5 %' },
-      { title: '95 %' },
-      { title: 'pairs' },
-    ],
-    residualCosines.map(({ step, mean, p5, p95, pairs }) => [
-      String(step),
-      fixed(mean, 4),
-      fixed(p5, 4),
-      fixed(p95, 4),
-      String(pairs),
-    ]),
-  )}</div></div></section>`;
+/** The likeness of adjacent chunks, with the steps that the chosen configuration re-uses. */
+function likenessSection({ residualCosines, figures, choice }: Simulation): Markup | undefined {
+  const chosen = figures.configurations.find(({ configuration }) => configuration.name === choice);
+  return cosineSection(residualCosines, chosen?.configuration.settings['range'], 'in uncached episodes');
 }
 
 function filmSection({ exhibits }: Simulation): Markup | undefined {
