@@ -96,6 +96,30 @@ describe('fastwam simulate', () => {
     PATIENCE,
   );
 
+  it.each([
+    ['8', '0:7', 'c3ache.R8.range0-7'],
+    ['4', '0:8', 'c3ache.R4.range0-8'],
+  ])(
+    'meets them with R = %s and the range %s too, which fail more often',
+    async (refresh, range, setting) => {
+      const words = [
+        '--initial-states',
+        OUTCOMES,
+        '--episodes',
+        '4',
+        '--policy',
+        'c3ache',
+        '--json',
+        '--jobs',
+        '1',
+      ];
+      const { episodes } = JSON.parse(await run(...words, '--refresh', refresh, '--range', range)) as Line;
+      const success = readFloat64(openSafetensors(OUTCOMES).tensors.get(`${setting}.success`)!);
+      expect(episodes.map((one) => Number(one.success))).toEqual([...success].slice(0, 4));
+    },
+    PATIENCE,
+  );
+
   it(
     'gives the same result for the same seed, bit for bit, whatever runs beside it',
     async () => {
