@@ -115,7 +115,7 @@ export async function replay<O>(options: ReplayOptions<O>): Promise<Evaluation> 
 }
 
 /** A refresh, and a chunk that may reuse: the two run different parts of the engine. */
-const WARM_UP_CHUNKS = 2;
+export const WARM_UP_CHUNKS = 2;
 
 async function warmUp<O>(
   runner: Runner<O>,

@@ -1,6 +1,7 @@
 import type { Bundle } from '../bundle/Bundle';
 import { MatrixProduct } from '../model/matrixProductRate';
 import type { ExecutionOptions } from '../model/execution';
+import { relativeDistance } from '../cache/matrix';
 import { PolicyClient } from '../policy/PolicyClient';
 import type { Observation } from '../policy/types';
 import { randn } from '../sampler/noise';
@@ -8,7 +9,9 @@ import { MersenneTwister } from '../sampler/MersenneTwister';
 import { benchResult } from './bench';
 import type { BenchEntry, BenchRun } from './bench';
 import { EngineRunner } from './EngineRunner';
+import { distributionOf } from './distribution';
 import { expertStepFlops } from './expertFlops';
+import { WARM_UP_CHUNKS } from './replay';
 import type { ChunkResult, Configuration } from './types';
 
 export interface BenchOptions {
@@ -39,8 +42,8 @@ const RANDOM_SEED = 7;
 
 /**
  * Measures configurations on the same random observations, interleaved chunk by chunk: for each observation every
- * configuration, then a plain matrix product on the same threads. One whole chunk of each goes first and is not
- * counted.
+ * configuration, then a plain matrix product on the same threads. As in a replay, a refresh and a chunk that may reuse
+ * go first and are not counted.
  */
 export async function runBench(options: BenchOptions): Promise<Readonly<Record<string, BenchLine>>> {
   const client = await PolicyClient.load(options.bundle, { execution: options.execution, grain: 'stack' });
@@ -62,8 +65,11 @@ export async function runBench(options: BenchOptions): Promise<Readonly<Record<s
     const products: number[] = [];
     const observations = randomObservations(client.bundle, options.instruction, options.chunks);
     const [first] = observations;
-    if (first) for (const { infer } of all) await infer(first);
+    if (first) {
+      for (const { infer } of all) for (let i = 0; i < WARM_UP_CHUNKS; i += 1) await infer(first);
+    }
     await runner.resetEpisode();
+    await int8Runner?.resetEpisode();
     for (const [c, observation] of observations.entries()) {
       for (let i = 0; i < all.length; i++) {
         const turn = (c + i) % all.length;
@@ -74,7 +80,7 @@ export async function runBench(options: BenchOptions): Promise<Readonly<Record<s
       options.onProgress?.(c + 1);
     }
     const runs: BenchRun[] = all.map(({ configuration }, i) => ({ configuration, chunks: results[i] ?? [] }));
-    return withRates(runs, client.bundle, product.flops / median(products));
+    return withRates(runs, client.bundle, product.flops / distributionOf(products).p50);
   } finally {
     await client.close();
     await int8?.close();
@@ -95,7 +101,7 @@ function withRates(
     if (!entry) continue;
     const stepFlops = expertStepFlops(bundle.dimensions);
     const rates = chunks.map((c) => (stepFlops * c.report.stackEvaluations) / c.times.expert);
-    const rate = median(rates);
+    const rate = distributionOf(rates).p50;
     lines[configuration.name] = {
       ...entry,
       expert_gflops: round(rate / 1e9),
@@ -109,15 +115,8 @@ function withRates(
 
 /** ‖a − b‖ / ‖b‖ over all normalised actions. */
 function relativeError(chunks: readonly ChunkResult[], reference: readonly ChunkResult[]): number {
-  let difference = 0;
-  let norm = 0;
-  chunks.forEach((chunk, c) => {
-    reference[c]?.normalised.forEach((value, i) => {
-      difference += ((chunk.normalised[i] ?? Number.NaN) - value) ** 2;
-      norm += value ** 2;
-    });
-  });
-  return Math.sqrt(difference / norm);
+  const joined = (of: readonly ChunkResult[]): number[] => of.flatMap(({ normalised }) => [...normalised]);
+  return relativeDistance(joined(chunks), joined(reference));
 }
 
 /** Random images and proprioception: what a model computes with them costs what anything costs. */
@@ -131,11 +130,6 @@ function randomObservations(bundle: Bundle, instruction: string | undefined, cou
     stamp: c,
     instruction: task,
   }));
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }
 
 const round = (value: number): number => Math.round(value * 1e3) / 1e3;

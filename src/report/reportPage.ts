@@ -10,7 +10,7 @@ import { PAGE_STYLE } from './pageStyle';
 import { motionOf } from './plots/motion';
 import { seriesStyles } from './plots/seriesStyle';
 import { actions } from './sections/actions';
-import { cosine } from './sections/cosine';
+import { cosineSection } from './sections/cosine';
 import { deviation } from './sections/deviation';
 import { header } from './sections/header';
 import { latency } from './sections/latency';
@@ -70,7 +70,7 @@ ${strips(report)}
 ${actions(report, motion, live)}
 ${deviation(report)}
 ${seams(report)}
-${cosine(report)}
+${cosineSection(report.figures.residualCosines, report.focus?.configuration.settings['range'], 'both uncached')}
 ${origin(report)}
 </main>
 <script type="application/json" id="metrics">${jsonForScript(metricsJson(evaluation, figures, provenance))}</script>

@@ -1,19 +1,25 @@
+import type { StepCosine } from '../../evaluation/residualCosine';
 import { markup, type Markup } from '../Markup';
-import { NO_FIGURE } from '../numbers';
+import { fixed } from '../numbers';
 import { cosinePlot } from '../plots/cosinePlot';
-import type { Report } from './Report';
 import { table } from './table';
 
-/** The likeness of adjacent chunks, which re-use rests on; nothing where it was not recorded. */
-export function cosine({ figures, focus }: Report): Markup | undefined {
-  const { residualCosines } = figures;
-  if (!residualCosines?.some(({ pairs }) => pairs > 0)) return undefined;
-  const range = focus?.configuration.settings['range'];
+/**
+ * The likeness of adjacent chunks, which re-use rests on; nothing where it was not recorded.
+ * @param range the steps that the report's choice re-uses, a setting as it is; shaded if it is a range
+ * @param uncached which chunks were compared: "both uncached"
+ */
+export function cosineSection(
+  cosines: readonly StepCosine[] | undefined,
+  range: unknown,
+  uncached: string,
+): Markup | undefined {
+  if (!cosines?.some(({ pairs }) => pairs > 0)) return undefined;
   const [start, end] = Array.isArray(range) ? (range as readonly number[]) : [];
   const shaded = start !== undefined && end !== undefined ? ([start, end] as const) : undefined;
   return markup`<section><h2>How alike adjacent chunks are</h2>
-<p>Cosine of the residuals that the action expert adds at each denoising step, between a chunk and the one before it, both uncached. Near 1, re-using the older one loses little.</p>
-<div class="columns"><div>${cosinePlot(residualCosines, shaded)}</div><div>${table(
+<p>Cosine of the residuals that the action expert adds at each denoising step, between a chunk and the one before it, ${uncached}. Near 1, re-using the older one loses little.</p>
+<div class="columns"><div>${cosinePlot(cosines, shaded)}</div><div>${table(
     [
       { title: 'step', align: 'left' },
       { title: 'mean' },
@@ -21,16 +27,10 @@ export function cosine({ figures, focus }: Report): Markup | undefined {
       { title: '95 %' },
       { title: 'pairs' },
     ],
-    residualCosines.map(({ step, mean, p5, p95, pairs }) => [
+    cosines.map(({ step, mean, p5, p95, pairs }) => [
       String(step),
-      decimals(mean),
-      decimals(p5),
-      decimals(p95),
+      ...[mean, p5, p95].map((value) => fixed(value, 4)),
       String(pairs),
     ]),
   )}</div></div></section>`;
-}
-
-function decimals(value: number): string {
-  return Number.isFinite(value) ? value.toFixed(4) : NO_FIGURE;
 }
