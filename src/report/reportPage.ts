@@ -1,7 +1,6 @@
-import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import type { Figures } from '../evaluation/evaluate';
 import type { Evaluation, Provenance } from '../evaluation/types';
+import { hashOf, uPlotFile } from './inlined';
 import { jsonForScript, markup, verbatim } from './Markup';
 import { metricsJson } from './metricsJson';
 import { LIVE_VALUES_LIMIT, motionData, valuesOf } from './motionData';
@@ -78,13 +77,4 @@ ${live && markup`<script type="application/json" id="motion">${jsonForScript(mot
 </body>
 </html>
 `.text;
-}
-
-function uPlotFile(name: string): string {
-  return readFileSync(require.resolve(`uplot/dist/${name}`), 'utf8').replaceAll('</script', '<\\/script');
-}
-
-/** As a Content-Security-Policy names an inline script or style. */
-function hashOf(text: string): string {
-  return `sha256-${createHash('sha256').update(text).digest('base64')}`;
 }

@@ -1,10 +1,9 @@
-import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import type { Bundle } from '../bundle/Bundle';
 import { defaultOf } from '../cache/fieldValues';
 import type { Field } from '../cache/fields';
 import { POLICIES } from '../cache/registry';
 import { expertShape } from '../policy/settingsWarning';
+import { hashOf, uPlotFile } from '../report/inlined';
 import { jsonForScript, markup, verbatim, type Markup } from '../report/Markup';
 import { PAGE_STYLE } from '../report/pageStyle';
 import { BLOCK_HALF_SIDE, FINGERS, PLATE_RADIUS } from '../sim/geometry';
@@ -169,13 +168,4 @@ function setup(bundle: Bundle, token: string): unknown {
 /** A value as it is written on a command line. */
 function asText(value: unknown): string {
   return Array.isArray(value) ? value.join(':') : String(value);
-}
-
-function uPlotFile(name: string): string {
-  return readFileSync(require.resolve(`uplot/dist/${name}`), 'utf8').replaceAll('</script', '<\\/script');
-}
-
-/** As a Content-Security-Policy names an inline script or style. */
-function hashOf(text: string): string {
-  return `sha256-${createHash('sha256').update(text).digest('base64')}`;
 }

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hashOf } from '../inlined';
 import { jsonForScript, markup, verbatim, type Markup } from '../Markup';
 import { fixed, NO_FIGURE, percent, times } from '../numbers';
 import { PAGE_STYLE } from '../pageStyle';
@@ -35,7 +35,7 @@ export function simulationPage(simulation: Simulation): string {
   const styles = simulationStyles(simulation);
   const { columns, rows, marked } = simulationTable(figures, pareto, choice);
   const compared = figures.configurations.length > 1;
-  const policy = `default-src 'none'; style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'; img-src data:; base-uri 'none'; form-action 'none'`;
+  const policy = `default-src 'none'; style-src '${hashOf(STYLE)}'; img-src data:; base-uri 'none'; form-action 'none'`;
   return markup`<!doctype html>
 <html lang="en">
 <head>
