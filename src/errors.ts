@@ -33,6 +33,11 @@ export class ChunkDiscarded extends FastWamError {
   override readonly name = 'ChunkDiscarded';
 }
 
+/** A chunk was dropped because its actions lie outside the limits and that was to be refused; it left no trace. */
+export class OutsideLimits extends FastWamError {
+  override readonly name = 'OutsideLimits';
+}
+
 /** An execution provider or a native library cannot start; the message says what to install. */
 export class ProviderError extends FastWamError {
   override readonly name = 'ProviderError';

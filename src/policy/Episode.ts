@@ -1,6 +1,6 @@
 import type { FieldTable, FieldValues } from '../cache/fields';
 import type { CachePolicy, CacheState, ChunkOutcome } from '../cache/types';
-import { ChunkDiscarded } from '../errors';
+import { ChunkDiscarded, OutsideLimits } from '../errors';
 import type { FastWamModel } from '../model/FastWamModel';
 import { chunkNoise } from '../sampler/noise';
 import { ActionTransform } from './actions';
@@ -54,7 +54,7 @@ export class Episode {
 
   /**
    * The next chunk. A new instruction starts a new episode.
-   * @throws InputError for an observation or settings that do not fit; ChunkDiscarded after a reset
+   * @throws InputError for an observation or settings that do not fit; ChunkDiscarded after a reset; OutsideLimits
    */
   async infer(
     observation: Observation,
@@ -93,6 +93,11 @@ export class Episode {
       );
       const expertEnded = performance.now();
       const { actions, clamped } = this.#actions.apply(outcome.x);
+      if (clamped > 0 && options.refuseLimited) {
+        throw new OutsideLimits(
+          `${clamped} values of the chunk lie outside the limits of the bundle; it was dropped (safety.limits: refuse)`,
+        );
+      }
       if (generation !== this.#generation) {
         throw new ChunkDiscarded('the episode was reset while this chunk was computed');
       }

@@ -9,6 +9,7 @@ import {
   FastWamError,
   FileFormatError,
   InputError,
+  OutsideLimits,
   ProviderError,
   UsageError,
 } from '../errors';
@@ -175,6 +176,8 @@ function revive({ kind, message }: { kind: string; message: string }): Error {
       return new InputError(message);
     case 'ChunkDiscarded':
       return new ChunkDiscarded(message);
+    case 'OutsideLimits':
+      return new OutsideLimits(message);
     case 'ProviderError':
       return new ProviderError(message);
     case 'UsageError':

@@ -30,6 +30,8 @@ export interface PolicySettings {
 export const DEFAULT_SETTINGS: PolicySettings = { policy: 'c3ache', values: {}, noise: 'fixed', seed: 42 };
 
 export interface InferOptions {
+  /** drop a chunk of which the bundle's limits would cut something, instead of cutting */
+  readonly refuseLimited?: boolean;
   /** starting noise [T, a] instead of the sampler's */
   readonly noise?: Float32Array;
   /** keep the whole-stack residuals of full steps, for evaluation */

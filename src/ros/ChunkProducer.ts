@@ -1,4 +1,4 @@
-import { ChunkDiscarded, messageOf } from '../errors';
+import { ChunkDiscarded, OutsideLimits, messageOf } from '../errors';
 import type { SampledSources, SampleResult } from '../observation/ObservationBuffer';
 import type { Refusal } from '../observation/Refusal';
 import { toSeconds } from '../observation/stamp';
@@ -79,6 +79,8 @@ export class ChunkProducer {
   last: ProducedChunk | undefined;
   /** what the last chunk that failed said; undefined since one has succeeded */
   failure: string | undefined;
+  /** why the last chunk was dropped, if the limits cut it and that is to be refused; undefined since one has succeeded */
+  dropped: string | undefined;
 
   readonly #options: ChunkProducerOptions;
   #active = false;
@@ -208,6 +210,7 @@ export class ChunkProducer {
           instruction: conditions.instruction,
         },
         conditions.settings,
+        { refuseLimited: conditions.refuseLimited },
       );
       if (generation !== this.#generation) {
         throw new ChunkDiscarded('the episode ended while this chunk was computed');
@@ -217,33 +220,32 @@ export class ChunkProducer {
         this.counts.discarded += 1;
         return { produced: undefined, problem: error.message };
       }
+      if (error instanceof OutsideLimits) {
+        this.counts.limited += 1;
+        this.dropped = error.message;
+        return this.#problem('limits', error.message);
+      }
       this.counts.failed += 1;
       this.failure = messageOf(error);
       return this.#problem(`failed ${this.failure}`, `the chunk failed: ${this.failure}`);
     }
-    const problem = this.#unfit(chunk, conditions);
+    const problem = this.#unfit(chunk);
     if (problem !== undefined) return problem;
     const produced = { chunk, conditions, sources };
     this.#options.publish(produced);
     this.counts.produced += 1;
     this.last = produced;
     this.failure = undefined;
+    this.dropped = undefined;
     return { produced };
   }
 
   /** The last guard before the robot. */
-  #unfit({ actions, clamped }: ActionChunk, conditions: ChunkConditions): ChunkResult | undefined {
+  #unfit({ actions, clamped }: ActionChunk): ChunkResult | undefined {
     if (!actions.every(Number.isFinite)) {
       this.counts.failed += 1;
       this.failure = 'the model gave an action that is not finite';
       return this.#problem('not_finite', this.failure);
-    }
-    if (clamped > 0 && conditions.refuseLimited) {
-      this.counts.limited += 1;
-      return this.#problem(
-        'limits',
-        `${clamped} values of the chunk were outside the limits; it was dropped (safety.limits: refuse)`,
-      );
     }
     this.counts.clamped += clamped;
     return undefined;

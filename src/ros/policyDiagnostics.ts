@@ -129,6 +129,10 @@ export function cacheStatus(producer: ChunkProducer, warning: string | undefined
 export function safetyStatus(producer: ChunkProducer, limits: string): Status {
   const { clamped, limited } = producer.counts;
   const now = producer.last?.chunk.clamped ?? 0;
+  const values = { 'safety.limits': limits, 'values clamped': clamped, 'chunks dropped': limited };
+  if (producer.dropped !== undefined) {
+    return { name: 'Safety', level: LEVEL.error, message: producer.dropped, values };
+  }
   return {
     name: 'Safety',
     level: now > 0 ? LEVEL.warn : LEVEL.ok,
@@ -136,6 +140,6 @@ export function safetyStatus(producer: ChunkProducer, limits: string): Status {
       now > 0
         ? `${now} values of the last chunk were pulled inside the limits`
         : 'actions are inside the limits',
-    values: { 'safety.limits': limits, 'values clamped': clamped, 'chunks dropped': limited },
+    values,
   };
 }

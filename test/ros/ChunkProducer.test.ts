@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { ChunkDiscarded, InputError } from '../../src/errors';
+import { ChunkDiscarded, InputError, OutsideLimits } from '../../src/errors';
 import type { SampleResult } from '../../src/observation/ObservationBuffer';
 import type { RawFrame } from '../../src/observation/RawFrame';
-import type { ActionChunk, Observation, PolicySettings } from '../../src/policy/types';
+import type { ActionChunk, InferOptions, Observation, PolicySettings } from '../../src/policy/types';
 import { ChunkProducer } from '../../src/ros/ChunkProducer';
 import type { ChunkConditions, ProducedChunk } from '../../src/ros/ChunkProducer';
 
@@ -11,9 +11,15 @@ class FakeEpisode {
   readonly asked: { observation: Observation; settings: PolicySettings }[] = [];
   episode = 0;
   chunk = 0;
+  #refuseLimited = false;
   #open: { resolve: (chunk: ActionChunk) => void; reject: (error: Error) => void } | undefined;
 
-  infer = (observation: Observation, settings: PolicySettings): Promise<ActionChunk> => {
+  infer = (
+    observation: Observation,
+    settings: PolicySettings,
+    { refuseLimited = false }: InferOptions = {},
+  ): Promise<ActionChunk> => {
+    this.#refuseLimited = refuseLimited;
     this.asked.push({ observation, settings });
     return new Promise((resolve, reject) => {
       this.#open = { resolve, reject };
@@ -30,6 +36,11 @@ class FakeEpisode {
 
   finish(parts: Partial<ActionChunk> = {}): void {
     if (!this.#open) return;
+    if (this.#refuseLimited && (parts.clamped ?? 0) > 0) {
+      this.#open.reject(new OutsideLimits(`${parts.clamped} values`));
+      this.#open = undefined;
+      return;
+    }
     const content = {
       episode: this.episode,
       chunk: this.chunk++,
@@ -204,6 +215,8 @@ describe('the production of chunks', () => {
     episode.finish({ clamped: 2 });
     await settle();
     expect([published.length, producer.counts.clamped]).toEqual([1, 2]);
+    // the refused one has not used up a number
+    expect(published[0]!.chunk.chunk).toBe(1);
     expect(producer.failure).toBeUndefined();
   });
 

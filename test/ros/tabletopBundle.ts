@@ -8,7 +8,7 @@ export const OTHER_TASK = 'pick up the green block and place it on the white pla
 export const JOINTS = { gripper_x: 0.4, gripper_y: 0.6, gripper_opening: 1.0 };
 
 /** A robot for the table-top checkpoint whose actions count as joints, so that trajectories are published too. */
-const ROBOT = `
+export const ROBOT = `
 name: tabletop
 control: { rate: 20, replan_steps: 5 }
 cameras:
