@@ -11,24 +11,18 @@ import { toSeconds } from '../observation/stamp';
 import { EXECUTOR_PARAMETERS } from '../settings/executorParameters';
 import type { CommandInterface } from '../settings/executorParameters';
 import { ParameterSet } from '../settings/ParameterSet';
-import { number, text, truth } from '../settings/parameterValues';
+import { number, text } from '../settings/parameterValues';
 import type { ParameterValues } from '../settings/parameterValues';
-import { Diagnostics, LEVEL } from './Diagnostics';
+import { LEVEL } from './Diagnostics';
 import type { Status } from './Diagnostics';
-import { Lifecycle } from './Lifecycle';
-import { ParameterBridge } from './ParameterBridge';
-import { RepeatedProblems } from './RepeatedProblems';
+import { ManagedNode } from './ManagedNode';
 import { commandWriter } from './commandWriters';
 import type { CommandWriter } from './commandWriters';
 import { decodeMessage } from './decodeMessage';
-import { guardNode } from './guardNode';
 import { stateStatus } from './policyDiagnostics';
-import { qosProfiles } from './qos';
-import type { QosProfiles } from './qos';
 import type {
   Rclnodejs,
   RosLifecycleNode,
-  RosLogger,
   RosPublisher,
   RosResponse,
   RosSubscription,
@@ -90,14 +84,9 @@ const STATE_PERIOD = 1000;
  * the bundle, and standing still when chunks stop coming.
  */
 export class ExecutorNode {
-  readonly lifecycle: Lifecycle;
+  readonly #managed: ManagedNode;
   readonly #node: RosLifecycleNode;
-  readonly #logger: RosLogger;
-  readonly #qos: QosProfiles;
   readonly #parameters = new ParameterSet(EXECUTOR_PARAMETERS);
-  readonly #bridge: ParameterBridge;
-  readonly #diagnostics: Diagnostics;
-  readonly #repeated: RepeatedProblems;
   readonly #states: RosPublisher;
   readonly #clock = new JumpDetector();
   #configured: Configured | undefined;
@@ -108,7 +97,6 @@ export class ExecutorNode {
   #last: Command | undefined;
   #seamJump = 0;
   #stateSaid = { text: '', at: 0 };
-  #failure = '';
   readonly #reported = { held: 0, limited: 0 };
 
   constructor({
@@ -118,13 +106,10 @@ export class ExecutorNode {
     readonly rclnodejs: Rclnodejs;
     readonly name?: string;
   }) {
-    this.#qos = qosProfiles(rclnodejs);
-    this.#node = new rclnodejs.lifecycle.LifecycleNode(name);
-    guardNode(this.#node);
-    this.#logger = this.#node.getLogger();
-    this.#repeated = new RepeatedProblems(this.#logger);
-    this.lifecycle = new Lifecycle({
-      node: this.#node,
+    this.#managed = new ManagedNode({
+      rclnodejs,
+      name,
+      parameters: this.#parameters,
       handlers: {
         configure: () => this.#configure(),
         activate: () => this.#activate(),
@@ -133,46 +118,29 @@ export class ExecutorNode {
         shutdown: () => this.#free(),
         recover: () => this.#free(),
       },
-      onFailure: (transition, reason) => {
-        this.#failure = `${transition}: ${reason}`;
-        this.#logger.error(this.#failure);
-      },
-    });
-    this.#bridge = new ParameterBridge({
-      rclnodejs,
-      node: this.#node,
-      set: this.#parameters,
       configured: () => this.#configured !== undefined,
       onChange: (changes) => this.#apply(changes),
+      hardwareId: () => this.#configured?.manifest.name ?? 'none',
+      statuses: () => this.#statuses(),
     });
-    for (const problem of this.#bridge.problems) this.#logger.error(problem);
+    this.#node = this.#managed.node;
     this.#states = this.#node.createPublisher('fast_wam_msgs/msg/ExecutorState', '~/state', {
-      qos: this.#qos.latched,
+      qos: this.#managed.qos.latched,
     });
     this.#node.createService<SetBoolResponse>('std_srvs/srv/SetBool', '~/pause', {}, (request, response) =>
       this.#servePause((request as { data: boolean }).data, response),
     );
-    this.#diagnostics = new Diagnostics(
-      {
-        node: this.#node,
-        hardwareId: () => this.#configured?.manifest.name ?? 'none',
-        statuses: () => this.#statuses(),
-      },
-      number(this.#values, 'diagnostic_updater.period'),
-    );
   }
 
   /** Begins to serve; with `autostart`, configures and activates. */
-  async start(): Promise<void> {
-    this.#node.spin();
-    if (!truth(this.#values, 'autostart')) return;
-    if (await this.lifecycle.request('configure')) await this.lifecycle.request('activate');
+  start(): Promise<void> {
+    return this.#managed.start();
   }
 
   /** Commands nothing more; a robot that moves by velocity is told to stand still. */
   stop(): void {
     if (this.#timer) this.#deactivate();
-    this.#diagnostics.stop();
+    this.#managed.stop();
   }
 
   get #values(): ParameterValues {
@@ -182,18 +150,17 @@ export class ExecutorNode {
   // -------------------------------------------------------------------------------------------------------- transitions
 
   #configure(): void {
-    const [problem] = this.#bridge.problems;
-    if (problem !== undefined) throw new UsageError(problem);
+    this.#managed.checkLaunch();
     const folder = text(this.#values, 'bundle');
     if (folder === '')
       throw new UsageError('the parameter bundle is not set; it names the folder that `fastwam export` made');
     const manifest = readManifest(join(folder, MANIFEST_FILE));
-    this.#bridge.useModel(modelFacts({ folder, manifest }));
+    this.#managed.bridge.useModel(modelFacts({ folder, manifest }));
     const executor = this.#makeExecutor(manifest);
     const writer = commandWriter(text(this.#values, 'command.interface') as CommandInterface, {
       node: this.#node,
       actions: manifest.actions,
-      qos: this.#qos.command,
+      qos: this.#managed.qos.command,
     });
     const chunkTopic = text(this.#values, 'chunk_topic');
     const stateTopic = text(this.#values, 'state_topic');
@@ -201,7 +168,7 @@ export class ExecutorNode {
       this.#node.createSubscription(
         'fast_wam_msgs/msg/ActionChunk',
         chunkTopic,
-        { qos: this.#qos.command },
+        { qos: this.#managed.qos.command },
         (message) => this.#onChunk(message as ActionChunkMessage),
       ),
     ];
@@ -210,13 +177,12 @@ export class ExecutorNode {
         this.#node.createSubscription(
           'sensor_msgs/msg/JointState',
           stateTopic,
-          { qos: this.#qos.sensor, isRaw: true },
+          { qos: this.#managed.qos.sensor, isRaw: true },
           (message) => this.#onJoints(message as Uint8Array, stateTopic),
         ),
       );
     }
     this.#configured = { manifest, writer, subscriptions, executor };
-    this.#failure = '';
   }
 
   #activate(): void {
@@ -226,7 +192,6 @@ export class ExecutorNode {
     this.#taken = undefined;
     this.#last = undefined;
     this.#startTimer();
-    this.#failure = '';
   }
 
   #deactivate(): void {
@@ -241,18 +206,16 @@ export class ExecutorNode {
     this.#taken = undefined;
     this.#last = undefined;
     this.#publishState();
-    this.#failure = '';
   }
 
   #free(): void {
     this.#stopTimer();
     const configured = this.#configured;
     this.#configured = undefined;
-    this.#bridge.useModel(undefined);
+    this.#managed.bridge.useModel(undefined);
     if (!configured) return;
     for (const subscription of configured.subscriptions) this.#node.destroySubscription(subscription);
     configured.writer.destroy();
-    this.#failure = '';
   }
 
   // ------------------------------------------------------------------------------------------------------------ the run
@@ -297,7 +260,7 @@ export class ExecutorNode {
     if (!configured || !this.#timer) return;
     const now = this.#now();
     if (this.#clock.jumpedBack(now)) {
-      this.#logger.warn('the time has jumped back: all chunks are forgotten');
+      this.#managed.logger.warn('the time has jumped back: all chunks are forgotten');
       configured.executor.reset();
       this.#taken = undefined;
       this.#next = undefined;
@@ -310,7 +273,7 @@ export class ExecutorNode {
       command.reason !== 'no_chunk' &&
       command.reason !== 'paused'
     ) {
-      this.#repeated.warn(`hold ${command.reason}`, `the robot is held: ${holdText(command.reason)}`);
+      this.#managed.repeated.warn(`hold ${command.reason}`, `the robot is held: ${holdText(command.reason)}`);
     }
     this.#last = command;
     this.#publishState();
@@ -329,7 +292,7 @@ export class ExecutorNode {
     if (!configured || !this.#timer) return;
     const names = configured.manifest.actions.items.map(({ name }) => name);
     if (message.action_names.join() !== names.join()) {
-      this.#repeated.warn(
+      this.#managed.repeated.warn(
         'names',
         `a chunk was refused: its actions are ${message.action_names.join(', ')}, the bundle's ${names.join(', ')}`,
       );
@@ -345,7 +308,7 @@ export class ExecutorNode {
     const now = this.#seconds();
     const refusal = configured.executor.accept(executable, now);
     if (refusal !== undefined) {
-      this.#repeated.warn(
+      this.#managed.repeated.warn(
         `refused ${refusal}`,
         `chunk ${message.chunk} was refused: ${REFUSAL_TEXT[refusal]}`,
       );
@@ -376,9 +339,6 @@ export class ExecutorNode {
   }
 
   #apply(changes: ParameterValues): void {
-    if (changes.has('diagnostic_updater.period')) {
-      this.#diagnostics.setPeriod(number(this.#values, 'diagnostic_updater.period'));
-    }
     const configured = this.#configured;
     const concerns = ['control.rate', 'blend_steps', 'deadline', 'safety.limits'].some((name) =>
       changes.has(name),
@@ -443,8 +403,8 @@ export class ExecutorNode {
   }
 
   #statuses(): Status[] {
-    const problems = [...this.#bridge.problems, ...(this.#failure === '' ? [] : [this.#failure])];
-    const state = stateStatus(this.lifecycle.state, problems, { bundle: text(this.#values, 'bundle') }, []);
+    const { problems, lifecycle } = this.#managed;
+    const state = stateStatus(lifecycle.state, problems, { bundle: text(this.#values, 'bundle') }, []);
     const configured = this.#configured;
     if (!configured) return [state];
     const { counts } = configured.executor;

@@ -5,6 +5,7 @@ import type { ModelFacts, Parameter } from '../settings/Parameter';
 import type { ParameterSet } from '../settings/ParameterSet';
 import type { ParameterValue } from '../settings/parameterFile';
 import type { ParameterValues } from '../settings/parameterValues';
+import { QosOverrides, isQosOverride } from './qosOverrides';
 import { fromMessage, fromRos, rosType, toRos } from './parameterValues';
 import type {
   Rclnodejs,
@@ -46,8 +47,14 @@ export class ParameterBridge {
     this.#setInRos = (parameters) => setAtomically(parameters);
     const said = overridesOf(node);
     this.#applyOverrides(said);
+    const qos = new QosOverrides(rclnodejs, said);
+    for (const [name, problem] of qos.problems) this.#problems.set(name, problem);
+    qos.applyTo(node);
     for (const parameter of set.table.parameters) this.#declare(parameter);
-    for (const name of said.keys()) this.#declareMember(name);
+    for (const [name, value] of said) {
+      if (isQosOverride(name)) this.#declareReadOnly(value);
+      else this.#declareMember(name);
+    }
     // Requests of others go through the table: rclnodejs refuses with misleading words, and throws on what it should
     // refuse (an unknown type, a list of integers).
     const service = node._parameterService;
@@ -107,6 +114,14 @@ export class ParameterBridge {
     node.declareParameter(toRos(rclnodejs, name, field, value), describe(rclnodejs, parameter), true);
   }
 
+  /** Shown to who asks, and kept as it is. */
+  #declareReadOnly(parameter: RosParameter): void {
+    const { rclnodejs, node } = this.#options;
+    const { name, type } = parameter;
+    const text = 'quality of service of one topic; read when the node starts';
+    node.declareParameter(parameter, new rclnodejs.ParameterDescriptor(name, type, text, true), true);
+  }
+
   #change(parameters: readonly RosParameter[]): SetParametersResult {
     try {
       return this.#tryToChange(parameters);
@@ -123,6 +138,10 @@ export class ParameterBridge {
       const { name } = parameter;
       const field = set.table.find(name)?.field;
       if (!field) {
+        if (isQosOverride(name))
+          return refused(
+            `${quoted(name)} is read when the node starts: put it into the params file or after -p, and start the node again`,
+          );
         if (!node.hasParameter(name)) return refused(set.table.unknown(name));
         inRos.push(new rclnodejs.Parameter(name, parameter.type, parameter.value));
         continue;

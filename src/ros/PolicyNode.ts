@@ -10,22 +10,17 @@ import {
   number,
   problemWithTogether,
   text,
-  truth,
   warningAbout,
 } from '../settings/parameterValues';
 import type { ParameterValues } from '../settings/parameterValues';
 import { POLICY_PARAMETERS } from '../settings/policyParameters';
 import { ChunkProducer } from './ChunkProducer';
 import type { ChunkConditions, ProducedChunk } from './ChunkProducer';
-import { Diagnostics } from './Diagnostics';
 import type { Status } from './Diagnostics';
-import { Lifecycle } from './Lifecycle';
-import { ParameterBridge } from './ParameterBridge';
-import { RepeatedProblems } from './RepeatedProblems';
+import { ManagedNode } from './ManagedNode';
 import { SourceSubscriptions } from './SourceSubscriptions';
 import { actionChunkMessage, jointTrajectoryMessage } from './chunkMessages';
 import { decodeMessage } from './decodeMessage';
-import { guardNode } from './guardNode';
 import {
   cacheStatus,
   inferenceStatus,
@@ -35,12 +30,9 @@ import {
 } from './policyDiagnostics';
 import { knownInstructions, loadPolicy, unknownInstruction } from './policyService';
 import type { LoadPolicy, PolicyService } from './policyService';
-import { qosProfiles } from './qos';
-import type { QosProfiles } from './qos';
 import type {
   Rclnodejs,
   RosLifecycleNode,
-  RosLogger,
   RosPublisher,
   RosResponse,
   RosSubscription,
@@ -84,34 +76,24 @@ interface InferResponse extends TriggerResponse {
  * inference in the policy's worker; nothing here waits for the model except through promises.
  */
 export class PolicyNode {
-  readonly lifecycle: Lifecycle;
+  readonly #managed: ManagedNode;
   readonly #node: RosLifecycleNode;
-  readonly #logger: RosLogger;
-  readonly #qos: QosProfiles;
   readonly #load: LoadPolicy;
   readonly #parameters = new ParameterSet(POLICY_PARAMETERS, problemWithTogether);
-  readonly #bridge: ParameterBridge;
-  readonly #diagnostics: Diagnostics;
-  readonly #repeated: RepeatedProblems;
   readonly #clock = new JumpDetector();
   #configured: Configured | undefined;
   #timer: RosTimer | undefined;
   #instruction = '';
-  /** why the last transition failed; empty since one has succeeded */
-  #failure = '';
   /** what came on the instruction topic and is not known; empty since a known one has come */
   #unknownInstruction = '';
   #reported = { late: 0, failed: 0 };
 
   constructor({ rclnodejs, name = 'fast_wam_policy', load = loadPolicy }: PolicyNodeOptions) {
     this.#load = load;
-    this.#qos = qosProfiles(rclnodejs);
-    this.#node = new rclnodejs.lifecycle.LifecycleNode(name);
-    guardNode(this.#node);
-    this.#logger = this.#node.getLogger();
-    this.#repeated = new RepeatedProblems(this.#logger);
-    this.lifecycle = new Lifecycle({
-      node: this.#node,
+    this.#managed = new ManagedNode({
+      rclnodejs,
+      name,
+      parameters: this.#parameters,
       handlers: {
         configure: () => this.#configure(),
         activate: () => this.#activate(),
@@ -120,42 +102,25 @@ export class PolicyNode {
         shutdown: () => this.#free(),
         recover: () => this.#free(),
       },
-      onFailure: (transition, reason) => {
-        this.#failure = `${transition}: ${reason}`;
-        this.#logger.error(this.#failure);
-      },
-    });
-    this.#bridge = new ParameterBridge({
-      rclnodejs,
-      node: this.#node,
-      set: this.#parameters,
-      configured: () => this.#configured !== undefined || this.lifecycle.running === 'configure',
+      configured: () => this.#configured !== undefined || this.#managed.lifecycle.running === 'configure',
       refuse: (changes) => this.#refuse(changes),
       onChange: (changes) => this.#apply(changes),
+      hardwareId: () => this.#configured?.service.bundle.manifest.name ?? 'none',
+      statuses: () => this.#statuses(),
     });
-    for (const problem of this.#bridge.problems) this.#logger.error(problem);
+    this.#node = this.#managed.node;
     this.#offerServices();
-    this.#diagnostics = new Diagnostics(
-      {
-        node: this.#node,
-        hardwareId: () => this.#configured?.service.bundle.manifest.name ?? 'none',
-        statuses: () => this.#statuses(),
-      },
-      number(this.#values, 'diagnostic_updater.period'),
-    );
   }
 
   /** Begins to serve; with `autostart`, configures and activates. */
-  async start(): Promise<void> {
-    this.#node.spin();
-    if (!truth(this.#values, 'autostart')) return;
-    if (await this.lifecycle.request('configure')) await this.lifecycle.request('activate');
+  start(): Promise<void> {
+    return this.#managed.start();
   }
 
   /** Stops publishing at once, and frees what can be freed without waiting for a chunk or a model being loaded. */
   stop(): void {
     this.#configured?.producer.stop();
-    this.#diagnostics.stop();
+    this.#managed.stop();
     void this.#configured?.service.close();
   }
 
@@ -166,13 +131,12 @@ export class PolicyNode {
   // -------------------------------------------------------------------------------------------------------- transitions
 
   async #configure(): Promise<void> {
-    const [problem] = this.#bridge.problems;
-    if (problem !== undefined) throw new UsageError(problem);
+    this.#managed.checkLaunch();
     const folder = text(this.#values, 'bundle');
     if (folder === '')
       throw new UsageError('the parameter bundle is not set; it names the folder that `fastwam export` made');
     const started = performance.now();
-    this.#logger.info(`loading ${folder}`);
+    this.#managed.logger.info(`loading ${folder}`);
     const service = await this.#load(folder, executionOptions(this.#values));
     try {
       this.#configured = await this.#assemble(service);
@@ -182,9 +146,8 @@ export class PolicyNode {
     }
     const warning = warningAbout(this.#values, modelFacts(service.bundle));
     for (const notice of [...service.notices, ...(warning === undefined ? [] : [warning])])
-      this.#logger.warn(notice);
-    this.#failure = '';
-    this.#logger.info(
+      this.#managed.logger.warn(notice);
+    this.#managed.logger.info(
       `${service.bundle.manifest.name} loaded in ${((performance.now() - started) / 1000).toFixed(1)} s`,
     );
   }
@@ -192,7 +155,7 @@ export class PolicyNode {
   /** Everything that a loaded bundle makes possible; throws without a trace if it does not fit the parameters. */
   async #assemble(service: PolicyService): Promise<Configured> {
     const { manifest } = service.bundle;
-    this.#bridge.declareMembers(
+    this.#managed.bridge.declareMembers(
       manifest.cameras.flatMap(({ name }) => [`cameras.${name}.topic`, `cameras.${name}.transport`]),
     );
     const facts = modelFacts(service.bundle);
@@ -210,7 +173,7 @@ export class PolicyNode {
     }
     this.#instruction = this.#firstInstruction(service);
     const episode = await service.createEpisode();
-    this.#bridge.useModel(facts);
+    this.#managed.bridge.useModel(facts);
 
     const buffer = new ObservationBuffer<RawFrame>({
       cameras: cameras.map(({ name }) => name),
@@ -222,8 +185,8 @@ export class PolicyNode {
       cameras,
       proprio,
       buffer,
-      qos: this.#qos.sensor,
-      onMalformed: (source, message) => this.#repeated.warn(`malformed ${source}`, message),
+      qos: this.#managed.qos.sensor,
+      onMalformed: (source, message) => this.#managed.repeated.warn(`malformed ${source}`, message),
     });
     const producer = new ChunkProducer({
       episode,
@@ -231,7 +194,7 @@ export class PolicyNode {
       observe: (time) => buffer.sample(time),
       conditions: () => this.#conditions(),
       publish: (produced) => this.#publish(produced),
-      onProblem: (kind, message) => this.#repeated.warn(kind, message),
+      onProblem: (kind, message) => this.#managed.repeated.warn(kind, message),
     });
     return {
       service,
@@ -240,7 +203,7 @@ export class PolicyNode {
       sources,
       producer,
       // Latched ones reach also those who come late; a publisher that does not latch would not match that request.
-      instructions: [this.#qos.latched, this.#qos.command].map((qos) =>
+      instructions: [this.#managed.qos.latched, this.#managed.qos.command].map((qos) =>
         this.#node.createSubscription(
           'std_msgs/msg/String',
           instructionTopic,
@@ -249,12 +212,12 @@ export class PolicyNode {
         ),
       ),
       chunks: this.#node.createPublisher('fast_wam_msgs/msg/ActionChunk', '~/action_chunk', {
-        qos: this.#qos.command,
+        qos: this.#managed.qos.command,
       }),
       trajectories:
         manifest.actions.kind === 'joint_position'
           ? this.#node.createPublisher('trajectory_msgs/msg/JointTrajectory', '~/joint_trajectory', {
-              qos: this.#qos.command,
+              qos: this.#managed.qos.command,
             })
           : undefined,
     };
@@ -264,20 +227,18 @@ export class PolicyNode {
     if (!this.#configured) throw new UsageError('nothing is configured');
     await this.#configured.producer.start();
     this.#startTimer();
-    this.#failure = '';
   }
 
   #deactivate(): void {
     this.#stopTimer();
     this.#configured?.producer.stop();
-    this.#failure = '';
   }
 
   async #free(): Promise<void> {
     this.#stopTimer();
     const configured = this.#configured;
     this.#configured = undefined;
-    this.#bridge.useModel(undefined);
+    this.#managed.bridge.useModel(undefined);
     this.#unknownInstruction = '';
     this.#reported = { late: 0, failed: 0 };
     if (!configured) return;
@@ -287,7 +248,6 @@ export class PolicyNode {
     this.#node.destroyPublisher(configured.chunks);
     if (configured.trajectories) this.#node.destroyPublisher(configured.trajectories);
     await configured.service.close();
-    this.#failure = '';
   }
 
   // ------------------------------------------------------------------------------------------------------------ the run
@@ -311,7 +271,7 @@ export class PolicyNode {
     const configured = this.#configured;
     if (!configured) return;
     if (this.#clock.jumpedBack(this.#now())) {
-      this.#logger.warn('the time has jumped back: a new episode starts');
+      this.#managed.logger.warn('the time has jumped back: a new episode starts');
       configured.buffer.clear();
       this.#newEpisode();
       return;
@@ -320,7 +280,9 @@ export class PolicyNode {
   }
 
   #newEpisode(): void {
-    this.#configured?.producer.reset().catch((error: unknown) => this.#logger.error(messageOf(error)));
+    this.#configured?.producer
+      .reset()
+      .catch((error: unknown) => this.#managed.logger.error(messageOf(error)));
   }
 
   #conditions(): ChunkConditions | string {
@@ -359,7 +321,7 @@ export class PolicyNode {
   #onInstruction(message: Uint8Array): void {
     const problem = this.#follow(decodeMessage.string(message));
     this.#unknownInstruction = problem ?? '';
-    if (problem !== undefined) this.#repeated.warn('instruction', problem);
+    if (problem !== undefined) this.#managed.repeated.warn('instruction', problem);
   }
 
   /** Follows a task from the next chunk on; another than the running one starts an episode. @returns why not */
@@ -369,7 +331,7 @@ export class PolicyNode {
     if (instruction === this.#instruction) return undefined;
     if (!bundle.knows(instruction)) return unknownInstruction(bundle, instruction);
     this.#instruction = instruction;
-    this.#logger.info(`instruction: ${JSON.stringify(instruction)}`);
+    this.#managed.logger.info(`instruction: ${JSON.stringify(instruction)}`);
     this.#newEpisode();
     return undefined;
   }
@@ -394,9 +356,6 @@ export class PolicyNode {
     if (typeof instruction === 'string' && instruction !== '' && this.#configured) this.#follow(instruction);
     if (changes.has('control.rate') && this.#timer) this.#startTimer();
     if (this.#configured) this.#configured.buffer.limits = this.#observationLimits();
-    if (changes.has('diagnostic_updater.period')) {
-      this.#diagnostics.setPeriod(number(this.#values, 'diagnostic_updater.period'));
-    }
   }
 
   #observationLimits(): { maxAge: number; maxSkew: number } {
@@ -456,7 +415,7 @@ export class PolicyNode {
     try {
       response.send({ ...response.template, ...answer });
     } catch (error) {
-      this.#logger.error(`an answer could not be sent: ${messageOf(error)}`);
+      this.#managed.logger.error(`an answer could not be sent: ${messageOf(error)}`);
     }
   }
 
@@ -464,13 +423,13 @@ export class PolicyNode {
 
   #statuses(): Status[] {
     const configured = this.#configured;
-    const problems = [...this.#bridge.problems, ...(this.#failure === '' ? [] : [this.#failure])];
+    const { problems, lifecycle } = this.#managed;
     const notices = [...(configured?.service.notices ?? [])];
     if (this.#unknownInstruction !== '') notices.unshift(this.#unknownInstruction);
     const values = configured
       ? { bundle: configured.service.bundle.folder, instruction: this.#instruction }
       : { bundle: text(this.#values, 'bundle') };
-    const state = stateStatus(this.lifecycle.state, problems, values, notices);
+    const state = stateStatus(lifecycle.state, problems, values, notices);
     if (!configured) return [state];
     const { producer, sources, buffer, service } = configured;
     const reported = this.#reported;

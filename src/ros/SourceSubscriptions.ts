@@ -5,7 +5,7 @@ import { rawFrame } from '../observation/RawFrame';
 import type { RawFrame } from '../observation/RawFrame';
 import type { CameraSource, Transport, VectorSource } from '../settings/sources';
 import { decodeMessage } from './decodeMessage';
-import type { RosNode, RosSubscription } from './rclnodejs';
+import type { RosNode, RosQos, RosSubscription } from './rclnodejs';
 
 const IMAGES: Readonly<Record<Transport, readonly [type: string, decode: (bytes: Uint8Array) => object]>> = {
   raw: ['sensor_msgs/msg/Image', (bytes) => decodeMessage.image(bytes)],
@@ -31,7 +31,7 @@ export interface SourceSubscriptionsOptions {
   readonly cameras: readonly CameraSource[];
   readonly proprio: readonly VectorSource[];
   readonly buffer: ObservationBuffer<RawFrame>;
-  readonly qos: object;
+  readonly qos: RosQos;
   /** told of a message that could not be read */
   readonly onMalformed: (source: string, message: string) => void;
 }

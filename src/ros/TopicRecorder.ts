@@ -3,7 +3,7 @@ import { delimiter, join } from 'node:path';
 import type { BagWriter } from '../bag/BagWriter';
 import type { MessageFolders } from '../bag/definitionText';
 import { FastWamError, messageOf } from '../errors';
-import type { Rclnodejs, RosEndpoint, RosNode } from './rclnodejs';
+import type { Rclnodejs, RosEndpoint, RosNode, RosQos } from './rclnodejs';
 import type { Interruption } from './withRos';
 
 export interface RecordOptions {
@@ -81,7 +81,7 @@ function commonQos(
   { QoS }: Rclnodejs,
   publishers: readonly RosEndpoint[],
 ): {
-  readonly qos: object;
+  readonly qos: RosQos;
   readonly recorded: {
     readonly reliability: 'reliable' | 'best_effort';
     readonly durability: 'volatile' | 'transient_local';

@@ -1,7 +1,7 @@
 import type { BundleManifest } from '../bundle/schema';
 import { UsageError } from '../errors';
 import type { CommandInterface } from '../settings/executorParameters';
-import type { RosNode, RosPublisher } from './rclnodejs';
+import type { RosNode, RosPublisher, RosQos } from './rclnodejs';
 import { durationMessage, timeMessage } from './time';
 import { toWire } from './toWire';
 
@@ -19,7 +19,7 @@ export interface CommandWriter {
 export interface CommandWriterOptions {
   readonly node: RosNode;
   readonly actions: BundleManifest['actions'];
-  readonly qos: object;
+  readonly qos: RosQos;
 }
 
 /**

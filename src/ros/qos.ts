@@ -1,13 +1,13 @@
-import type { Rclnodejs } from './rclnodejs';
+import type { Rclnodejs, RosQos } from './rclnodejs';
 
 /** Qualities of service by what travels on a topic (REP 2003 for sensors). */
 export interface QosProfiles {
   /** newest message only, losses allowed: camera frames, joint states */
-  readonly sensor: object;
+  readonly sensor: RosQos;
   /** every message, none kept for late comers: a motion command is never replayed */
-  readonly command: object;
+  readonly command: RosQos;
   /** the last message is kept for late comers: instructions, states */
-  readonly latched: object;
+  readonly latched: RosQos;
 }
 
 export function qosProfiles({ QoS }: Rclnodejs): QosProfiles {

@@ -24,9 +24,20 @@ export interface Rclnodejs {
   ) => RosParameterDescriptor;
 }
 
+/** A quality of service, in rmw's numbers. */
+export interface RosQos {
+  readonly history: number;
+  readonly depth: number;
+  readonly reliability: number;
+  readonly durability: number;
+}
+
 export interface RosQosClass {
-  new (history: number, depth: number, reliability: number, durability: number): object;
-  readonly HistoryPolicy: { readonly RMW_QOS_POLICY_HISTORY_KEEP_LAST: number };
+  new (history: number, depth: number, reliability: number, durability: number): RosQos;
+  readonly HistoryPolicy: {
+    readonly RMW_QOS_POLICY_HISTORY_KEEP_LAST: number;
+    readonly RMW_QOS_POLICY_HISTORY_KEEP_ALL: number;
+  };
   readonly ReliabilityPolicy: {
     readonly RMW_QOS_POLICY_RELIABILITY_RELIABLE: number;
     readonly RMW_QOS_POLICY_RELIABILITY_BEST_EFFORT: number;
@@ -134,12 +145,12 @@ export interface RosNode {
   getClock(): RosClock;
   spin(timeout?: number): void;
   destroy(): void;
-  createPublisher(type: string, topic: string, options?: { readonly qos?: object | string }): RosPublisher;
+  createPublisher(type: string, topic: string, options?: { readonly qos?: RosQos }): RosPublisher;
   destroyPublisher(publisher: RosPublisher): void;
   createSubscription(
     type: string,
     topic: string,
-    options: { readonly qos?: object | string; readonly isRaw?: boolean },
+    options: { readonly qos?: RosQos; readonly isRaw?: boolean },
     callback: (message: unknown) => void,
   ): RosSubscription;
   destroySubscription(subscription: RosSubscription): void;

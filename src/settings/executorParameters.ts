@@ -1,4 +1,5 @@
 import { ParameterTable } from './ParameterTable';
+import { AUTOSTART, DIAGNOSTICS_PERIOD } from './nodeParameters';
 
 const OURS = 'this project';
 
@@ -8,17 +9,7 @@ export type CommandInterface = (typeof COMMAND_INTERFACES)[number];
 
 /** The parameters of the action executor, in the order in which they are documented. */
 export const EXECUTOR_PARAMETERS = new ParameterTable([
-  {
-    name: 'autostart',
-    settable: 'unconfigured',
-    field: {
-      type: 'boolean',
-      default: false,
-      description:
-        'configure and activate the node when it starts, also when it is started again after a crash',
-      source: OURS,
-    },
-  },
+  AUTOSTART,
   {
     name: 'bundle',
     settable: 'unconfigured',
@@ -116,17 +107,5 @@ export const EXECUTOR_PARAMETERS = new ParameterTable([
       source: OURS,
     },
   },
-  {
-    name: 'diagnostic_updater.period',
-    settable: 'live',
-    field: {
-      type: 'number',
-      default: 1,
-      min: 0.1,
-      max: 60,
-      description: 'time between messages on /diagnostics',
-      unit: 's',
-      source: 'diagnostic_updater',
-    },
-  },
+  DIAGNOSTICS_PERIOD,
 ]);

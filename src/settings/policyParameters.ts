@@ -2,6 +2,7 @@ import { POLICIES, parameterName } from '../cache/registry';
 import type { Parameter } from './Parameter';
 import { ParameterTable } from './ParameterTable';
 import type { ParameterFamily } from './ParameterTable';
+import { AUTOSTART, DIAGNOSTICS_PERIOD } from './nodeParameters';
 import { JOINT_FIELDS, TRANSPORTS, VECTOR_TYPES } from './sources';
 
 const OURS = 'this project';
@@ -9,17 +10,7 @@ const OURS = 'this project';
 const LONG = 1e9;
 
 const modelParameters: readonly Parameter[] = [
-  {
-    name: 'autostart',
-    settable: 'unconfigured',
-    field: {
-      type: 'boolean',
-      default: false,
-      description:
-        'configure and activate the node when it starts, also when it is started again after a crash',
-      source: OURS,
-    },
-  },
+  AUTOSTART,
   {
     name: 'bundle',
     settable: 'unconfigured',
@@ -237,19 +228,7 @@ const runParameters: readonly Parameter[] = [
       source: OURS,
     },
   },
-  {
-    name: 'diagnostic_updater.period',
-    settable: 'live',
-    field: {
-      type: 'number',
-      default: 1,
-      min: 0.1,
-      max: 60,
-      description: 'time between messages on /diagnostics',
-      unit: 's',
-      source: 'diagnostic_updater',
-    },
-  },
+  DIAGNOSTICS_PERIOD,
 ];
 
 function vectorFamily(prefix: string, of: string): ParameterFamily[] {

@@ -25,6 +25,10 @@ export function rosLacking(): string | undefined {
 /** A domain for each test process, so that runs side by side do not hear each other. 1 to 100 are safe on Linux. */
 export const DOMAIN = 1 + (process.pid % 100);
 
+/** Milliseconds that a program has to end, and a peer to start. */
+const PATIENCE = 10_000;
+const START = 45_000;
+
 /** A program in the ROS 2 environment; whatever it prints is kept for when a test fails. */
 export class RosProcess {
   readonly child: ChildProcessWithoutNullStreams;
@@ -59,12 +63,21 @@ export class RosProcess {
     );
   }
 
-  /** Ends the program with a signal and waits until it is gone. */
+  /**
+   * Ends the program with a signal and waits until it is gone; one that does not go is killed. What is killed may leave
+   * the middleware's shared memory locked for others, so that is not the first choice.
+   */
   async end(
     signal: NodeJS.Signals = 'SIGTERM',
   ): Promise<{ code: number | null; signal: NodeJS.Signals | null }> {
     if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill(signal);
-    return this.exited;
+    return this.gone();
+  }
+
+  /** Waits until the program has ended by itself; kills it after a while. */
+  async gone(): Promise<{ code: number | null; signal: NodeJS.Signals | null }> {
+    const timer = setTimeout(() => this.child.kill('SIGKILL'), PATIENCE);
+    return this.exited.finally(() => clearTimeout(timer));
   }
 }
 
@@ -94,9 +107,17 @@ export class Peer {
   }
 
   static async start(): Promise<Peer> {
-    const peer = new Peer();
-    await peer.#until(() => peer.#ready || undefined, 60_000, 'the peer does not start');
-    return peer;
+    for (let attempt = 1; ; attempt++) {
+      const peer = new Peer();
+      try {
+        await peer.#until(() => peer.#ready || undefined, START, 'the peer does not start');
+        return peer;
+      } catch (error) {
+        await peer.#process.end('SIGKILL');
+        // On a machine with much else to do a Python process has been seen to hang before its first line.
+        if (attempt === 2) throw error;
+      }
+    }
   }
 
   do<T>(what: string, parameters: object = {}): Promise<T> {
@@ -151,7 +172,7 @@ export class Peer {
 
   async end(): Promise<void> {
     this.#process.child.stdin.end();
-    await this.#process.end('SIGKILL');
+    await this.#process.gone();
   }
 
   #until<T>(look: () => T | undefined, limit: number, problem: string): Promise<T> {

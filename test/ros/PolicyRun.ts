@@ -84,7 +84,7 @@ export class PolicyRun {
 
   async end({ task }: TestContext): Promise<void> {
     if (task.result?.state === 'fail') process.stderr.write(`${this.node?.output ?? ''}\n`);
-    await this.node?.end('SIGKILL');
+    await this.node?.end();
     await this.peer.end();
   }
 }

@@ -89,7 +89,7 @@ describe.skipIf(rosLacking() !== undefined)(
     });
     afterEach(async ({ task }) => {
       if (task.result?.state === 'fail') process.stderr.write(`${node.output}\n`);
-      await node.end('SIGKILL');
+      await node.end();
       await peer.end();
     });
     afterAll(removeFolders);

@@ -78,7 +78,7 @@ describe.skipIf(rosLacking() !== undefined)('fastwam play and record', { timeout
   afterEach(async ({ task }) => {
     for (const process of processes.splice(0)) {
       if (task.result?.state === 'fail') globalThis.process.stderr.write(`${process.output}\n`);
-      await process.end('SIGKILL');
+      await process.end();
     }
   });
   afterAll(removeFolders);

@@ -7,7 +7,7 @@ import type { Peer } from './Peer';
 import { NODE, PolicyRun } from './PolicyRun';
 import type { ActionChunk, Stamp } from './PolicyRun';
 import type { Remote, Result, Served } from './Remote';
-import { JOINTS, OTHER_TASK, TASK, exportTabletop, writeParams } from './tabletopBundle';
+import { JOINTS, OTHER_TASK, ROBOT, TASK, exportTabletop, writeParams } from './tabletopBundle';
 
 const IMAGE = 'sensor_msgs/msg/Image';
 
@@ -363,14 +363,55 @@ describe.skipIf(rosLacking() !== undefined)(
       expect(run.node!.output).not.toMatch(/terminate called|Napi/);
     });
 
+    it('has the quality of service that qos_overrides say, and reads them at the start only', async () => {
+      const name = `qos_overrides.${NODE}/action_chunk.publisher.durability`;
+      await running({ [name]: 'transient_local' });
+      expect(await remote.get(name)).toMatchObject({ string_value: 'transient_local' });
+      const [late] = await remote.set({ [name]: 'volatile' });
+      expect(late!.reason).toMatch(/is read when the node starts/);
+      await peer.do('halt');
+      await remote.status('Observation', (m) => m.includes('s old'));
+      const before = run.chunks();
+      // Who comes late is given the last chunk again.
+      await peer.do('subscribe', {
+        topic: `${NODE}/action_chunk`,
+        type: 'fast_wam_msgs/msg/ActionChunk',
+        qos: 'latched',
+      });
+      expect(await run.chunk(undefined, before.length)).toEqual(before.at(-1));
+    });
+
+    it('drops a chunk outside the limits without a trace where that is asked for', async () => {
+      const own = temporaryFolder();
+      const tight = exportTabletop(own, ROBOT.replace(/limits: .*/, 'limits: { max: [-4, -4, -4] }'));
+      const params = writeParams(own, {
+        bundle: tight,
+        instruction: TASK,
+        autostart: true,
+        'safety.limits': 'refuse',
+        'diagnostic_updater.period': 0.2,
+      });
+      run.start('--params-file', params);
+      await remote.status('State', (m) => m === 'active');
+      await run.robot();
+      const dropped = await remote.status('Safety', (m) => m.includes('outside the limits'));
+      expect(dropped.level).toBe(2);
+      expect(run.chunks()).toEqual([]);
+      await remote.set({ 'safety.limits': 'clamp' });
+      const first = await run.chunk(undefined, 0);
+      expect([first.chunk, first.cache['reason']]).toEqual([0, 'first_chunk']);
+      expect(first.actions.every((value) => value <= -4)).toBe(true);
+    });
+
     it('names the parameter that a params file has misspelled', async () => {
       const file = join(folder, 'misspelled.yaml');
       writeFileSync(
         file,
-        `/fast_wam_policy:\n  ros__parameters:\n    cache.refesh_interval: 3\n    bundle: ${bundle}\n`,
+        `/fast_wam_policy:\n  ros__parameters:\n    cache.refesh_interval: 3\n    qos_overrides./cam/front.subscription.reliability: reliabel\n    bundle: ${bundle}\n`,
       );
       const node = run.start('--params-file', file);
       await node.printed(/did you mean cache.refresh_interval/);
+      await node.printed(/subscription.reliability "reliabel": expected reliable or best_effort/);
       expect(await remote.transition('configure')).toBe(false);
       // a file for the full name of the node counts as well
       expect(await remote.get('bundle')).toMatchObject({ string_value: bundle });

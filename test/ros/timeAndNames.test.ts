@@ -35,7 +35,7 @@ describe.skipIf(rosLacking() !== undefined)('policy nodes in time and space', { 
   afterEach(async ({ task }) => {
     for (const node of nodes) {
       if (task.result?.state === 'fail') process.stderr.write(`${node.output}\n`);
-      await node.end('SIGKILL');
+      await node.end();
     }
     await peer.end();
   });
