@@ -1,0 +1,68 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { format } from 'prettier';
+import { describe, expect, it } from 'vitest';
+import { ChunkExecutor } from '../../src/executor/ChunkExecutor';
+import { REFUSAL_KINDS } from '../../src/observation/Refusal';
+import type { ChunkProducer } from '../../src/ros/ChunkProducer';
+import type { Status } from '../../src/ros/Diagnostics';
+import { inferenceStatus, observationStatus, safetyStatus } from '../../src/ros/policyDiagnostics';
+import { EXECUTOR_PROBLEMS, POLICY_PROBLEMS, problemTable } from '../../src/ros/problemTable';
+
+const PAGE = join(__dirname, '..', '..', 'docs', 'ros.md');
+
+/** The page with its tables written anew between their marks. */
+async function written(page: string): Promise<string> {
+  const tables = { policy: problemTable(POLICY_PROBLEMS), executor: problemTable(EXECUTOR_PROBLEMS) };
+  let text = page;
+  for (const [name, table] of Object.entries(tables)) {
+    const marks = new RegExp(`(<!-- problems: ${name} -->\\n)[^]*?(\\n<!-- end -->)`);
+    expect(page).toMatch(marks);
+    text = text.replace(marks, (_, begin: string, end: string) => `${begin}\n${table}\n${end}`);
+  }
+  return format(text, { parser: 'markdown', printWidth: 110 });
+}
+
+describe('the tables of what is refused', () => {
+  it('stand on the page as the code has them (UPDATE_DOCS=1 writes them)', async () => {
+    const page = readFileSync(PAGE, 'utf8');
+    const wanted = await written(page);
+    if (process.env['UPDATE_DOCS'] === '1') writeFileSync(PAGE, wanted);
+    expect(readFileSync(PAGE, 'utf8')).toBe(wanted);
+  });
+
+  it('name values that the diagnostics have', () => {
+    const counts = {
+      ...{ produced: 0, withoutObservation: 0, discarded: 0, failed: 0, limited: 0 },
+      ...{ clamped: 0, late: 0, episodes: 0 },
+    };
+    const producer = { counts, refusals: [], active: false } as unknown as ChunkProducer;
+    const source = { name: '<source>', topic: 't', received: 2, malformed: 1, problem: 'short', at: 0 };
+    const skipped = new Map(REFUSAL_KINDS.map((kind) => [kind, 1]));
+    const statuses: Status[] = [
+      observationStatus([source], producer, () => 1, skipped, 0),
+      inferenceStatus(producer, { late: 0, failed: 0 }),
+      safetyStatus(producer, 'clamp'),
+    ];
+    for (const { status, value } of POLICY_PROBLEMS) {
+      if (value === undefined) continue;
+      const found = statuses.find(({ name }) => name === status);
+      expect(Object.keys(found?.values ?? {}), `${status}, ${value}`).toContain(value);
+    }
+    const { chunksRefused, heldCommands } = new ChunkExecutor({
+      dimensions: [{ name: 'x', mode: 'absolute', gripper: false }],
+      period: 0.1,
+      blendSteps: 0,
+      deadline: 1,
+      limitPolicy: 'clamp',
+    }).counts;
+    const values = [
+      ...Object.keys(chunksRefused).map((kind) => `refused, ${kind}`),
+      ...Object.keys(heldCommands)
+        .filter((kind) => kind !== 'no_chunk' && kind !== 'paused')
+        .map((kind) => `held, ${kind}`),
+      'limited, <action>',
+    ];
+    expect(EXECUTOR_PROBLEMS.map(({ value }) => value)).toEqual(values);
+  });
+});
