@@ -5,9 +5,10 @@
  * Run it with: npm run ros -- npx ts-node scripts/measure-load.ts [tabletop|bench_110m [SECONDS [LOAD]]]
  *
  * LOAD: `idle` makes no chunks; `rate`, at the rate of the bundle; `full`, the next as soon as one is done.
+ * NODE_FLAGS are given to the node under measurement, for instance --cpu-prof or --trace-gc.
  * bench_110m needs out/bench_110m, which `npm run bench` makes.
  */
-import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { distributionOf } from '../src/evaluation/distribution';
 import { exportBundle } from '../src/export/exportBundle';
@@ -124,12 +125,9 @@ async function main(name: keyof typeof MODELS, seconds: number, load: string): P
 
   const program = join(compiledSource(), 'ros', 'executables', 'policy.js');
   const preload = join(ROOT, 'scripts', 'load', 'eventLoopLag.mjs');
-  const profile =
-    process.env['CPU_PROFILE'] === undefined
-      ? []
-      : ['--cpu-prof', '--cpu-prof-dir', process.env['CPU_PROFILE']];
+  const flags = (process.env['NODE_FLAGS'] ?? '').split(' ').filter((flag) => flag !== '');
   const node = new RosProcess(
-    ['node', ...profile, '--import', preload, program, '--ros-args', '--params-file', params],
+    ['node', ...flags, '--import', preload, program, '--ros-args', '--params-file', params],
     { LAG_FILE: lagFile, MALLOC_ARENA_MAX: '2' },
   );
   const robot = new RosProcess(['python', join(ROOT, 'scripts', 'load', 'robot.py'), String(model.proprio)]);
@@ -186,9 +184,9 @@ async function main(name: keyof typeof MODELS, seconds: number, load: string): P
     }
   } finally {
     await node.end('SIGTERM');
+    if (flags.length > 0) writeFileSync(join(ROOT, 'out', 'measured-node.log'), node.output);
     robot.child.stdin.end();
     await robot.end('SIGKILL');
-    if (profile.length > 0) print(`  profile: ${readdirSync(profile[2] ?? '.').join(', ')}`);
   }
 }
 
