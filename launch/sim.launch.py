@@ -4,6 +4,10 @@ A simulated robot at its table, the policy that controls it and the executor bet
     ros2 launch fast_wam_policy sim.launch.py bundle:=bundles/tabletop
 
 While it runs: ros2 param set /fast_wam_policy cache.refresh_interval 8
+               ros2 param set /simulated_robot real_time_factor 3.0
+               ros2 topic echo /simulated_robot/episode_result
+
+The robot is the clock: it publishes /clock, and all nodes run with use_sim_time.
 """
 
 from launch import LaunchDescription
@@ -28,12 +32,22 @@ def generate_launch_description():
             ),
             DeclareLaunchArgument('namespace', default_value='', description='Namespace of the nodes'),
             DeclareLaunchArgument('log_level', default_value='info', description='Log level'),
+            DeclareLaunchArgument(
+                'real_time_factor', default_value='1.0', description='Simulated seconds in a real one'
+            ),
             Node(
                 package=PACKAGE,
                 executable='simulated_robot',
                 name='simulated_robot',
                 namespace=LaunchConfiguration('namespace'),
-                parameters=[LaunchConfiguration('params')],
+                parameters=[
+                    LaunchConfiguration('params'),
+                    {
+                        'clock': True,
+                        'use_sim_time': True,
+                        'real_time_factor': LaunchConfiguration('real_time_factor'),
+                    },
+                ],
                 ros_arguments=['--log-level', LaunchConfiguration('log_level')],
                 output='screen',
                 emulate_tty=True,
@@ -48,6 +62,7 @@ def generate_launch_description():
                     'log_level': LaunchConfiguration('log_level'),
                     'autostart': 'true',
                     'executor': 'true',
+                    'use_sim_time': 'true',
                     'command_topic': 'simulated_robot/commands',
                 }.items(),
             ),

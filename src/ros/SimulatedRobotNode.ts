@@ -1,6 +1,6 @@
 import { UsageError } from '../errors';
 import { ParameterSet } from '../settings/ParameterSet';
-import { number, text } from '../settings/parameterValues';
+import { number, text, truth } from '../settings/parameterValues';
 import { SIMULATED_ROBOT_PARAMETERS } from '../settings/simulatedRobotParameters';
 import type { Disturbances } from '../sim/Disturbances';
 import { planEpisodes, startDisturbances, startWorld } from '../sim/episodes';
@@ -14,45 +14,55 @@ import type { Condition } from '../sim/tasks';
 import { Diagnostics, LEVEL } from './Diagnostics';
 import type { Status } from './Diagnostics';
 import { ParameterBridge } from './ParameterBridge';
-import { decodeMessage } from './decodeMessage';
-import { guardNode } from './guardNode';
+import { RepeatedProblems } from './RepeatedProblems';
+import { COMMAND_TYPE, RobotCommands } from './RobotCommands';
+import { SimulatedTime } from './SimulatedTime';
+import { guardNode, safe } from './guardNode';
 import { qosProfiles } from './qos';
-import type { QosProfiles } from './qos';
 import type { Rclnodejs, RosClient, RosNode, RosPublisher, RosTimer } from './rclnodejs';
 import { timeMessage } from './time';
 import { toWire } from './toWire';
 
 const JOINTS = ['gripper_x', 'gripper_y', 'gripper_opening'];
-/** Without a command the robot stays, open. */
-const WAIT = Float64Array.of(0, 0, 1);
-/** Control steps after which a command no longer counts. */
-const COMMAND_LIFE = 2;
+const COMMANDS = '~/commands';
+const CLOCK = '/clock';
+const OPEN = 1;
 
 interface Running {
   readonly plan: EpisodePlan;
   readonly world: TabletopWorld;
   readonly disturbances: Disturbances;
+  readonly limit: number;
   step: number;
 }
 
 /**
  * The table-top world as a robot: cameras, joint states and instructions out, commands in, one control step after
- * another. Episodes follow one another; each says how it ended.
+ * another. It is the clock of all who use simulated time. Episodes follow one another; each says how it ended.
+ *
+ * The first episode waits for the first command, since loading a model takes its time. Without a command later on the
+ * gripper stands still and goes on opening or closing as it was last told.
  */
 export class SimulatedRobotNode {
   readonly #node: RosNode;
-  readonly #qos: QosProfiles;
   readonly #parameters = new ParameterSet(SIMULATED_ROBOT_PARAMETERS);
   readonly #images: ReadonlyMap<string, RosPublisher>;
   readonly #joints: RosPublisher;
   readonly #instruction: RosPublisher;
+  readonly #results: RosPublisher;
   readonly #reset: RosClient;
+  readonly #commands: RobotCommands;
   readonly #diagnostics: Diagnostics;
+  /** where the robot is the clock */
+  readonly #time: SimulatedTime | undefined;
+  /** where it is not */
   #timer: RosTimer | undefined;
+  #started = false;
   #running: Running | undefined;
-  #command: { readonly values: Float64Array; readonly step: number } | undefined;
+  #grip = OPEN;
   #episodes = 0;
   #successes = 0;
+  #reported = { simulated: 0n, real: performance.now() };
 
   constructor({
     rclnodejs,
@@ -63,65 +73,91 @@ export class SimulatedRobotNode {
   }) {
     this.#node = new rclnodejs.Node(name);
     guardNode(this.#node);
-    this.#qos = qosProfiles(rclnodejs);
     const bridge = new ParameterBridge({
       rclnodejs,
       node: this.#node,
       set: this.#parameters,
-      configured: () => this.#timer !== undefined,
-      onChange: () => undefined,
+      configured: () => this.#started,
+      onChange: (changes) => {
+        if (changes.has('diagnostic_updater.period')) this.#diagnostics.setPeriod(this.#diagnosticsPeriod);
+      },
     });
     const [problem] = bridge.problems;
     if (problem !== undefined) throw new UsageError(problem);
+
+    const { command, latched } = qosProfiles(rclnodejs);
     // Drivers publish reliably, so that every kind of subscriber hears them (REP 2003).
-    const qos = this.#qos.command;
+    const publisher = (type: string, topic: string, qos = command): RosPublisher =>
+      this.#node.createPublisher(type, topic, { qos });
     this.#images = new Map(
-      CAMERAS.map((camera) => [
-        camera,
-        this.#node.createPublisher('sensor_msgs/msg/Image', `${camera}/image_raw`, { qos }),
-      ]),
+      CAMERAS.map((camera) => [camera, publisher('sensor_msgs/msg/Image', `${camera}/image_raw`)]),
     );
-    this.#joints = this.#node.createPublisher('sensor_msgs/msg/JointState', 'joint_states', { qos });
-    this.#instruction = this.#node.createPublisher('std_msgs/msg/String', 'instruction', {
-      qos: this.#qos.latched,
-    });
+    this.#joints = publisher('sensor_msgs/msg/JointState', 'joint_states');
+    this.#instruction = publisher('std_msgs/msg/String', 'instruction', latched);
+    this.#results = publisher('fast_wam_msgs/msg/EpisodeResult', '~/episode_result', latched);
     this.#reset = this.#node.createClient(
       'std_srvs/srv/Trigger',
       `${text(this.#parameters.values, 'policy')}/reset_episode`,
     );
-    this.#node.createSubscription(
-      'std_msgs/msg/Float64MultiArray',
-      '~/commands',
-      { qos, isRaw: true },
-      (message) => {
-        const { data } = decodeMessage.vector('std_msgs/msg/Float64MultiArray', message as Uint8Array) as {
-          data: Float64Array;
-        };
-        if (data.length === WAIT.length && data.every(Number.isFinite)) {
-          this.#command = { values: data, step: this.#running?.step ?? 0 };
-        }
-      },
+    const repeated = new RepeatedProblems(this.#node.getLogger());
+    this.#commands = new RobotCommands({
+      names: ['dx', 'dy', 'grip'],
+      onRefused: (kind, sentence) => repeated.warn(kind, sentence),
+    });
+    this.#node.createSubscription(COMMAND_TYPE, COMMANDS, { qos: command, isRaw: true }, (message) =>
+      this.#commands.take(message as Uint8Array),
     );
+    this.#time = truth(this.#parameters.values, 'clock') ? this.#becomeClock(publisher) : undefined;
     this.#diagnostics = new Diagnostics(
-      { node: this.#node, hardwareId: () => 'tabletop', statuses: () => [this.#status()] },
-      1,
+      {
+        node: this.#node,
+        hardwareId: () => 'tabletop',
+        statuses: () => [this.#episodeStatus(), this.#commandStatus(), this.#clockStatus()],
+      },
+      this.#diagnosticsPeriod,
     );
   }
 
   start(): Promise<void> {
     this.#node.spin();
-    this.#nextEpisode();
-    this.#timer = this.#node.createTimer(BigInt(Math.round(1e9 / CONTROL_RATE)), () => this.#step());
+    this.#started = true;
+    this.#beginEpisode();
+    this.#announce();
+    if (this.#time) this.#time.start();
+    else {
+      const period = BigInt(Math.round(1e9 / CONTROL_RATE));
+      this.#timer = this.#node.createTimer(period, () => this.#step(this.#node.getClock().now().nanoseconds));
+    }
     return Promise.resolve();
   }
 
   stop(): void {
+    this.#time?.stop();
     if (this.#timer) this.#node.destroyTimer(this.#timer);
     this.#timer = undefined;
     this.#diagnostics.stop();
   }
 
-  #nextEpisode(): void {
+  get #diagnosticsPeriod(): number {
+    return number(this.#parameters.values, 'diagnostic_updater.period');
+  }
+
+  #becomeClock(publisher: (type: string, topic: string) => RosPublisher): SimulatedTime {
+    const clock = publisher('rosgraph_msgs/msg/Clock', CLOCK);
+    const tick = (now: bigint, step: boolean): void => {
+      clock.publish({ clock: timeMessage(now) });
+      if (step) this.#step(now);
+    };
+    return new SimulatedTime({
+      period: BigInt(Math.round(1e9 / CONTROL_RATE)),
+      factor: () => number(this.#parameters.values, 'real_time_factor'),
+      onTick: safe(tick, (error) => this.#node.getLogger().error(`a control step failed: ${String(error)}`)),
+    });
+  }
+
+  // ----------------------------------------------------------------------------------------------------------- episodes
+
+  #beginEpisode(): void {
     const { values } = this.#parameters;
     const suite = SUITES.find((name) => name === text(values, 'suite')) ?? 'object';
     const plan = planEpisodes(this.#episodes + 1, [suite], {
@@ -130,42 +166,72 @@ export class SimulatedRobotNode {
       condition: text(values, 'condition') as Condition,
     })[this.#episodes];
     if (!plan) throw new UsageError(`there is no episode ${this.#episodes}`);
-    const before = this.#running?.plan.task.instruction;
-    this.#running = { plan, world: startWorld(plan), disturbances: startDisturbances(plan), step: 0 };
-    this.#command = undefined;
-    const { instruction } = plan.task;
-    this.#node.getLogger().info(`episode ${plan.index}: ${instruction}`);
-    // A new instruction is a new episode to the policy; the same one again is not.
+    this.#running = {
+      plan,
+      world: startWorld(plan),
+      disturbances: startDisturbances(plan),
+      limit: stepLimit(plan.task, plan.condition, plan.speed),
+      step: 0,
+    };
+    this.#commands.forget();
+    this.#grip = OPEN;
+    this.#node.getLogger().info(`episode ${plan.index}: ${plan.task.instruction}`);
+  }
+
+  /** Tells the policy that an episode begins: by another instruction, or where it is the same one, by a reset. */
+  #announce(before?: string): void {
+    const instruction = this.#running?.plan.task.instruction;
+    if (instruction === undefined) return;
     if (instruction !== before) this.#instruction.publish({ data: instruction });
     else if (this.#reset.isServiceServerAvailable()) this.#reset.sendRequest({}, () => undefined);
   }
 
-  #step(): void {
+  /** One control step of the world, then what the robot sees. `now`: nanoseconds of the clock of all. */
+  #step(now: bigint): void {
     const running = this.#running;
     if (!running) return;
-    const { world, plan, disturbances } = running;
-    const { values, step = -Infinity } = this.#command ?? {};
-    world.step(values && running.step - step < COMMAND_LIFE ? values : WAIT);
-    disturbances.afterStep(world, running.step);
-    running.step += 1;
-    const over = running.step >= stepLimit(plan.task, plan.condition, plan.speed);
-    if (world.success || over) {
-      this.#episodes += 1;
-      if (world.success) this.#successes += 1;
-      this.#node
-        .getLogger()
-        .info(
-          `episode ${plan.index} ${world.success ? `succeeded after ${running.step} steps` : 'ran out of steps'}: ${this.#successes} of ${this.#episodes}`,
-        );
-      this.#nextEpisode();
+    const { world, plan, disturbances, limit } = running;
+    const command = this.#commands.next();
+    if (this.#commands.accepted > 0) {
+      this.#grip = command?.[2] ?? this.#grip;
+      world.step(command ?? Float64Array.of(0, 0, this.#grip));
+      disturbances.afterStep(world, running.step);
+      running.step += 1;
     }
-    this.#publish();
+    const over = world.success || running.step >= limit;
+    if (over) {
+      this.#endEpisode(running, now);
+      this.#beginEpisode();
+    }
+    // A policy that hears of the new episode should see it, not the end of the old one: frames first.
+    this.#publishSensors(now);
+    if (over) this.#announce(plan.task.instruction);
   }
 
-  #publish(): void {
+  #endEpisode({ world: { success }, plan, limit, step }: Running, now: bigint): void {
+    this.#episodes += 1;
+    if (success) this.#successes += 1;
+    this.#results.publish({
+      header: { stamp: timeMessage(now), frame_id: '' },
+      episode: plan.index,
+      suite: plan.task.suite,
+      instruction: plan.task.instruction,
+      success,
+      steps: step,
+      step_limit: limit,
+      episodes: this.#episodes,
+      successes: this.#successes,
+    });
+    const how = success ? `succeeded after ${step} steps` : 'ran out of steps';
+    this.#node
+      .getLogger()
+      .info(`episode ${plan.index} ${how}: ${this.#successes} of ${this.#episodes} succeeded`);
+  }
+
+  #publishSensors(now: bigint): void {
     const world = this.#running?.world;
     if (!world) return;
-    const stamp = timeMessage(this.#node.getClock().now().nanoseconds);
+    const stamp = timeMessage(now);
     for (const camera of CAMERAS) {
       this.#images.get(camera)?.publish({
         header: { stamp, frame_id: camera },
@@ -186,17 +252,55 @@ export class SimulatedRobotNode {
     });
   }
 
-  #status(): Status {
+  // -------------------------------------------------------------------------------------------------------- diagnostics
+
+  #episodeStatus(): Status {
     const running = this.#running;
+    const waiting = this.#commands.accepted === 0;
     return {
       name: 'Episodes',
       level: LEVEL.ok,
-      message: `${this.#successes} of ${this.#episodes} succeeded`,
+      message: waiting
+        ? 'waiting for the first command'
+        : `${this.#successes} of ${this.#episodes} succeeded`,
       values: {
         episode: running?.plan.index ?? 0,
+        suite: running?.plan.task.suite ?? '',
         instruction: running?.plan.task.instruction ?? '',
         step: running?.step ?? 0,
+        'step limit': running?.limit ?? 0,
+        episodes: this.#episodes,
         succeeded: this.#successes,
+      },
+    };
+  }
+
+  #commandStatus(): Status {
+    const topic = this.#node.resolveTopicName(COMMANDS);
+    const types = this.#node.getTopicNamesAndTypes().find(({ name }) => name === topic)?.types ?? [];
+    const others = types.filter((type) => type !== COMMAND_TYPE);
+    return this.#commands.status(topic, others, this.#node.countPublishers(topic));
+  }
+
+  #clockStatus(): Status {
+    if (!this.#time) {
+      return { name: 'Clock', level: LEVEL.ok, message: 'the time of the node is used', values: {} };
+    }
+    const publishers = this.#node.countPublishers(CLOCK);
+    const [simulated, real] = [this.#time.now, performance.now()];
+    const achieved = Number(simulated - this.#reported.simulated) / 1e6 / (real - this.#reported.real);
+    this.#reported = { simulated, real };
+    return {
+      name: 'Clock',
+      level: publishers > 1 ? LEVEL.warn : LEVEL.ok,
+      message:
+        publishers > 1
+          ? `${publishers} nodes publish ${CLOCK}: let only one be the clock`
+          : `the robot is the clock, ${achieved.toFixed(2)} times real time`,
+      values: {
+        'simulated time': `${(Number(simulated) / 1e9).toFixed(1)} s`,
+        real_time_factor: number(this.#parameters.values, 'real_time_factor'),
+        'real_time_factor achieved': achieved.toFixed(2),
       },
     };
   }

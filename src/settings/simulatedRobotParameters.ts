@@ -1,4 +1,5 @@
 import { ParameterTable } from './ParameterTable';
+import { DIAGNOSTICS_PERIOD } from './nodeParameters';
 
 const OURS = 'this project';
 
@@ -60,4 +61,29 @@ export const SIMULATED_ROBOT_PARAMETERS = new ParameterTable([
       source: OURS,
     },
   },
+  {
+    name: 'clock',
+    settable: 'unconfigured',
+    field: {
+      type: 'boolean',
+      default: true,
+      description:
+        'be the clock: publish the simulated time on /clock, for nodes with use_sim_time; false: live in the time of the node, for other nodes without it',
+      source: 'simulators as Gazebo',
+    },
+  },
+  {
+    name: 'real_time_factor',
+    settable: 'live',
+    field: {
+      type: 'number',
+      default: 1,
+      min: 0.01,
+      max: 100,
+      description:
+        'simulated seconds in a real one, where the robot is the clock; a machine that is too slow for it gives less',
+      source: 'simulators as Gazebo',
+    },
+  },
+  DIAGNOSTICS_PERIOD,
 ]);
