@@ -20,6 +20,7 @@ export interface ReplayFlags {
   readonly tolerance: readonly string[];
   readonly toleranceMeasure: string;
   readonly instruction?: string;
+  readonly live?: string;
   readonly chunks?: string;
   readonly residuals: boolean;
   readonly provider?: string;
@@ -59,6 +60,10 @@ export function addReplayOptions(command: Command, out: string): Command {
     )
     .option('--tolerance-measure <name>', 'what the limits are held against: rmse or worst', 'rmse')
     .option('--instruction <text>', "the bare task, in place of the recording's")
+    .option(
+      '--live <dir>',
+      'the chunks that a node made while this recording was played (fastwam record): on the same observations',
+    )
     .option('--chunks <n>', 'stop after so many chunks')
     .option('--no-residuals', 'leave out the likeness of adjacent chunks, which costs one more chunk each')
     .option('--provider <name>', 'cpu, cuda or auto')
@@ -90,6 +95,7 @@ export async function runReplayCommand(
       signal: stop.signal,
       ...(flags.bundle !== undefined && { bundle: flags.bundle }),
       ...(flags.instruction !== undefined && { instruction: flags.instruction }),
+      ...(flags.live !== undefined && { live: flags.live }),
       ...(flags.chunks !== undefined && { chunks: positiveNumber('--chunks', flags.chunks) }),
       onStart: (total, configurations) => {
         const label = `replay, ${configurations} configurations`;

@@ -1,3 +1,5 @@
+import { readLiveChunks } from '../bag/liveChunks';
+import { LiveSampler } from '../bag/liveObservations';
 import { sampleBag } from '../bag/observations';
 import { openBag } from '../bag/openBag';
 import { toSeconds } from '../observation/stamp';
@@ -15,6 +17,7 @@ import { actionLayout, EngineRunner, policySettings } from './EngineRunner';
 import { evaluate } from './evaluate';
 import type { Figures } from './evaluate';
 import { findings } from './findings';
+import { LIVE, liveRun } from './liveRun';
 import { provenanceOf } from './provenance';
 import { readTolerance } from './readTolerance';
 import { recordedObservations } from './recordedObservations';
@@ -22,7 +25,15 @@ import { replay, withUncached } from './replay';
 import { readRunParameters, useModel } from './runParameters';
 import type { RunParameters } from './runParameters';
 import { looksUntrained } from './untrainedWeights';
-import type { ActionLayout, Configuration, Evaluation, Provenance, Tolerance, Warning } from './types';
+import type {
+  ActionLayout,
+  Configuration,
+  ConfigurationRun,
+  Evaluation,
+  Provenance,
+  Tolerance,
+  Warning,
+} from './types';
 
 export interface ReplayRequest {
   /** folder or file of a rosbag2 recording */
@@ -35,6 +46,8 @@ export interface ReplayRequest {
   /** over the params file's */
   readonly execution: Partial<ExecutionOptions>;
   readonly instruction?: string;
+  /** a recording of the chunks that a node made of this one: its observations are used, and it is a run of its own */
+  readonly live?: string;
   /** stop after so many chunks */
   readonly chunks?: number;
   /** record the residuals of adjacent chunks too, in an extra pass that is not measured */
@@ -93,14 +106,19 @@ export async function replayRecording(request: ReplayRequest): Promise<ReplayOut
     const { mapping } = parameters;
     const period = 1 / layout.controlRate;
     const { replanSteps, horizon } = layout;
-    const sampler = sampleBag(bag, mapping, { period, replanSteps, horizon, limits });
+    const cameras = mapping.cameras.map(({ name }) => name);
+    const live =
+      request.live === undefined
+        ? undefined
+        : new LiveSampler(bag, mapping, await readLiveChunks(request.live, cameras), { period, horizon });
+    const sampler = live ?? sampleBag(bag, mapping, { period, replanSteps, horizon, limits });
     const execution = { ...executionOptions(values), ...request.execution };
     const client = await PolicyClient.load(bundle.folder, { execution });
     try {
       const length = bag.start !== undefined && bag.end !== undefined ? toSeconds(bag.end - bag.start) : 0;
       const expected = Math.max(1, Math.ceil(length / (replanSteps * period)));
       request.onStart?.(Math.min(expected, request.chunks ?? expected), configurations.length);
-      const evaluation = await replay({
+      const measured = await replay({
         layout,
         configurations,
         observations: recordedObservations(sampler, {
@@ -115,6 +133,14 @@ export async function replayRecording(request: ReplayRequest): Promise<ReplayOut
         ...(request.onProgress && { onProgress: request.onProgress }),
         ...(request.signal && { signal: request.signal }),
       });
+      const evaluation = live ? withLive(measured, liveRun(live.matched, bundle)) : measured;
+      if (live) {
+        warnings.push({
+          kind: 'other',
+          configuration: LIVE,
+          message: `${LIVE} is what the node did: its times were taken while ROS ran beside it, those of the others in this run, so that its speed-up also says how busy the two were`,
+        });
+      }
       const recording = sampler.warnings.map((message): Warning => ({ kind: 'recording', message }));
       const notices = client.loaded.notices.map((message): Warning => ({ kind: 'other', message }));
       const stopped: Warning[] = request.signal?.aborted
@@ -152,6 +178,20 @@ export async function replayRecording(request: ReplayRequest): Promise<ReplayOut
   } finally {
     await bag.close();
   }
+}
+
+/** Adds what the node did; where the replay was stopped early, as far as that went. */
+function withLive(evaluation: Evaluation, run: ConfigurationRun): Evaluation {
+  const { layout, observations, runs } = evaluation;
+  const chunks = run.chunks.slice(0, observations.length);
+  const size = layout.horizon * layout.names.length;
+  const odd = chunks.find(({ actions }) => actions.length !== size);
+  if (odd) {
+    throw new UsageError(
+      `the live chunks have ${odd.actions.length} action values, this bundle's have ${size}: they are another model's`,
+    );
+  }
+  return { ...evaluation, runs: [...runs, { ...run, chunks }] };
 }
 
 function bundleFolder({ bundle, params }: ReplayRequest, { set }: RunParameters): string {

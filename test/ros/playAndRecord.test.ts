@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { openBag } from '../../src/bag/openBag';
@@ -28,6 +28,15 @@ interface Chunk {
   readonly actions: Float32Array;
   readonly cache: { readonly reused_steps: number };
   readonly sources: readonly { readonly name: string; readonly age: number }[];
+}
+
+interface Metrics {
+  readonly chunks: number;
+  readonly configurations: readonly {
+    readonly name: string;
+    readonly cache: { readonly full_steps: number };
+    readonly deviation: { readonly executed: { readonly normalised: { readonly rmse: number } } };
+  }[];
 }
 
 const processes: RosProcess[] = [];
@@ -109,6 +118,35 @@ describe.skipIf(rosLacking() !== undefined)('fastwam play and record', { timeout
     expect(chunks.length).toBeGreaterThan(8);
     expect(new Set(chunks.map(({ instruction }) => instruction)).size).toBeGreaterThan(1);
     expect(chunks.some(({ cache }) => cache.reused_steps > 0)).toBe(true);
+
+    // The report of replay.launch.py: the same as offline, on the observations of the live chunks.
+    const report = join(folder, 'report');
+    const replayed = fastwam(
+      ['replay', BAG, '--bundle', BUNDLE, '--params', PARAMS, '--live', out, '--out', report].concat([
+        '--policy',
+        'c3ache',
+        '--refresh',
+        '4',
+        '--range',
+        '0:6',
+        '--threads',
+        '1',
+        '--no-residuals',
+      ]),
+    );
+    expect(await replayed.exited).toEqual({ code: 0, signal: null });
+    const metrics = JSON.parse(readFileSync(join(report, 'metrics.json'), 'utf8')) as Metrics;
+    const { configurations } = metrics;
+    expect(metrics.chunks).toBe(chunks.length);
+    const names = configurations.map(({ name }) => name);
+    expect(names).toEqual(['none', expect.stringMatching(/^c3ache/), 'live']);
+    const [, offlineFigures, live] = configurations;
+    expect(live!.cache.full_steps).toBe(offlineFigures!.cache.full_steps);
+    // The same settings on the same observations deviate from the uncached run alike.
+    const rmse = ({ deviation }: Metrics['configurations'][number]): number =>
+      deviation.executed.normalised.rmse;
+    expect(rmse(live!)).toBeGreaterThan(0);
+    expect(Math.abs(rmse(live!) / rmse(offlineFigures!) - 1)).toBeLessThan(1e-4);
 
     const mapping = readMapping(PARAMS);
     const recorded = await sourcesByStamp(mapping);
