@@ -18,6 +18,8 @@ export interface ExitTrial {
 }
 
 const NODE = '/fast_wam_policy';
+/** Milliseconds; a machine may be busy with something else for long. */
+const PATIENCE = 240_000;
 
 /**
  * Starts policy nodes and ends each with a signal, some random time (milliseconds, below `spread`) after it has come
@@ -49,14 +51,14 @@ export async function cleanExits(options: {
         ...['node', program, '--ros-args', '--params-file', params, '-p', `autostart:=${autostart}`],
       ]);
       try {
-        if (moment === 'loading') await node.printed(/loading /);
+        if (moment === 'loading') await node.printed(/loading /, PATIENCE);
         if (moment === 'inactive') {
           await remote.state();
           if (!(await remote.transition('configure'))) throw new Error('configure was refused');
         }
         if (moment === 'computing') {
           peer.received.length = 0;
-          await peer.message(`${NODE}/action_chunk`);
+          await peer.message(`${NODE}/action_chunk`, () => true, 0, PATIENCE);
         }
         await new Promise((resolve) => setTimeout(resolve, random() * spread));
         const told = performance.now();
