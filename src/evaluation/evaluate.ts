@@ -22,6 +22,9 @@ export interface CacheSummary {
   readonly reusedSteps: number;
   /** full-stack equivalents */
   readonly stackEvaluations: number;
+  readonly computedSubBlocks: number;
+  /** time spent deciding outside the graph, all chunks */
+  readonly gateSeconds: number;
   readonly peakBytes: number;
   readonly fallbacks: number;
 }
@@ -153,6 +156,8 @@ function cacheSummary(chunks: readonly ChunkResult[]): CacheSummary {
     fullSteps: total((report) => report.fullSteps),
     reusedSteps: total((report) => report.reusedSteps),
     stackEvaluations: total((report) => report.stackEvaluations),
+    computedSubBlocks: total((report) => report.computedSubBlocks),
+    gateSeconds: total((report) => report.gateSeconds),
     peakBytes: chunks.reduce((peak, chunk) => Math.max(peak, chunk.report.bytes), 0),
     fallbacks: total((report) => report.fallbacks),
   };

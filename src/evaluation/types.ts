@@ -36,6 +36,8 @@ export type ChunkReport = Pick<
   | 'fullSteps'
   | 'reusedSteps'
   | 'stackEvaluations'
+  | 'computedSubBlocks'
+  | 'gateSeconds'
   | 'computed'
   | 'computedShape'
   | 'signals'

@@ -62,6 +62,16 @@ const FIXED_COLUMNS: readonly ChunkColumn[] = [
     value: ({ chunk }) => chunk.report.stackEvaluations,
   },
   {
+    name: 'sub_blocks',
+    description: 'self-attentions, cross-attentions and feed-forwards computed',
+    value: ({ chunk }) => chunk.report.computedSubBlocks,
+  },
+  {
+    name: 'gate_ms',
+    description: 'time the policy spent deciding outside the graph, part of expert_ms',
+    value: ({ chunk }) => chunk.report.gateSeconds * 1e3,
+  },
+  {
     name: 'cache_bytes',
     description: 'memory that the cache holds, bytes',
     value: ({ chunk }) => chunk.report.bytes,

@@ -109,6 +109,8 @@ function configurationJson(one: ConfigurationFigures): Json {
       full_steps: cache.fullSteps,
       reused_steps: cache.reusedSteps,
       stack_evaluations: cache.stackEvaluations,
+      computed_sub_blocks: cache.computedSubBlocks,
+      gate_ms: cache.gateSeconds * MILLISECONDS,
       peak_bytes: cache.peakBytes,
       fallbacks: cache.fallbacks,
     },

@@ -35,7 +35,23 @@ describe('evaluating', () => {
       fullSteps: 51,
       reusedSteps: 49,
       stackEvaluations: 51,
+      // twelve sub-blocks a step
+      computedSubBlocks: 612,
     });
+  });
+
+  it('adds up the time that a policy took to decide', () => {
+    const decided = (gateSeconds: number) => chunkOf([0, 0, 0, 0], { report: { gateSeconds } });
+    const { configurations } = evaluate({
+      layout: simpleLayout({ names: ['a'] }),
+      observations: [factsOf(0, 0), factsOf(0, 1)],
+      runs: [
+        { configuration: UNCACHED, chunks: [decided(0), decided(0)] },
+        { configuration: cachedConfiguration(4, 6), chunks: [decided(0.25), decided(0.5)] },
+      ],
+      warnings: [],
+    });
+    expect(configurations.map(({ cache }) => cache.gateSeconds)).toEqual([0, 0.75]);
   });
 
   it('separates the expert times of refreshes and reuses', () => {
