@@ -150,18 +150,37 @@ function thresholdText(result: ThresholdCalibration, tolerance: number, line: st
     return `${result.policy}: none of ${tried} saves anything within ${tolerance}; use a larger tolerance\n`;
   }
   const { calibration, heldOut } = result;
-  const verdict =
-    heldOut.deviation <= tolerance
-      ? `the held-out part keeps to the tolerance as well (${heldOut.within} of ${heldOut.chunks} chunks each for itself)`
-      : `NOT confirmed: the held-out part goes beyond the tolerance; use a smaller one, or more recordings`;
-  return [
+  const found = [
     `${result.policy}: ${tried}, tolerance ${tolerance}`,
     `  calibration  ${partText(calibration)}`,
     `  held out     ${partText(heldOut)}`,
-    verdict,
-    `use it with ${line}`,
-    '',
-  ].join('\n');
+  ];
+  const each = `${heldOut.within} of ${heldOut.chunks} chunks each for itself`;
+  const verdict =
+    heldOut.deviation <= tolerance
+      ? [`confirmed: the held-out part keeps to the tolerance as well (${each})`, `use it with ${line}`]
+      : [
+          `NOT confirmed: the held-out part, which the search did not see, goes beyond the tolerance (${each} keep to it)`,
+          `found: ${line}`,
+          ...otherwise(result),
+        ];
+  return [...found, ...verdict, ''].join('\n');
+}
+
+/** What to do with a threshold that the held-out part does not confirm. */
+function otherwise({ policy, keepsInBoth }: ThresholdCalibration): readonly string[] {
+  if (!keepsInBoth) {
+    return [
+      'of the settings tried none keeps to it in both parts: use a larger tolerance, or more recordings',
+    ];
+  }
+  const { settings, calibration, heldOut } = keepsInBoth;
+  return [
+    `the loosest setting tried that keeps to it in both parts: --policy ${policy} ${setLine(settings)}`,
+    `  calibration  ${partText(calibration)}`,
+    `  held out     ${partText(heldOut)}`,
+    'it was chosen by the held-out part, so nothing is left to confirm it: calibrate with more recordings to be sure',
+  ];
 }
 
 function partText(part: PartResult): string {

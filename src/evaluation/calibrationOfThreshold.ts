@@ -3,7 +3,7 @@ import { InputError, UsageError } from '../errors';
 import type { PolicyClient } from '../policy/PolicyClient';
 import type { ActionChunk, PolicySettings } from '../policy/types';
 import type { CalibrationChunk } from './calibrationChunks';
-import { loosestWithin } from './calibrationSearch';
+import { loosestThatAlso, loosestWithin } from './calibrationSearch';
 import { actionLayout } from './EngineRunner';
 import type { SamplerSettings } from './EngineRunner';
 
@@ -73,6 +73,15 @@ export interface ThresholdCalibration {
   /** the part that was searched on, and the part that the search never saw */
   readonly calibration: PartResult;
   readonly heldOut: PartResult;
+  /**
+   * Where the held-out part goes beyond the tolerance: the cheapest setting tried that keeps to it in both parts. It
+   * was chosen by the held-out part, so nothing is left that could confirm it. Absent if there is none, or no need.
+   */
+  readonly keepsInBoth?: {
+    readonly settings: Settings;
+    readonly calibration: PartResult;
+    readonly heldOut: PartResult;
+  };
   /** what was tried, in order; deviation and cost on the calibration part */
   readonly trials: readonly {
     readonly settings: Settings;
@@ -80,6 +89,8 @@ export interface ThresholdCalibration {
     readonly cost: number;
   }[];
 }
+
+type Judged = Pick<ThresholdCalibration, 'calibration' | 'heldOut'>;
 
 /** Of every recording the last third judges what the first two thirds have led to. */
 const HELD_OUT = 1 / 3;
@@ -114,10 +125,10 @@ export async function calibrateThreshold(
     ...request.values,
     ...threshold.settings(looseness),
   });
+  const limits = { tolerance: request.tolerance, fullCost: split * layout.steps };
   const { best, trials } = await loosestWithin({
     start: threshold.start,
-    tolerance: request.tolerance,
-    fullCost: split * layout.steps,
+    ...limits,
     trials: request.trials,
     evaluate: async (looseness) => {
       const results = await run(request.policy, settingsAt(looseness), split);
@@ -126,14 +137,27 @@ export async function calibrateThreshold(
       return { deviation, cost: stackEvaluations };
     },
   });
+  const judged = async (settings: Settings | undefined): Promise<Judged> => {
+    const results = settings ? await run(request.policy, settings, chunks.length) : reference;
+    return { calibration: judge(results, 0, split), heldOut: judge(results, split, chunks.length) };
+  };
   const settings = best && settingsAt(best.looseness);
-  const final = settings ? await run(request.policy, settings, chunks.length) : reference;
+  const result = await judged(settings);
+  const confirmed = result.heldOut.deviation <= request.tolerance;
+  const keepsInBoth =
+    best && !confirmed
+      ? await loosestThatAlso(trials, best, limits, async ({ looseness }) => {
+          const stricter = settingsAt(looseness);
+          const parts = await judged(stricter);
+          return parts.heldOut.deviation <= request.tolerance ? { settings: stricter, ...parts } : undefined;
+        })
+      : undefined;
   return {
     policy: request.policy,
     searched: threshold.says,
     settings,
-    calibration: judge(final, 0, split),
-    heldOut: judge(final, split, chunks.length),
+    ...result,
+    ...(keepsInBoth && { keepsInBoth }),
     trials: trials.map(({ looseness, deviation, cost }) => ({
       settings: threshold.settings(looseness),
       deviation,

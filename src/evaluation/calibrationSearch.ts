@@ -61,6 +61,29 @@ export async function loosestWithin(
   return { best, trials };
 }
 
+/**
+ * What a further test says of the loosest trial that is stricter than the winner, keeps the tolerance, still saves
+ * something and passes.
+ * @param test undefined for a trial that does not pass
+ */
+export async function loosestThatAlso<T>(
+  trials: readonly Trial[],
+  best: Trial,
+  { tolerance, fullCost }: Pick<SearchOptions, 'tolerance' | 'fullCost'>,
+  test: (trial: Trial) => Promise<T | undefined>,
+): Promise<T | undefined> {
+  const stricter = trials
+    .filter(({ looseness, deviation, cost }) => {
+      return looseness < best.looseness && deviation <= tolerance && cost < fullCost;
+    })
+    .sort((a, b) => b.looseness - a.looseness);
+  for (const trial of stricter) {
+    const passed = await test(trial);
+    if (passed !== undefined) return passed;
+  }
+  return undefined;
+}
+
 function nextLooseness(inside: Trial | undefined, outside: Trial | undefined): number | undefined {
   if (inside && outside) {
     const [low, high] = [inside.looseness, outside.looseness];

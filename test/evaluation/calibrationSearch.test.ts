@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { loosestWithin } from '../../src/evaluation/calibrationSearch';
-import type { SearchOptions } from '../../src/evaluation/calibrationSearch';
+import { loosestThatAlso, loosestWithin } from '../../src/evaluation/calibrationSearch';
+import type { SearchOptions, Trial } from '../../src/evaluation/calibrationSearch';
 
 const base = { start: 1, tolerance: 0.1, fullCost: 100, trials: 20 } satisfies Partial<SearchOptions>;
 
@@ -71,5 +71,33 @@ describe('the search for the loosest threshold', () => {
         expect(best?.deviation ?? 0).toBeLessThanOrEqual(0.1);
       }),
     );
+  });
+});
+
+describe('the setting that a further test asks for', () => {
+  const limits = { tolerance: 0.1, fullCost: 100 };
+  const trial = (looseness: number, deviation: number, cost: number): Trial => ({
+    looseness,
+    deviation,
+    cost,
+  });
+  const best = trial(8, 0.09, 40);
+  const trials = [trial(1, 0.01, 90), trial(4, 0.05, 60), trial(16, 0.3, 20), best, trial(2, 0.02, 80)];
+
+  it('is the loosest one below the winner that passes it, and nothing is tested in vain', async () => {
+    const tested: number[] = [];
+    const found = await loosestThatAlso(trials, best, limits, async ({ looseness }) => {
+      tested.push(looseness);
+      return Promise.resolve(looseness < 3 ? `with ${looseness}` : undefined);
+    });
+    expect(found).toBe('with 2');
+    expect(tested).toEqual([4, 2]);
+  });
+
+  it('is none where no trial passes, or those that would go too far or save nothing', async () => {
+    const never = (): Promise<string | undefined> => Promise.resolve(undefined);
+    expect(await loosestThatAlso(trials, best, limits, never)).toBeUndefined();
+    const poor = [trial(4, 0.2, 60), trial(2, 0.02, 100)];
+    expect(await loosestThatAlso(poor, best, limits, () => Promise.resolve(true))).toBeUndefined();
   });
 });
