@@ -54,6 +54,7 @@ modules = {
         'launch.conditions',
         'launch.event_handlers',
         'launch.events',
+        'launch.events.process',
         'launch.launch_description_sources',
         'launch.substitutions',
         'launch_ros',
