@@ -9,19 +9,19 @@ export const COMMAND_TYPE = 'std_msgs/msg/Float64MultiArray';
 const LIFE = 2;
 
 /** Why a command does not move the robot. */
-type Refusal = 'unreadable' | 'size' | 'not_finite';
+export type CommandRefusal = 'unreadable' | 'size' | 'not_finite';
 
 export interface RobotCommandsOptions {
   /** what a command holds, in this order */
   readonly names: readonly string[];
   /** told of each command that is refused */
-  readonly onRefused: (kind: Refusal, sentence: string) => void;
+  readonly onRefused: (kind: CommandRefusal, sentence: string) => void;
 }
 
 /** The commands of a robot: what is not one is refused, counted and explained, and moves nothing. */
 export class RobotCommands {
   readonly #options: RobotCommandsOptions;
-  readonly #refused: Record<Refusal, number> = { unreadable: 0, size: 0, not_finite: 0 };
+  readonly #refused: Record<CommandRefusal, number> = { unreadable: 0, size: 0, not_finite: 0 };
   #accepted = 0;
   #withoutCommand = 0;
   #problem = '';
@@ -103,7 +103,7 @@ export class RobotCommands {
     };
   }
 
-  #refuse(kind: Refusal, sentence: string): void {
+  #refuse(kind: CommandRefusal, sentence: string): void {
     this.#refused[kind] += 1;
     this.#problem = `a command ${sentence}; it was not followed`;
     this.#options.onRefused(kind, this.#problem);

@@ -1,6 +1,7 @@
 import type { ChunkRefusal, HoldReason } from '../executor/ChunkExecutor';
 import type { RefusalKind } from '../observation/Refusal';
 import { LEVEL } from './Diagnostics';
+import type { CommandRefusal } from './RobotCommands';
 
 /** One thing that can go wrong, for the table in docs/ros.md. */
 export interface Problem {
@@ -59,6 +60,12 @@ const HOLDS: Readonly<Record<Exclude<HoldReason, 'no_chunk' | 'paused'>, Entry>>
   deadline: { what: 'chunks stop coming', remedy: "the policy node's diagnostics" },
   horizon: { what: 'the chunk has no action left', remedy: "the policy node's diagnostics" },
   limits: { what: 'a command lies outside the limits, `refuse`', remedy: "is the bundle the robot's?" },
+};
+
+const COMMANDS: Readonly<Record<CommandRefusal, Entry>> = {
+  unreadable: { what: 'a command cannot be read', remedy: 'whoever publishes it' },
+  size: { what: 'a command does not have three numbers', remedy: 'is the bundle the table-top one?' },
+  not_finite: { what: 'a command holds NaN or an infinite number', remedy: 'whoever publishes it' },
 };
 
 function rows(entries: Readonly<Record<string, Entry>>, status: string, prefix: string): readonly Problem[] {
@@ -149,6 +156,29 @@ export const EXECUTOR_PROBLEMS: readonly Problem[] = [
     value: 'limited, <action>',
     level: 'warn',
     remedy: "is the bundle the robot's? are its statistics?",
+  },
+];
+
+/** What the simulated robot refuses, and where it shows. */
+export const ROBOT_PROBLEMS: readonly Problem[] = [
+  ...rows(COMMANDS, 'Commands', 'refused, ').map((row) => ({ ...row, level: 'warn' as const })),
+  {
+    what: 'commands are published as another type, and never arrive',
+    status: 'Commands',
+    level: 'warn',
+    remedy: '`command.interface: forward` of the executor',
+  },
+  {
+    what: 'the next command is late',
+    status: 'Commands',
+    value: 'control steps without a command',
+    remedy: "nothing, if seldom; else the executor's diagnostics, or a smaller `real_time_factor`",
+  },
+  {
+    what: 'more than one node publishes `/clock`',
+    status: 'Clock',
+    level: 'warn',
+    remedy: '`clock: false`, or end the other one',
   },
 ];
 

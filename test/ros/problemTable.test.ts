@@ -7,13 +7,18 @@ import { REFUSAL_KINDS } from '../../src/observation/Refusal';
 import type { ChunkProducer } from '../../src/ros/ChunkProducer';
 import type { Status } from '../../src/ros/Diagnostics';
 import { inferenceStatus, observationStatus, safetyStatus } from '../../src/ros/policyDiagnostics';
-import { EXECUTOR_PROBLEMS, POLICY_PROBLEMS, problemTable } from '../../src/ros/problemTable';
+import { RobotCommands } from '../../src/ros/RobotCommands';
+import { EXECUTOR_PROBLEMS, POLICY_PROBLEMS, ROBOT_PROBLEMS, problemTable } from '../../src/ros/problemTable';
 
 const PAGE = join(__dirname, '..', '..', 'docs', 'ros.md');
 
 /** The page with its tables written anew between their marks. */
 async function written(page: string): Promise<string> {
-  const tables = { policy: problemTable(POLICY_PROBLEMS), executor: problemTable(EXECUTOR_PROBLEMS) };
+  const tables = {
+    policy: problemTable(POLICY_PROBLEMS),
+    executor: problemTable(EXECUTOR_PROBLEMS),
+    robot: problemTable(ROBOT_PROBLEMS),
+  };
   let text = page;
   for (const [name, table] of Object.entries(tables)) {
     const marks = new RegExp(`(<!-- problems: ${name} -->\\n)[^]*?(\\n<!-- end -->)`);
@@ -64,5 +69,9 @@ describe('the tables of what is refused', () => {
       'limited, <action>',
     ];
     expect(EXECUTOR_PROBLEMS.map(({ value }) => value)).toEqual(values);
+    const commands = new RobotCommands({ names: ['x'], onRefused: () => undefined }).status('t', [], 1);
+    for (const { status, value } of ROBOT_PROBLEMS) {
+      if (status === 'Commands' && value !== undefined) expect(Object.keys(commands.values)).toContain(value);
+    }
   });
 });
