@@ -29,12 +29,12 @@ export class Bundle {
   readonly dimensions: ModelDimensions;
   readonly schedule: Schedule;
   readonly #contexts: ReadonlyMap<string, string>;
+  #policyWeights: TensorFile | undefined;
+  #vaeWeights: TensorFile | undefined;
 
   private constructor(
     readonly folder: string,
     readonly manifest: BundleManifest,
-    readonly policyWeights: TensorFile,
-    readonly vaeWeights: TensorFile,
   ) {
     this.dimensions = dimensionsFromManifest(manifest);
     this.schedule = createSchedule(manifest.sampler.steps, manifest.sampler.shift);
@@ -46,35 +46,59 @@ export class Bundle {
    * @throws FileFormatError with the file, the key and what was expected
    */
   static open(folder: string): Bundle {
+    const bundle = Bundle.describe(folder);
+    bundle.#policyWeights = policyTensors(bundle.#checkedWeights('policy'));
+    bundle.#vaeWeights = vaeTensors(bundle.#checkedWeights('vae'));
+    return bundle;
+  }
+
+  /**
+   * Opens a bundle as far as its description goes: the weights are looked at when they are first asked for. That takes
+   * a tenth of a second for thousands of tensors, which a thread that has others to answer does not have.
+   * @throws FileFormatError
+   */
+  static describe(folder: string): Bundle {
     const root = resolve(folder);
-    const manifest = readManifest(join(root, MANIFEST_FILE));
-    const weight = (name: 'policy' | 'vae'): string => {
-      const entry = manifest.weights[name];
-      const path = resolve(root, entry.path);
-      if (!existsSync(path)) {
-        throw new FileFormatError(
-          join(root, MANIFEST_FILE),
-          `weights.${name}.path names ${path}, which does not exist; export the bundle again, or with --self-contained`,
-        );
-      }
-      const found = fingerprint(path);
-      if (found.size !== entry.size || found.fingerprint !== entry.fingerprint) {
-        throw new FileFormatError(
-          path,
-          `is not the file that ${join(root, MANIFEST_FILE)} was exported from (fingerprint differs); export the bundle again`,
-        );
-      }
-      return path;
-    };
-    const policy = policyTensors(weight('policy'));
-    const vae = vaeTensors(weight('vae'));
-    return new Bundle(root, manifest, policy, vae);
+    return new Bundle(root, readManifest(join(root, MANIFEST_FILE)));
+  }
+
+  /** @throws FileFormatError where it is not the checkpoint that the bundle was made for */
+  get policyWeights(): TensorFile {
+    return (this.#policyWeights ??= policyTensors(this.#checkedWeights('policy')));
+  }
+
+  /** @throws FileFormatError where it is not the encoder that the bundle was made for */
+  get vaeWeights(): TensorFile {
+    return (this.#vaeWeights ??= vaeTensors(this.#checkedWeights('vae')));
+  }
+
+  #weightsPath(name: 'policy' | 'vae'): string {
+    return resolve(this.folder, this.manifest.weights[name].path);
+  }
+
+  #checkedWeights(name: 'policy' | 'vae'): string {
+    const entry = this.manifest.weights[name];
+    const path = this.#weightsPath(name);
+    if (!existsSync(path)) {
+      throw new FileFormatError(
+        join(this.folder, MANIFEST_FILE),
+        `weights.${name}.path names ${path}, which does not exist; export the bundle again, or with --self-contained`,
+      );
+    }
+    const found = fingerprint(path);
+    if (found.size !== entry.size || found.fingerprint !== entry.fingerprint) {
+      throw new FileFormatError(
+        path,
+        `is not the file that ${join(this.folder, MANIFEST_FILE)} was exported from (fingerprint differs); export the bundle again`,
+      );
+    }
+    return path;
   }
 
   /** Folder of the cached text contexts; inside the bundle or beside the checkpoint. */
   get textFolder(): string {
     const path = resolve(this.folder, this.manifest.weights.text_embeds);
-    const homes = [this.folder, dirname(this.policyWeights.path), dirname(this.vaeWeights.path)];
+    const homes = [this.folder, dirname(this.#weightsPath('policy')), dirname(this.#weightsPath('vae'))];
     if (!homes.some((home) => path === home || path.startsWith(home + sep))) {
       throw new FileFormatError(
         join(this.folder, MANIFEST_FILE),

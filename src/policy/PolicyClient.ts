@@ -38,6 +38,7 @@ export class PolicyClient {
   #nextEpisode = 0;
   #nextRecorder = 0;
   readonly #pending = new Map<number, Pending>();
+  #grain: Grain = 'stack';
   #closed: Promise<void> | undefined;
   readonly #exited: Promise<void>;
 
@@ -63,15 +64,33 @@ export class PolicyClient {
     folder: string,
     options: LoadOptions = {},
   ): Promise<PolicyClient & { readonly loaded: LoadReport }> {
-    const client = new PolicyClient(Bundle.open(folder), startWorker());
+    const client = new PolicyClient(Bundle.describe(folder), startWorker());
     try {
       const execution = { ...DEFAULT_EXECUTION, ...options.execution };
-      const loaded = await client.#call('load', client.bundle.folder, execution, options.grain ?? 'stack');
+      client.#grain = options.grain ?? 'stack';
+      const loaded = await client.#call('load', client.bundle.folder, execution, client.#grain);
       return Object.assign(client, { loaded });
     } catch (error) {
       await client.close();
       throw error;
     }
+  }
+
+  /** Whether what is loaded serves a policy with these settings. */
+  serves(settings: Pick<PolicySettings, 'policy' | 'values'>): boolean {
+    return this.#grain === 'block' || grainOf(settings) === 'stack';
+  }
+
+  /**
+   * Loads what a policy with these settings needs beyond what is loaded. Chunks that are asked for meanwhile come
+   * after it; without this call the first of them would load it.
+   * @returns seconds
+   */
+  async prepare(settings: Pick<PolicySettings, 'policy' | 'values'>): Promise<number> {
+    const grain = grainOf(settings);
+    const seconds = await this.#call('prepare', grain);
+    if (grain === 'block') this.#grain = grain;
+    return seconds;
   }
 
   /** Opens a stream of chunks with a cache of its own. */
