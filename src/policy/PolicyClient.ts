@@ -15,6 +15,7 @@ import {
 } from '../errors';
 import { DEFAULT_EXECUTION } from '../model/execution';
 import type { ExecutionOptions } from '../model/execution';
+import { grainOf } from './resolvePolicy';
 import type { ActionChunk, InferOptions, Observation, PolicySettings } from './types';
 import type { LoadReport, WorkerMethods, WorkerResponse } from './workerMessages';
 

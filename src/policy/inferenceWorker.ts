@@ -1,5 +1,6 @@
 import { parentPort } from 'node:worker_threads';
 import { Bundle } from '../bundle/Bundle';
+import type { Grain } from '../cache/types';
 import { FastWamError, messageOf } from '../errors';
 import { FastWamModel } from '../model/FastWamModel';
 import { BacRecorder } from './BacRecorder';
@@ -20,6 +21,8 @@ class InferenceWorker {
     switch (request.method) {
       case 'load':
         return this.#inTurn(() => this.#load(...request.args));
+      case 'prepare':
+        return this.#inTurn(() => this.#prepare(...request.args));
       case 'openEpisode':
         this.#episodes.set(request.args[0], new Episode(this.#loaded()));
         return undefined;
@@ -68,6 +71,12 @@ class InferenceWorker {
     this.#model = await FastWamModel.load(bundle, execution, grain, (notice) => notices.push(notice));
     await this.#model.warmUp();
     return { provider: this.#model.provider, seconds: (performance.now() - started) / 1000, notices };
+  }
+
+  async #prepare(grain: Grain): Promise<number> {
+    const started = performance.now();
+    await this.#loaded().ensureGrain(grain);
+    return (performance.now() - started) / 1000;
   }
 
   async #release(): Promise<void> {

@@ -2,7 +2,7 @@ import { resolveSettings } from '../cache/fieldValues';
 import type { FieldTable, FieldValues } from '../cache/fields';
 import { policyNamed } from '../cache/registry';
 import type { BacSchedule } from '../cache/bacSchedule';
-import type { CachePolicy, CacheResources, ExpertShape, RefusalContext } from '../cache/types';
+import type { CachePolicy, CacheResources, ExpertShape, Grain, RefusalContext } from '../cache/types';
 import { InputError } from '../errors';
 import type { Schedule } from '../sampler/types';
 import type { BacScheduleFile } from './BacScheduleFile';
@@ -39,6 +39,11 @@ export function resolvePolicy(
   const refusal = policy.refuse(values, shape, schedule, new BundleResources(schedules, companions));
   if (refusal !== undefined) throw new InputError(refusal);
   return { policy, values, companions };
+}
+
+/** How finely a policy cuts the expert with these settings, which `resolvePolicy` may still refuse. */
+export function grainOf({ policy, values }: Pick<PolicySettings, 'policy' | 'values'>): Grain {
+  return policyNamed(policy).grain(values as Values);
 }
 
 /** What a policy finds beside the model. The file of schedules is opened only by a policy that asks for them. */

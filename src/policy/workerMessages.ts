@@ -7,6 +7,8 @@ import type { ActionChunk, InferOptions, Observation, PolicySettings } from './t
 /** What the main thread can ask of the inference worker. */
 export interface WorkerMethods {
   load: (bundle: string, execution: ExecutionOptions, grain: Grain) => LoadReport;
+  /** loads what this grain needs, if it is not there; @returns seconds */
+  prepare: (grain: Grain) => number;
   openEpisode: (id: number) => void;
   infer: (
     id: number,

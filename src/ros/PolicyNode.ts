@@ -137,7 +137,7 @@ export class PolicyNode {
       throw new UsageError('the parameter bundle is not set; it names the folder that `fastwam export` made');
     const started = performance.now();
     this.#managed.logger.info(`loading ${folder}`);
-    const service = await this.#load(folder, executionOptions(this.#values));
+    const service = await this.#load(folder, executionOptions(this.#values), chunkSettings(this.#values));
     try {
       this.#configured = await this.#assemble(service);
     } catch (error) {
@@ -355,7 +355,24 @@ export class PolicyNode {
     const instruction = changes.get('instruction');
     if (typeof instruction === 'string' && instruction !== '' && this.#configured) this.#follow(instruction);
     if (changes.has('control.rate') && this.#timer) this.#startTimer();
-    if (this.#configured) this.#configured.buffer.limits = this.#observationLimits();
+    if (this.#configured) {
+      this.#configured.buffer.limits = this.#observationLimits();
+      void this.#prepare(this.#configured.service);
+    }
+  }
+
+  /** Loads what a newly chosen policy needs before its first chunk, and says so: chunks wait for it. */
+  async #prepare(service: PolicyService): Promise<void> {
+    const settings = chunkSettings(this.#values);
+    if (service.serves(settings)) return;
+    const what = `the action expert with gates, which ${settings.policy} needs`;
+    this.#managed.logger.info(`loading ${what}; the next chunk waits for it`);
+    try {
+      const seconds = await service.prepare(settings);
+      this.#managed.logger.info(`loaded ${what}, in ${seconds.toFixed(1)} s`);
+    } catch (error) {
+      this.#managed.logger.error(`loading ${what}: ${messageOf(error)}`);
+    }
   }
 
   #observationLimits(): { maxAge: number; maxSkew: number } {

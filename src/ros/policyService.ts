@@ -1,6 +1,8 @@
 import type { Bundle } from '../bundle/Bundle';
 import type { EpisodeHandle } from '../policy/PolicyClient';
 import { PolicyClient } from '../policy/PolicyClient';
+import { grainOf } from '../policy/resolvePolicy';
+import type { PolicySettings } from '../policy/types';
 import type { ExecutionOptions } from '../model/execution';
 
 /** What the node needs of a bundle. */
@@ -11,20 +13,31 @@ export interface PolicyService {
   readonly bundle: PolicyBundle;
   /** what a user should know of the way it was loaded, one line each */
   readonly notices: readonly string[];
+  /** Whether what is loaded serves these settings. */
+  serves(settings: PolicySettings): boolean;
+  /** Loads what these settings need; @returns seconds */
+  prepare(settings: PolicySettings): Promise<number>;
   createEpisode(): Promise<EpisodeHandle>;
   close(): Promise<void>;
 }
 
-export type LoadPolicy = (folder: string, execution: ExecutionOptions) => Promise<PolicyService>;
+/** @param settings what the policy begins with */
+export type LoadPolicy = (
+  folder: string,
+  execution: ExecutionOptions,
+  settings: PolicySettings,
+) => Promise<PolicyService>;
 
 /** The policy of a bundle, in a worker thread. */
-export const loadPolicy: LoadPolicy = async (folder, execution) => {
-  const client = await PolicyClient.load(folder, { execution });
+export const loadPolicy: LoadPolicy = async (folder, execution, settings) => {
+  const client = await PolicyClient.load(folder, { execution, grain: grainOf(settings) });
   const { loaded } = client;
   const notices = [...loaded.notices];
   return {
     bundle: client.bundle,
     notices,
+    serves: (wanted) => client.serves(wanted),
+    prepare: (wanted) => client.prepare(wanted),
     createEpisode: () => client.createEpisode(),
     close: () => client.close(),
   };

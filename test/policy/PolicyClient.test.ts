@@ -119,6 +119,17 @@ describe('the policy in its worker thread', () => {
     expect((await episode.infer(observations[0]!, UNCACHED)).chunk).toBe(0);
   });
 
+  it('loads what a policy needs before its first chunk when asked to', async () => {
+    const own = await PolicyClient.load(golden.folder);
+    const gated = { policy: 'x_cache', values: {} };
+    expect([own.serves(UNCACHED), own.serves(gated)]).toEqual([true, false]);
+    expect(await own.prepare(gated)).toBeGreaterThan(0);
+    expect([own.serves(UNCACHED), own.serves(gated)]).toEqual([true, true]);
+    const episode = await own.createEpisode();
+    expect((await episode.infer(observations[0]!, { ...UNCACHED, ...gated })).report.policy).toBe('x_cache');
+    await own.close();
+  });
+
   it('leaves the event loop to others while chunks are computed', async () => {
     const episode = await client.createEpisode();
     const delay = monitorEventLoopDelay({ resolution: 1 });

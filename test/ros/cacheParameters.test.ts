@@ -52,6 +52,9 @@ describe.skipIf(rosLacking() !== undefined)(
       new BacScheduleFile(Bundle.open(bundle)).add([EVEN_STEPS]);
       expect(await remote.set({ 'cache.policy': 'bac' })).toEqual([{ successful: true, reason: '' }]);
       const { cache } = await run.chunk(({ cache: { policy } }) => policy === 'bac');
+      expect(run.node!.output).toMatch(
+        /loading the action expert with gates, which bac needs; the next chunk waits/,
+      );
       // 5 of 10 steps, of 4 layers with 3 sub-blocks each
       expect([cache['computed_blocks'], cache['total_blocks']]).toEqual([60, 120]);
 
