@@ -11,13 +11,34 @@ The robot is the clock: it publishes /clock, and all nodes run with use_sim_time
 """
 
 from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
+from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, OpaqueFunction
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.substitutions import FindPackageShare
 
 PACKAGE = 'fast_wam_policy'
+
+
+def robot(context):
+    def said(name):
+        return context.perform_substitution(LaunchConfiguration(name))
+
+    parameters = {'clock': True, 'use_sim_time': True}
+    if said('real_time_factor') != '':
+        parameters['real_time_factor'] = float(said('real_time_factor'))
+    return [
+        Node(
+            package=PACKAGE,
+            executable='simulated_robot',
+            name='simulated_robot',
+            namespace=said('namespace'),
+            parameters=[said('params'), parameters],
+            ros_arguments=['--log-level', said('log_level')],
+            output='screen',
+            emulate_tty=True,
+        )
+    ]
 
 
 def generate_launch_description():
@@ -33,25 +54,11 @@ def generate_launch_description():
             DeclareLaunchArgument('namespace', default_value='', description='Namespace of the nodes'),
             DeclareLaunchArgument('log_level', default_value='info', description='Log level'),
             DeclareLaunchArgument(
-                'real_time_factor', default_value='1.0', description='Simulated seconds in a real one'
+                'real_time_factor',
+                default_value='',
+                description="Simulated seconds in a real one; empty: the params file's",
             ),
-            Node(
-                package=PACKAGE,
-                executable='simulated_robot',
-                name='simulated_robot',
-                namespace=LaunchConfiguration('namespace'),
-                parameters=[
-                    LaunchConfiguration('params'),
-                    {
-                        'clock': True,
-                        'use_sim_time': True,
-                        'real_time_factor': LaunchConfiguration('real_time_factor'),
-                    },
-                ],
-                ros_arguments=['--log-level', LaunchConfiguration('log_level')],
-                output='screen',
-                emulate_tty=True,
-            ),
+            OpaqueFunction(function=robot),
             IncludeLaunchDescription(
                 PythonLaunchDescriptionSource(PathJoinSubstitution([share, 'launch', 'policy.launch.py'])),
                 launch_arguments={
