@@ -132,7 +132,9 @@ export async function openBag(path: string): Promise<BagReader> {
   try {
     isFolder = statSync(path).isDirectory();
   } catch (error) {
-    throw new FileFormatError(path, 'does not exist', { cause: error });
+    throw new FileFormatError(path, 'does not exist; expected a rosbag2 folder, or an .mcap or .db3 file', {
+      cause: error,
+    });
   }
   let paths: readonly string[] = [path];
   let metadata: BagMetadata | undefined;

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { collect } from './collect';
 import { UsageError } from '../errors';
+import { makeOutputFolder } from '../formats/outputFolder';
 import { replayRecording } from '../evaluation/replayRecording';
 import type { ReplayRequest } from '../evaluation/replayRecording';
 import { ProgressBar } from '../report/ProgressBar';
@@ -82,6 +83,7 @@ export async function runReplayCommand(
   const stop = new AbortController();
   const interrupt = (): void => stop.abort();
   process.once('SIGINT', interrupt);
+  makeOutputFolder(flags.out);
   let bar: ProgressBar | undefined;
   try {
     const outcome = await replayRecording({

@@ -9,6 +9,7 @@ import { manifestDimensions } from '../bundle/manifestDimensions';
 import { BUNDLE_VERSION } from '../bundle/schema';
 import type { BundleManifest } from '../bundle/schema';
 import { InputError, UsageError } from '../errors';
+import { makeOutputFolder } from '../formats/outputFolder';
 import { concatenateFields, openDatasetStats } from '../formats/datasetStats';
 import type { FieldStatistics } from '../formats/datasetStats';
 import { createNormaliser } from '../formats/normaliser';
@@ -82,7 +83,7 @@ export function exportBundle(options: ExportOptions): ExportReport {
   notes.push(
     `${countOf(policy)} parameters in ${policy.tensors.size} tensors of ${options.checkpoint}; ${countOf(vae)} in the VAE`,
   );
-  mkdirSync(out, { recursive: true });
+  makeOutputFolder(out);
   const carried = options.selfContained === true;
   const weights = carried
     ? { policy: carry(policy, out, policyTensors), vae: carry(vae, out, vaeTensors) }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
 import type { BundleManifest } from '../bundle/schema';
+import { nearestName } from '../cache/nearestName';
 import { UsageError, messageOf } from '../errors';
 
 /** The public evaluation replans every 10 steps; 10 Hz is a common control rate of learned policies. */
@@ -75,7 +76,24 @@ export function readRobot(path: string): RobotDescription {
   const parsed = robotSchema.safeParse(readYaml(path));
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
+  if (issue?.code === 'unrecognized_keys') {
+    const key = issue.keys[0] ?? '';
+    const near = nearestName(key, keysOf(robotSchema));
+    const where = [...issue.path, key].map(String).join('.');
+    throw new UsageError(`${path}: unknown key ${where}${near ? `; did you mean ${near}?` : ''}`);
+  }
   throw new UsageError(`${path}: ${issue?.path.map(String).join('.') || 'the document'}: ${issue?.message}`);
+}
+
+/** The names of all entries of a schema, at any depth. */
+function keysOf(schema: unknown): readonly string[] {
+  if (schema instanceof z.ZodObject) {
+    return Object.entries(schema.shape).flatMap(([key, entry]) => [key, ...keysOf(entry)]);
+  }
+  if (schema instanceof z.ZodOptional) return keysOf(schema.unwrap());
+  if (schema instanceof z.ZodArray) return keysOf(schema.element);
+  if (schema instanceof z.ZodUnion) return schema.options.flatMap(keysOf);
+  return [];
 }
 
 /** Parses YAML or JSON. @throws UsageError with file and line */
@@ -136,7 +154,9 @@ export function completeRobot(
     fill: (i: number) => T,
   ): T[] => {
     if (given && given.length !== count) {
-      throw new UsageError(`robot: ${what}: expected ${count} entries, got ${given.length}`);
+      throw new UsageError(
+        `robot: ${what}: expected ${count} entries, as many as the checkpoint has, got ${given.length}`,
+      );
     }
     return given ? [...given] : Array.from({ length: count }, (_, i) => fill(i));
   };

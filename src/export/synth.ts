@@ -1,8 +1,9 @@
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CONFIG_KEYS, completeDimensions, expectedTensors } from '../bundle/layout';
 import type { ModelDimensions, TensorShapes } from '../bundle/layout';
 import { UsageError } from '../errors';
+import { makeOutputFolder } from '../formats/outputFolder';
 import { textContextFileName } from '../formats/textContext';
 import { TensorContent, writeTorchFile } from '../formats/torchWriter';
 import type { TorchContent } from '../formats/torchWriter';
@@ -63,7 +64,7 @@ export function synthesise(config: ModelConfig, folder: string, options: SynthOp
   if (existsSync(report.checkpoint) && options.overwrite !== true) {
     throw new UsageError(`${report.checkpoint} exists already; choose another folder, or remove it first`);
   }
-  mkdirSync(report.textEmbeds, { recursive: true });
+  makeOutputFolder(report.textEmbeds);
 
   const random = new RandomTensors(options.seed);
   const expected = expectedTensors(dims);

@@ -1,6 +1,7 @@
-import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { FileFormatError, UsageError } from '../errors';
+import { makeOutputFolder } from '../formats/outputFolder';
 import {
   lineSchema,
   type EpisodeRecord,
@@ -36,7 +37,7 @@ export class EpisodeLog {
     configurations: readonly SimulatedConfiguration[],
     resume: boolean,
   ): EpisodeLog {
-    mkdirSync(dirname(path), { recursive: true });
+    makeOutputFolder(dirname(path));
     if (!existsSync(path)) {
       writeFileSync(path, [{ run }, ...configurations.map((define) => ({ define }))].map(line).join(''));
       return new EpisodeLog(path, []);

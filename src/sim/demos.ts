@@ -1,6 +1,7 @@
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { UsageError } from '../errors';
+import { makeOutputFolder } from '../formats/outputFolder';
 import { writeAtomically } from '../formats/writeAtomically';
 import { demonstrate } from './demonstrationEpisode';
 import { expertRollout } from './expert';
@@ -83,7 +84,7 @@ export function writeDemonstrations(out: string, options: DemonstrationOptions):
   if (existsSync(manifestPath) && !options.overwrite) {
     throw new UsageError(`${out} already holds demonstrations; choose another folder or overwrite them`);
   }
-  mkdirSync(out, { recursive: true });
+  makeOutputFolder(out);
 
   const shards: { file: string; states: number }[] = [];
   const statesOfTask = new Array<number>(TASKS.length).fill(0);

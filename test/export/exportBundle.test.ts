@@ -81,6 +81,24 @@ describe('export', () => {
     expect(Bundle.open(out).dimensions.layers).toBe(3);
   });
 
+  it('names the unknown key of a robot description, and the one that was meant', () => {
+    const robot = join(temporaryFolder(), 'robot.yaml');
+    writeFileSync(robot, 'actions:\n  limits: { mim: [0] }\n');
+    expect(() => exported({ robot })).toThrow(/robot\.yaml: .*mim/);
+    writeFileSync(robot, 'control:\n  replan_stps: 8\n');
+    expect(() => exported({ robot })).toThrow(
+      'robot.yaml: unknown key control.replan_stps; did you mean replan_steps?',
+    );
+  });
+
+  it('says at once that there is no folder to write into', () => {
+    const file = join(temporaryFolder(), 'file');
+    writeFileSync(file, '');
+    expect(() => exportBundle({ ...OPTIONS, out: join(file, 'bundle') })).toThrow(
+      /file\/bundle: no folder to write into: .*; name one in a place that you may write to/,
+    );
+  });
+
   const name = 'mixtures.action.blocks.1.ffn.0.weight';
   it.each<[string, (t: Map<string, StoredTensor>) => void, RegExp]>([
     ['a missing tensor', (t) => t.delete(name), /mixtures\.action\.blocks\.1\.ffn\.0\.weight.*\[64, 32\]/],
