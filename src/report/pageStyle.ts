@@ -104,6 +104,11 @@ svg .mid { text-anchor: middle; } svg .end { text-anchor: end; }
   main { padding: 20px 14px 48px; } h1 { font-size: 22px; } .verdict { font-size: 16px; padding: 10px 14px; }
   .facts { grid-template-columns: 1fr; gap: 0; } .facts dd { margin-bottom: 6px; }
 }
+/* the plots fit a narrow window as a whole, with letters that can still be read */
+@media screen and (max-width: 900px) {
+  .scroll > svg.wide { min-width: 620px; }
+  svg.wide .tick, svg.wide .title, svg.wide .label { font-size: 14px; }
+}
 @media print {
   :root { color-scheme: light; }
   body { font-size: 11pt; } main { max-width: none; padding: 0; }

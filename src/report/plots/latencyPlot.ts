@@ -9,7 +9,7 @@ import { drawing } from './frame';
 const WIDTH = 1080;
 const ROW = 30;
 const TOP = 26;
-const RIGHT = 70;
+const RIGHT = 110;
 const BOTTOM = 36;
 
 /** about the width of a letter, pixels; names longer than so many letters are shortened */
@@ -69,7 +69,7 @@ export function latencyPlot(figures: Figures, budget: number): Markup {
         return markup`<text class="label end" x="${left - 10}" y="${middle + 4}"><title>${configuration.name}</title>${i + 1} ${shortened(configuration.name, NAME_LENGTH)}</text>${bars}${
           rest > 0 &&
           markup`<rect class="stage-other" x="${x.at(start)}" y="${top}" width="${x.at(start + rest) - x.at(start)}" height="${ROW - 10}"><title>between the stages: mean ${milliseconds(rest / 1000)} ms</title></rect>`
-        }<path class="whisker" d="M${at(total.p50)} ${middle}H${at(total.max)}M${at(total.p50)} ${top - 2}V${top + ROW - 8}M${at(total.p95)} ${top + 2}V${top + ROW - 12}"/><circle class="whisker-end" cx="${at(total.max)}" cy="${middle}" r="2.5"/><text class="tick" x="${at(total.max) + 8}" y="${middle + 4}">${milliseconds(total.p50)}</text>`;
+        }<path class="whisker" d="M${at(total.p50)} ${middle}H${at(total.max)}M${at(total.p50)} ${top - 2}V${top + ROW - 8}M${at(total.p95)} ${top + 2}V${top + ROW - 12}"/><circle class="whisker-end" cx="${at(total.max)}" cy="${middle}" r="2.5"/><text class="tick" x="${at(total.max) + 8}" y="${middle + 4}">median ${milliseconds(total.p50)}</text>`;
       },
     )}${
       budgetShown &&

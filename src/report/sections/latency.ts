@@ -11,7 +11,7 @@ export function latency({ figures, evaluation: { layout } }: Report): Markup {
   const budget = executedSteps(layout) / layout.controlRate;
   const stages: readonly Stage[] = STAGES;
   return markup`<section><h2>Latency by stage</h2>
-<p>Bars are mean times. On each, the long tick is the median of the whole chunk (the figure beside it), the short tick its 95th percentile, the dot its maximum. A chunk is due every ${milliseconds(budget)} ms. Warm-up is not counted: every configuration computed the first observation twice before, thrown away.</p>
+<p>Bars are mean times. On each, the long tick is the median of the whole chunk (the figure at the end), the short tick its 95th percentile, the dot its maximum. A chunk is due every ${milliseconds(budget)} ms. Warm-up is not counted: every configuration computed the first observation twice before, thrown away.</p>
 <ul class="legend">${[...stages.filter((stage) => stage !== 'total'), 'other'].map(
     (stage) => markup`<li><span class="key stage-${stage}"></span><span>${stage}</span></li>`,
   )}</ul>
