@@ -119,4 +119,3 @@ export const bundleSchema = z.strictObject({
 
 /** Content of `bundle.json`. */
 export type BundleManifest = z.infer<typeof bundleSchema>;
-export type CameraPlacementEntry = BundleManifest['cameras'][number];

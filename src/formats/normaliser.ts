@@ -1,9 +1,6 @@
 import { InputError } from '../errors';
 import type { FieldStatistics, Statistic } from './datasetStats';
 
-/** How a field is normalised. `a/b` takes the constant range from a to b, for example `0/1`. */
-export type NormalisationMode = 'min/max' | 'q01/q99' | 'z-score' | `${number}/${number}`;
-
 /** A linear map for each component, y = x * scale + offset, as a bundle records it. */
 export interface LinearScaling {
   readonly mode: string;
