@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, resolve, sep } from 'node:path';
 import type { z } from 'zod';
 import { FileFormatError, InputError, messageOf } from '../errors';
@@ -179,6 +179,10 @@ export class Bundle {
 /** Reads and checks `bundle.json`. */
 export function readManifest(path: string): BundleManifest {
   if (!existsSync(path)) {
+    const folder = dirname(path);
+    if (existsSync(folder) && !statSync(folder).isDirectory()) {
+      throw new FileFormatError(folder, 'is a file; a bundle is a folder made by `fastwam export`');
+    }
     throw new FileFormatError(path, 'does not exist; a bundle is a folder made by `fastwam export`');
   }
   let value: unknown;

@@ -204,6 +204,10 @@ describe('a bundle', () => {
     expect(() => Bundle.open('/nowhere')).toThrow(
       /does not exist; a bundle is a folder made by `fastwam export`/,
     );
+    const file = join(SOURCE, 'fastwam.pt');
+    expect(() => Bundle.open(file)).toThrow(
+      `${file}: is a file; a bundle is a folder made by \`fastwam export\``,
+    );
   });
 
   it('with a damaged bundle.json always ends in a named error or opens', () => {
