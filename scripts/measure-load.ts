@@ -2,9 +2,10 @@
  * The policy node under a robot's load: three cameras 640 x 480 at 30 Hz and joints at 200 Hz from one process, calls
  * and the reception of chunks in another, inference with one thread. Figures only; nothing is asserted.
  *
- * Run it with: npm run ros -- npx ts-node scripts/measure-load.ts [tabletop|bench_110m [SECONDS [LOAD]]]
+ * Run it with: npm run ros -- npx ts-node scripts/measure-load.ts [tabletop|bench_110m [SECONDS [LOAD [FRAMES]]]]
  *
  * LOAD: `idle` makes no chunks; `rate`, at the rate of the bundle; `full`, the next as soon as one is done.
+ * FRAMES are those of each camera, 640x480@30 unless told otherwise.
  * NODE_FLAGS are given to the node under measurement, for instance --cpu-prof or --trace-gc.
  * bench_110m needs out/bench_110m, which `npm run bench` makes.
  */
@@ -102,7 +103,9 @@ interface Heard {
   readonly received: Readonly<Record<string, number>>;
 }
 
-async function main(name: keyof typeof MODELS, seconds: number, load: string): Promise<void> {
+async function main(name: keyof typeof MODELS, seconds: number, load: string, frames: string): Promise<void> {
+  const camera = /^(\d+)x(\d+)@(\d+)$/.exec(frames)?.slice(1);
+  if (!camera) throw new Error(`FRAMES ${frames}: must be WIDTHxHEIGHT@HZ`);
   const model = MODELS[name];
   const folder = temporaryFolder();
   const { bundle, task } = threeCameras(model, folder);
@@ -130,7 +133,8 @@ async function main(name: keyof typeof MODELS, seconds: number, load: string): P
     ['node', ...flags, '--import', preload, program, '--ros-args', '--params-file', params],
     { LAG_FILE: lagFile, MALLOC_ARENA_MAX: '2' },
   );
-  const robot = new RosProcess(['python', join(ROOT, 'scripts', 'load', 'robot.py'), String(model.proprio)]);
+  const script = join(ROOT, 'scripts', 'load', 'robot.py');
+  const robot = new RosProcess(['python', script, String(model.proprio), ...camera]);
   const counts = async (): Promise<Record<string, number>> => {
     const from = robot.output.length;
     robot.child.stdin.write('\n');
@@ -190,8 +194,8 @@ async function main(name: keyof typeof MODELS, seconds: number, load: string): P
   }
 }
 
-const [name = 'tabletop', seconds = '15', load = 'rate'] = process.argv.slice(2);
-main(name as keyof typeof MODELS, Number(seconds), load)
+const [name = 'tabletop', seconds = '15', load = 'rate', frames = '640x480@30'] = process.argv.slice(2);
+main(name as keyof typeof MODELS, Number(seconds), load, frames)
   .catch((error: unknown) => {
     process.stderr.write(`${String(error)}\n`);
     process.exitCode = 1;

@@ -1,4 +1,7 @@
-"""Three cameras of 640 x 480 rgb8 at 30 Hz and seven joints at 200 Hz, until standard input ends; says what it sent."""
+"""Three rgb8 cameras and joints at 200 Hz, until standard input ends; says what it sent.
+
+    robot.py JOINTS WIDTH HEIGHT HZ
+"""
 
 import array
 import json
@@ -11,9 +14,9 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image, JointState
 
-WIDTH, HEIGHT = 640, 480
+COUNT, WIDTH, HEIGHT, HZ = (int(argument) for argument in sys.argv[1:])
 CAMERAS = ['cam/front', 'cam/wrist', 'cam/side']
-JOINTS = [f'joint_{i}' for i in range(int(sys.argv[1]))]
+JOINTS = [f'joint_{i}' for i in range(COUNT)]
 
 rclpy.init()
 node = rclpy.create_node('robot', start_parameter_services=False)
@@ -35,7 +38,7 @@ def camera(topic, value):
         publisher.publish(stamp(frame))
         sent[topic] += 1
 
-    node.create_timer(1 / 30, send)
+    node.create_timer(1 / HZ, send)
 
 
 def joints():

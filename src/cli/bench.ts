@@ -95,8 +95,8 @@ function benchTable(result: Readonly<Record<string, BenchLine>>): string {
     'of matmul',
   ];
   const rows = Object.entries(result).map(([name, line]) => {
-    const full = line.expert_refresh_ms?.p50 ?? result.none?.stages.expert.p50 ?? Number.NaN;
-    const reuse = line.policy === 'none' ? undefined : line.expert_reuse_ms?.p50;
+    const full = result.none?.expert_full_ms?.p50 ?? Number.NaN;
+    const reuse = line.expert_reuse_ms?.p50;
     return [
       name,
       line.stack_evaluations.toFixed(1),

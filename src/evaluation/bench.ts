@@ -1,4 +1,5 @@
 import { InputError } from '../errors';
+import { computedInFull } from './computedInFull';
 import { distributionOf, scaled, type Distribution } from './distribution';
 import { stageLatency } from './latency';
 import { speedUp } from './speedUp';
@@ -21,8 +22,8 @@ export interface BenchEntry {
   readonly refreshes: number;
   readonly total_ms: Milliseconds;
   readonly stages: Readonly<Record<Exclude<Stage, 'total'>, Milliseconds>>;
-  /** expert time of refreshing and of reusing chunks; null where there are none */
-  readonly expert_refresh_ms: Milliseconds | null;
+  /** expert time of chunks computed in full, and of those that reuse; null where there are none */
+  readonly expert_full_ms: Milliseconds | null;
   readonly expert_reuse_ms: Milliseconds | null;
   readonly stack_evaluations: number;
   /** against the first configuration */
@@ -65,8 +66,8 @@ function benchEntry(
 ): BenchEntry {
   const latency = stageLatency(chunks);
   const gain = speedUp(first.chunks, chunks);
-  const expert = (refreshed: boolean): Milliseconds | null => {
-    const times = chunks.filter((chunk) => chunk.report.refreshed === refreshed);
+  const expert = (inFull: boolean): Milliseconds | null => {
+    const times = chunks.filter((chunk) => computedInFull(chunk) === inFull);
     return times.length === 0 ? null : milliseconds(distributionOf(times.map((chunk) => chunk.times.expert)));
   };
   return {
@@ -81,7 +82,7 @@ function benchEntry(
       prefill: milliseconds(latency.prefill),
       expert: milliseconds(latency.expert),
     },
-    expert_refresh_ms: expert(true),
+    expert_full_ms: expert(true),
     expert_reuse_ms: expert(false),
     stack_evaluations: chunks.reduce((sum, chunk) => sum + chunk.report.stackEvaluations, 0),
     speed_up: rounded(gain.ratio),

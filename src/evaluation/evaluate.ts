@@ -1,5 +1,6 @@
 import { InputError } from '../errors';
 import { deviationFrom, deviationFromRecorded, type GroupDeviation, type RunDeviation } from './deviation';
+import { computedInFull } from './computedInFull';
 import { distributionOf, type Distribution } from './distribution';
 import { gripperFlips, type GripperFlips } from './gripperFlips';
 import { stageLatency, type StageLatency } from './latency';
@@ -34,8 +35,8 @@ export interface ConfigurationFigures {
   readonly configuration: Configuration;
   readonly uncached: boolean;
   readonly latency: StageLatency;
-  /** expert time of the chunks that refreshed, and of those that did not, seconds */
-  readonly expertOfRefreshes: Distribution;
+  /** expert time of the chunks computed in full, and of those that reuse, seconds */
+  readonly expertOfFullChunks: Distribution;
   readonly expertOfReuses: Distribution;
   readonly speedUp: SpeedUp;
   readonly cache: CacheSummary;
@@ -123,15 +124,15 @@ function figuresOf(
   const { configuration, chunks } = run;
   const flips = gripperFlips(baseline.chunks, chunks, layout);
   const fromRecorded = deviationFromRecorded(observations, chunks, layout);
-  const expertTimes = (refreshed: boolean): Distribution =>
+  const expertTimes = (inFull: boolean): Distribution =>
     distributionOf(
-      chunks.filter((chunk) => chunk.report.refreshed === refreshed).map((chunk) => chunk.times.expert),
+      chunks.filter((chunk) => computedInFull(chunk) === inFull).map((chunk) => chunk.times.expert),
     );
   return {
     configuration,
     uncached: run === baseline,
     latency: stageLatency(chunks),
-    expertOfRefreshes: expertTimes(true),
+    expertOfFullChunks: expertTimes(true),
     expertOfReuses: expertTimes(false),
     speedUp: speedUp(baseline.chunks, chunks),
     cache: cacheSummary(chunks),

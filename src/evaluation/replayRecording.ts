@@ -244,13 +244,13 @@ function configurationsFor(
 
 /** The settings that hold for all configurations alike. */
 function settingsShown({ set }: RunParameters): [string, string][] {
-  const names = [
-    'sampler.noise',
-    'sampler.seed',
-    'control.rate',
-    'control.replan_steps',
-    'observation.max_age',
-    'observation.max_skew',
-  ];
-  return names.map((name) => [name, String(set.values.get(name))]);
+  const units = {
+    'sampler.noise': '',
+    'sampler.seed': '',
+    'control.rate': ' Hz',
+    'control.replan_steps': ' steps',
+    'observation.max_age': ' s',
+    'observation.max_skew': ' s',
+  };
+  return Object.entries(units).map(([name, unit]) => [name, `${String(set.values.get(name))}${unit}`]);
 }

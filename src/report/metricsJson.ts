@@ -93,7 +93,7 @@ function configurationJson(one: ConfigurationFigures): Json {
     latency_ms: Object.fromEntries(
       STAGES.map((stage) => [stage, distributionJson(scaled(one.latency[stage], MILLISECONDS))]),
     ),
-    expert_refresh_ms: distributionJson(scaled(one.expertOfRefreshes, MILLISECONDS)),
+    expert_full_ms: distributionJson(scaled(one.expertOfFullChunks, MILLISECONDS)),
     expert_reuse_ms: distributionJson(scaled(one.expertOfReuses, MILLISECONDS)),
     speed_up: {
       ratio: known(speedUp.ratio),

@@ -11,7 +11,10 @@ describe('bench figures', () => {
   const cached = [0.1, 0.05, 0.1, 0.1].map((total, i) =>
     chunkOf([0], {
       times: { total, expert: i === 0 ? 0.075 : 0.025 },
-      report: i === 0 ? {} : { refreshed: false, reason: '', stackEvaluations: 3 },
+      report:
+        i === 0
+          ? {}
+          : { refreshed: false, reason: '', stackEvaluations: 3, computed: Uint8Array.of(0, 1, 1, 1) },
     }),
   );
   const result = benchResult([
@@ -25,7 +28,7 @@ describe('bench figures', () => {
     expect(result['none']!.total_ms).toEqual({ p50: 150, p95: 200, mean: 150 });
     expect(result['none']!.stages.expert.mean).toBe(112.5);
     expect(result['none']!.expert_reuse_ms).toBeNull();
-    expect(result['c3ache']!.expert_refresh_ms).toEqual({ p50: 75, p95: 75, mean: 75 });
+    expect(result['c3ache']!.expert_full_ms).toEqual({ p50: 75, p95: 75, mean: 75 });
     expect(result['c3ache']!.expert_reuse_ms).toEqual({ p50: 25, p95: 25, mean: 25 });
   });
 

@@ -54,10 +54,13 @@ describe('evaluating', () => {
     expect(configurations.map(({ cache }) => cache.gateSeconds)).toEqual([0, 0.75]);
   });
 
-  it('separates the expert times of refreshes and reuses', () => {
+  it('separates the expert times of chunks computed in full and of those that reuse', () => {
     const chunks = [
       chunkOf([0, 0, 0, 0], { times: { expert: 0.08 } }),
-      chunkOf([0, 0, 0, 0], { times: { expert: 0.02 }, report: { refreshed: false, reason: '' } }),
+      chunkOf([0, 0, 0, 0], {
+        times: { expert: 0.02 },
+        report: { refreshed: false, reason: '', computed: new Uint8Array(10) },
+      }),
     ];
     const { configurations } = evaluate({
       layout: simpleLayout({ names: ['a'] }),
@@ -68,7 +71,7 @@ describe('evaluating', () => {
       ],
       warnings: [],
     });
-    expect(configurations[1]!.expertOfRefreshes.p50).toBe(0.08);
+    expect(configurations[1]!.expertOfFullChunks.p50).toBe(0.08);
     expect(configurations[1]!.expertOfReuses.p50).toBe(0.02);
   });
 

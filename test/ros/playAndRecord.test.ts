@@ -134,7 +134,7 @@ describe.skipIf(rosLacking() !== undefined)('fastwam play and record', { timeout
         '--no-residuals',
       ]),
     );
-    expect(await replayed.exited).toEqual({ code: 0, signal: null });
+    expect(await replayed.exited, replayed.output).toEqual({ code: 0, signal: null });
     const metrics = JSON.parse(readFileSync(join(report, 'metrics.json'), 'utf8')) as Metrics;
     const { configurations } = metrics;
     expect(metrics.chunks).toBe(chunks.length);

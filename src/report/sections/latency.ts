@@ -21,8 +21,8 @@ export function latency({ figures, evaluation: { layout } }: Report): Markup {
       { title: '#' },
       { title: 'configuration', align: 'left' },
       ...stages.map((stage) => ({ title: stage })),
-      { title: 'expert, refresh' },
-      { title: 'expert, reuse' },
+      { title: 'expert, in full' },
+      { title: 'expert, with reuse' },
     ],
     figures.configurations.map((one, i) => [
       String(i + 1),
@@ -31,7 +31,7 @@ export function latency({ figures, evaluation: { layout } }: Report): Markup {
         const { p50, p95, p99 } = one.latency[stage];
         return `${milliseconds(p50)} / ${milliseconds(p95)} / ${milliseconds(p99)}`;
       }),
-      milliseconds(one.expertOfRefreshes.p50),
+      milliseconds(one.expertOfFullChunks.p50),
       milliseconds(one.expertOfReuses.p50),
     ]),
   )}</details></section>`;
