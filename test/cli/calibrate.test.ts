@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { copyFileSync, existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { exportBundle } from '../../src/export/exportBundle';
@@ -53,8 +53,6 @@ describe('fastwam calibrate', { timeout: PATIENCE }, () => {
 
   beforeAll(() => {
     main = join(compiledSource(), 'cli', 'main.js');
-    // Reports state the version, which the program reads from the package that it lies in.
-    copyFileSync(join(ROOT, 'package.json'), join(compiledSource(), '..', 'package.json'));
     bundle = temporaryFolder();
     exportBundle({
       checkpoint: join(CHECKPOINT, 'fastwam.pt'),

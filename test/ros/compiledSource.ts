@@ -9,7 +9,11 @@ import { ROOT } from './Peer';
  */
 export function compiledSource(): string {
   const source = join(ROOT, 'src');
-  const target = join(ROOT, 'out', 'test-dist');
+  const root = join(ROOT, 'out', 'test');
+  const target = join(root, 'dist');
+  mkdirSync(target, { recursive: true });
+  // The programs read their version beside the folder that they are in, as in an installation.
+  place(join(root, 'package.json'), readFileSync(join(ROOT, 'package.json')));
   for (const entry of readdirSync(source, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile() || !entry.name.endsWith('.ts')) continue;
     const from = join(entry.parentPath, entry.name);
@@ -20,10 +24,14 @@ export function compiledSource(): string {
       compilerOptions: { module: ModuleKind.CommonJS, target: ScriptTarget.ES2022, esModuleInterop: true },
     });
     mkdirSync(dirname(to), { recursive: true });
-    // Test files run side by side: none may start a program that another is half-way through writing.
-    const part = `${to}.${process.pid}`;
-    writeFileSync(part, outputText);
-    renameSync(part, to);
+    place(to, outputText);
   }
   return target;
+}
+
+/** Test files run side by side: none may start a program that another is half-way through writing. */
+function place(path: string, content: string | Buffer): void {
+  const part = `${path}.${process.pid}`;
+  writeFileSync(part, content);
+  renameSync(part, path);
 }
