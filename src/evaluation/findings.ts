@@ -1,6 +1,15 @@
+import { LIVE } from './liveRun';
+import { speedUp } from './speedUp';
 import type { ConfigurationRun, ObservationFacts, Warning } from './types';
 
-/** Warnings that the chunks themselves give rise to: values cut by limits, stored values that did not fit. */
+/** A measured speed-up this far above its bound is no property of the policy. */
+const BEYOND_BOUND = 1.1;
+
+/**
+ * Warnings that the chunks themselves give rise to: values cut by limits, stored values that did not fit, times that the
+ * work cannot explain.
+ * @param runs the uncached one first
+ */
 export function findings(
   observations: readonly ObservationFacts[],
   runs: readonly ConfigurationRun[],
@@ -10,6 +19,7 @@ export function findings(
   return [
     ...finding('clamped', 'action values were beyond the limits of the bundle and were cut', clamped),
     ...finding('fallback', 'stored values did not fit and were computed again', fallbacks),
+    ...disturbedTimes(runs),
   ];
 
   /** One warning for all configurations, at the first chunk that it concerns; `counts` by configuration and chunk. */
@@ -27,6 +37,16 @@ export function findings(
     const time = observations.find((_, chunk) => counts.some((ofChunks) => (ofChunks[chunk] ?? 0) > 0))?.time;
     return [{ kind, message: `${what}: ${concerned.join('; ')}`, ...(time !== undefined && { time }) }];
   }
+}
+
+function disturbedTimes([uncached, ...others]: readonly ConfigurationRun[]): readonly Warning[] {
+  return others.flatMap(({ configuration: { name }, chunks }) => {
+    if (!uncached || name === LIVE) return [];
+    const { ratio, bound, shareOfBound } = speedUp(uncached.chunks, chunks);
+    if (!(shareOfBound > BEYOND_BOUND)) return [];
+    const message = `${name}: ${ratio.toFixed(2)}x is more than the work that it saves explains (${bound.toFixed(2)}x): something else slowed the machine at times; measure again on a quiet one`;
+    return [{ kind: 'other', configuration: name, message }];
+  });
 }
 
 function sum(values: readonly number[]): number {

@@ -159,6 +159,25 @@ describe('what the chunks give rise to', () => {
       },
     ]);
   });
+
+  it('says so when a policy was faster than the work that it saves explains', () => {
+    // Half of the time is the expert's and half of the stacks are saved: at most 1 / (1 - 1/4) = 1.33
+    const uncached = {
+      configuration: UNCACHED,
+      chunks: [chunkOf([0], { times: { expert: 0.05, total: 0.1 } })],
+    };
+    const cached = (total: number) => ({
+      configuration: cachedConfiguration(4, 6),
+      chunks: [chunkOf([0], { times: { total }, report: { stackEvaluations: 5 } })],
+    });
+    expect(findings([factsOf(0, 0)], [uncached, cached(0.08)])).toEqual([]);
+    expect(findings([factsOf(0, 0)], [uncached, cached(0.05)])).toMatchObject([
+      {
+        kind: 'other',
+        message: expect.stringContaining('2.00x is more than the work that it saves explains (1.33x)'),
+      },
+    ]);
+  });
 });
 
 describe('observations of a recording', () => {

@@ -68,6 +68,8 @@ describe('The report of simulated episodes', () => {
     // 49 of 50: Wilson 95 % is 89.5 to 99.6 %
     expect(text).toMatch(/good +98\.0 \(89\.5–99\.6\) +−2\.0 \(.*\) +2\.00× +2\.00× +●/);
     expect(text).toContain('The fastest configuration that loses at most 2 points is good');
+    // It halves the time and saves no work, which only a disturbed machine can do.
+    expect(text).toContain('something else slowed the machine at times');
   });
 
   it('escapes names, and neither loads nor runs anything', () => {
