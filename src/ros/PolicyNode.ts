@@ -82,6 +82,8 @@ export class PolicyNode {
   readonly #parameters = new ParameterSet(POLICY_PARAMETERS, problemWithTogether);
   readonly #clock = new JumpDetector();
   #configured: Configured | undefined;
+  /** the service that was loaded last, or is being loaded */
+  #loading: Promise<PolicyService | undefined> = Promise.resolve(undefined);
   #timer: RosTimer | undefined;
   #instruction = '';
   /** what came on the instruction topic and is not known; empty since a known one has come */
@@ -117,11 +119,12 @@ export class PolicyNode {
     return this.#managed.start();
   }
 
-  /** Stops publishing at once, and frees what can be freed without waiting for a chunk or a model being loaded. */
-  stop(): void {
+  /** Stops publishing at once; resolves when the chunk or the model in the making is done and its thread has ended. */
+  async stop(): Promise<void> {
     this.#configured?.producer.stop();
     this.#managed.stop();
-    void this.#configured?.service.close();
+    const service = await this.#loading;
+    await service?.close();
   }
 
   get #values(): ParameterValues {
@@ -137,7 +140,9 @@ export class PolicyNode {
       throw new UsageError('the parameter bundle is not set; it names the folder that `fastwam export` made');
     const started = performance.now();
     this.#managed.logger.info(`loading ${folder}`);
-    const service = await this.#load(folder, executionOptions(this.#values), chunkSettings(this.#values));
+    const loading = this.#load(folder, executionOptions(this.#values), chunkSettings(this.#values));
+    this.#loading = loading.catch(() => undefined);
+    const service = await loading;
     try {
       this.#configured = await this.#assemble(service);
     } catch (error) {

@@ -5,8 +5,8 @@ import type { Rclnodejs } from './rclnodejs';
 /** A node that can be run as a program. */
 export interface RunnableNode {
   start(): Promise<void>;
-  /** Lets go of everything that can be let go of at once. */
-  stop(): void;
+  /** Stops what it does and lets go of everything; resolves when no other thread is at work any more. */
+  stop(): void | Promise<void>;
 }
 
 /**
@@ -24,17 +24,20 @@ export async function runNode(create: (rclnodejs: Rclnodejs) => RunnableNode): P
     await rclnodejs.init(undefined, process.argv);
     rclnodejs.removeSignalHandlers(); // it would shut down beneath the node's feet
     const node = create(rclnodejs);
-    const end = (): void => {
-      node.stop();
+    const end = async (): Promise<void> => {
+      // Who asks again need not wait: the second signal kills.
+      process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
       try {
+        // A process that exits while onnxruntime works in another thread is aborted.
+        await node.stop();
         rclnodejs.shutdown();
       } catch (error) {
         process.stderr.write(`${messageOf(error)}\n`);
       }
       process.exit(0);
     };
-    process.once('SIGINT', end);
-    process.once('SIGTERM', end);
+    const onSignal = (): void => void end();
+    process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
     process.on('unhandledRejection', (error) => process.stderr.write(`${messageOf(error)}\n`));
     await node.start();
   } catch (error) {
