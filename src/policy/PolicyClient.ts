@@ -98,10 +98,19 @@ export class PolicyClient {
   async createEpisode(): Promise<EpisodeHandle> {
     const id = this.#nextEpisode++;
     await this.#call('openEpisode', id);
+    let resets = 0;
     return {
-      infer: (observation, settings, inferOptions = {}) =>
-        this.#call('infer', id, observation, settings, inferOptions),
-      reset: () => this.#call('reset', id),
+      infer: async (observation, settings, inferOptions = {}) => {
+        const before = resets;
+        const chunk = await this.#call('infer', id, observation, settings, inferOptions);
+        // The worker may have finished before it heard of the reset.
+        if (resets !== before) throw new ChunkDiscarded('the episode was reset while this chunk was computed');
+        return chunk;
+      },
+      reset: () => {
+        resets += 1;
+        return this.#call('reset', id);
+      },
       close: () => this.#call('closeEpisode', id),
     };
   }

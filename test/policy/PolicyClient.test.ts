@@ -47,6 +47,19 @@ describe('the policy in its worker thread', () => {
     expect([next.episode, next.chunk]).toEqual([1, 0]);
   });
 
+  it('discards a chunk that the worker had finished before it heard of the reset', async () => {
+    const episode = await client.createEpisode();
+    await episode.infer(observations[0]!, UNCACHED);
+    const inFlight = episode.infer(observations[1]!, UNCACHED);
+    // This thread sleeps, so that the finished chunk waits unread when the reset comes.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500);
+    const reset = episode.reset();
+    await expect(inFlight).rejects.toThrow(ChunkDiscarded);
+    await reset;
+    const next = await episode.infer(observations[0]!, UNCACHED);
+    expect([next.episode, next.chunk]).toEqual([1, 0]);
+  });
+
   it('gives two interleaved episodes the chunks of two sequential ones', async () => {
     const settings: PolicySettings = { ...DEFAULT_SETTINGS, values: { refresh_interval: 2 } };
     const alone = async (order: readonly number[]) => {
