@@ -9,7 +9,7 @@ import { calibrateBac } from '../evaluation/calibrationOfBac';
 import { CALIBRATED_BY_TOLERANCE, calibrateThreshold } from '../evaluation/calibrationOfThreshold';
 import type { PartResult, ThresholdCalibration } from '../evaluation/calibrationOfThreshold';
 import { PolicyClient } from '../policy/PolicyClient';
-import { expertShape } from '../policy/settingsWarning';
+import { modelFacts } from '../policy/modelFacts';
 import {
   addExecutionOptions,
   readExecutionOptions,
@@ -98,11 +98,8 @@ interface Job {
 }
 
 async function runBac({ client, chunks, values, flags }: Job, write: Write): Promise<void> {
-  const shape = expertShape(client.bundle);
-  const { updates, union_blocks, similarity } = resolveSettings(bac.name, bac.fields, values, {
-    shape,
-    schedule: client.bundle.schedule,
-  });
+  const model = modelFacts(client.bundle);
+  const { updates, union_blocks, similarity } = resolveSettings(bac.name, bac.fields, values, model);
   const budget = { updates, union_blocks, similarity };
   const { schedule, path } = await calibrateBac(client, chunks, budget, readSampler(flags));
   const flagsOf = schedule.computed.flat(2);
@@ -114,7 +111,8 @@ async function runBac({ client, chunks, values, flags }: Job, write: Write): Pro
     of: flagsOf.length,
     path,
   };
-  const note = updates < shape.steps ? '' : `: ${updates} updates in ${shape.steps} steps, nothing is held`;
+  const note =
+    updates < model.shape.steps ? '' : `: ${updates} updates in ${model.shape.steps} steps, nothing is held`;
   if (flags.json) {
     write(`${JSON.stringify(result)}\n`);
     return;

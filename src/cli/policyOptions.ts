@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { collect } from './collect';
+import { oneOf } from './oneOf';
 import { parseSetting } from '../cache/fieldValues';
 import type { FieldValue } from '../cache/fieldValues';
 import { POLICIES, policyNamed } from '../cache/registry';
@@ -99,12 +100,6 @@ export function readExecutionOptions(flags: ExecutionFlags): ExecutionOptions {
     device: wholeNumber('--device', flags.device),
     threads: wholeNumber('--threads', flags.threads),
   };
-}
-
-function oneOf<T extends string>(flag: string, value: string, known: readonly T[]): T {
-  const found = known.find((k) => k === value);
-  if (found === undefined) throw new UsageError(`${flag} ${value}: expected ${known.join(', ')}`);
-  return found;
 }
 
 /** A whole number of at least 0. */

@@ -6,10 +6,11 @@ import { Bundle } from '../bundle/Bundle';
 import { UsageError } from '../errors';
 import { configurationsOf } from '../evaluation/configurations';
 import { policySettings } from '../evaluation/EngineRunner';
-import { machineFacts, modelFacts, packageVersion } from '../evaluation/provenance';
+import { machineFacts, modelDescription, packageVersion } from '../evaluation/provenance';
 import { withUncached } from '../evaluation/replay';
 import type { Configuration } from '../evaluation/types';
-import { expertShape, settingsWarning } from '../policy/settingsWarning';
+import { modelFacts } from '../policy/modelFacts';
+import { settingsWarning } from '../policy/settingsWarning';
 import { ProgressBar } from '../report/ProgressBar';
 import { collectExhibits } from '../report/simulation/collectExhibits';
 import { recommended, simulationFront } from '../report/simulation/Simulation';
@@ -183,7 +184,7 @@ async function runSimulateCommand(flags: SimulateFlags): Promise<void> {
     origin: {
       command: ['fastwam', ...process.argv.slice(2)],
       startedAt: startedAt.toISOString(),
-      model: { name: bundle.manifest.name, facts: modelFacts(bundle) },
+      model: { name: bundle.manifest.name, facts: modelDescription(bundle) },
       world: worldFacts(selection, sampler, bundle, flags),
       machine: [
         ...machineFacts(),
@@ -249,11 +250,7 @@ function configurationsFor(flags: SimulateFlags, bundle: Bundle): readonly Confi
       settings: settingTexts(flags).map(([name, value]) => [name, flags.grid ? listed(value) : [value]]),
       base: () => ({}),
     },
-    {
-      shape: expertShape(bundle),
-      schedule: bundle.schedule,
-      control: { rate: bundle.manifest.control.rate, replanSteps: bundle.manifest.control.replan_steps },
-    },
+    modelFacts(bundle),
   );
   if (configurations.length > 1 && !flags.grid) {
     throw new UsageError(`--policy names ${configurations.length} policies; add --grid to compare them`);

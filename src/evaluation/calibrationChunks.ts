@@ -3,7 +3,7 @@ import { openBag } from '../bag/openBag';
 import type { Bundle } from '../bundle/Bundle';
 import { UsageError } from '../errors';
 import { RecordedInputs } from '../policy/recordedEpisode';
-import { expertShape } from '../policy/settingsWarning';
+import { modelFacts } from '../policy/modelFacts';
 import type { Observation } from '../policy/types';
 import { checkCameras } from '../settings/mapping';
 import { number } from '../settings/parameterValues';
@@ -76,11 +76,7 @@ async function* bagChunks(
   if (params === undefined) throw new UsageError('recordings need --params FILE, which names their topics');
   const parameters = readRunParameters(params);
   const own = actionLayout(bundle);
-  useModel(parameters, {
-    shape: expertShape(bundle),
-    schedule: bundle.schedule,
-    control: { rate: own.controlRate, replanSteps: own.replanSteps },
-  });
+  useModel(parameters, modelFacts(bundle));
   const { mapping, set } = parameters;
   checkCameras(
     mapping,

@@ -35,7 +35,7 @@ export function provenanceOf(facts: RunFacts): Provenance {
       path: facts.bundlePath,
       fingerprint: bundle.manifest.weights.policy.fingerprint.slice(0, 16),
       randomWeights: facts.randomWeights,
-      facts: modelFacts(bundle),
+      facts: modelDescription(bundle),
     },
     recording: { name: basename(bag.path), path: bag.path, facts: recordingFacts(bag) },
     versions: [
@@ -54,7 +54,11 @@ export function provenanceOf(facts: RunFacts): Provenance {
   };
 }
 
-export function modelFacts({ dimensions: d, schedule, manifest }: Bundle): Provenance['model']['facts'] {
+export function modelDescription({
+  dimensions: d,
+  schedule,
+  manifest,
+}: Bundle): Provenance['model']['facts'] {
   return [
     ['action expert', `${d.layers} blocks, hidden ${d.actionHidden}, ${d.heads} heads × ${d.headDim}`],
     ['video expert', `${d.layers} blocks, hidden ${d.videoDim}`],

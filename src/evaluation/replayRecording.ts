@@ -7,7 +7,8 @@ import { Bundle } from '../bundle/Bundle';
 import { UsageError } from '../errors';
 import type { ExecutionOptions } from '../model/execution';
 import { PolicyClient } from '../policy/PolicyClient';
-import { expertShape, settingsWarning } from '../policy/settingsWarning';
+import { modelFacts } from '../policy/modelFacts';
+import { settingsWarning } from '../policy/settingsWarning';
 import { chunkSettings, executionOptions, number, text } from '../settings/parameterValues';
 import { checkCameras } from '../settings/mapping';
 import { parameterName } from '../cache/registry';
@@ -203,11 +204,7 @@ function bundleFolder({ bundle, params }: ReplayRequest, { set }: RunParameters)
 /** Fits the parameters to the bundle; returns what its actions mean at the control rate in force. */
 function prepare(bundle: Bundle, parameters: RunParameters): ActionLayout {
   const own = actionLayout(bundle);
-  useModel(parameters, {
-    shape: expertShape(bundle),
-    schedule: bundle.schedule,
-    control: { rate: own.controlRate, replanSteps: own.replanSteps },
-  });
+  useModel(parameters, modelFacts(bundle));
   checkCameras(
     parameters.mapping,
     bundle.manifest.cameras.map(({ name }) => name),
@@ -239,7 +236,7 @@ function configurationsFor(
         }),
       ),
   };
-  return withUncached(configurationsOf(request, { ...model, schedule: bundle.schedule }));
+  return withUncached(configurationsOf(request, model));
 }
 
 /** The settings that hold for all configurations alike. */

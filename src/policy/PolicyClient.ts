@@ -104,7 +104,8 @@ export class PolicyClient {
         const before = resets;
         const chunk = await this.#call('infer', id, observation, settings, inferOptions);
         // The worker may have finished before it heard of the reset.
-        if (resets !== before) throw new ChunkDiscarded('the episode was reset while this chunk was computed');
+        if (resets !== before)
+          throw new ChunkDiscarded('the episode was reset while this chunk was computed');
         return chunk;
       },
       reset: () => {

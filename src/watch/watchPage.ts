@@ -2,7 +2,7 @@ import type { Bundle } from '../bundle/Bundle';
 import { defaultOf } from '../cache/fieldValues';
 import type { Field } from '../cache/fields';
 import { POLICIES } from '../cache/registry';
-import { expertShape } from '../policy/settingsWarning';
+import { modelFacts } from '../policy/modelFacts';
 import { hashOf, uPlotFile } from '../report/inlined';
 import { jsonForScript, markup, verbatim, type Markup } from '../report/Markup';
 import { PAGE_STYLE } from '../report/pageStyle';
@@ -136,7 +136,7 @@ function key(className: string, name: string): Markup {
 
 /** What the script needs to know of the bundle and of the world. */
 function setup(bundle: Bundle, token: string): unknown {
-  const context = { shape: expertShape(bundle), schedule: bundle.schedule };
+  const context = modelFacts(bundle);
   return {
     token,
     tokenHeader: TOKEN_HEADER,

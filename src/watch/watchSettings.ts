@@ -1,7 +1,8 @@
 import type { Bundle } from '../bundle/Bundle';
 import { UsageError } from '../errors';
 import { configurationsOf } from '../evaluation/configurations';
-import { expertShape, settingsWarning } from '../policy/settingsWarning';
+import { modelFacts } from '../policy/modelFacts';
+import { settingsWarning } from '../policy/settingsWarning';
 import type { PolicySettings } from '../policy/types';
 import type { SettingsChoice } from './messages';
 
@@ -26,11 +27,7 @@ export function fittingSettings(bundle: Bundle, choice: SettingsChoice, noiseSee
       settings: Object.entries(choice.values).map(([name, value]) => [name, [value]]),
       base: () => ({}),
     },
-    {
-      shape: expertShape(bundle),
-      schedule: bundle.schedule,
-      control: { rate: bundle.manifest.control.rate, replanSteps: bundle.manifest.control.replan_steps },
-    },
+    modelFacts(bundle),
   );
   if (!configuration) throw new UsageError('choose a policy');
   const settings: PolicySettings = {

@@ -1,15 +1,22 @@
 import { execFile } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { exportBundle } from '../../src/export/exportBundle';
 import { removeFolders, temporaryFolder } from '../helpers';
 import { compiledSource } from '../ros/compiledSource';
+import { TABLETOP_ROBOT, exportTabletopCheckpoint } from '../tabletop';
 
 const ROOT = join(__dirname, '..', '..');
-const CHECKPOINT = join(ROOT, 'bundles', 'tabletop', 'checkpoint');
 const BAG = join(ROOT, 'bags', 'tabletop_demo');
 const PARAMS = ['--params', join(ROOT, 'params', 'tabletop_demo.yaml')];
+
+/** The recording's params file with more parameters. */
+function paramsWith(...parameters: readonly string[]): string {
+  const file = join(temporaryFolder(), 'params.yaml');
+  const text = readFileSync(PARAMS[1]!, 'utf8');
+  writeFileSync(file, `${text}\n${parameters.map((line) => `    ${line}\n`).join('')}`);
+  return file;
+}
 /** Each command is a program of its own that loads the model; on a busy machine that takes its time. */
 const PATIENCE = 240_000;
 
@@ -53,17 +60,7 @@ describe('fastwam calibrate', { timeout: PATIENCE }, () => {
 
   beforeAll(() => {
     main = join(compiledSource(), 'cli', 'main.js');
-    bundle = temporaryFolder();
-    exportBundle({
-      checkpoint: join(CHECKPOINT, 'fastwam.pt'),
-      vae: join(CHECKPOINT, 'vae_encoder.pth'),
-      textEmbeds: join(CHECKPOINT, 'text_embeds'),
-      stats: join(CHECKPOINT, 'dataset_stats.json'),
-      instructions: join(CHECKPOINT, 'instructions.txt'),
-      config: join(CHECKPOINT, 'config.json'),
-      robot: join(CHECKPOINT, '..', 'robot.yaml'),
-      out: bundle,
-    });
+    bundle = exportTabletopCheckpoint({ robot: TABLETOP_ROBOT });
   }, PATIENCE);
   afterAll(removeFolders);
 
@@ -89,6 +86,11 @@ describe('fastwam calibrate', { timeout: PATIENCE }, () => {
     const whole = await replayed('--policy', 'bac', ...settings(''), ...few);
     expect(whole.code, whole.error).toBe(0);
     expect(whole.metrics().cache.stack_evaluations).toBeCloseTo(2 * 10 * share, 6);
+
+    const chosen = paramsWith('cache.policy: bac', 'cache.bac.updates: 4', 'cache.bac.union_blocks: 2');
+    const byFile = await fastwam('replay', BAG, '--bundle', bundle, '--params', chosen, ...few);
+    expect(byFile.code, byFile.error).toBe(0);
+    expect(byFile.out).toContain('bac updates=4');
 
     const tail = await replayed('--policy', 'c3ache', '--set', 'tail=bac', ...settings('bac.'), ...few);
     expect(tail.code, tail.error).toBe(0);
