@@ -5,12 +5,11 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { demosCommand } from '../../src/cli/demos';
 import { simulateCommand } from '../../src/cli/simulate';
 import { UsageError } from '../../src/errors';
-import { exportBundle } from '../../src/export/exportBundle';
 import { readFloat64 } from '../../src/formats/readTensor';
 import { openSafetensors } from '../../src/formats/safetensors';
 import { FIXTURES, goldenCase, removeFolders, temporaryFolder } from '../helpers';
+import { TABLETOP_ROBOT, exportTabletopCheckpoint } from '../tabletop';
 
-const CHECKPOINT = join(__dirname, '..', '..', 'bundles', 'tabletop', 'checkpoint');
 /** Each run loads a model in a worker of its own; on a busy machine that takes its time. */
 const PATIENCE = 240_000;
 const OUTCOMES = join(FIXTURES, 'toy', 'outcomes.safetensors');
@@ -48,17 +47,7 @@ describe('fastwam simulate', () => {
   const run = (...words: string[]): Promise<string> => simulate('simulate', '--bundle', bundle, ...words);
 
   beforeAll(() => {
-    bundle = temporaryFolder();
-    exportBundle({
-      checkpoint: join(CHECKPOINT, 'fastwam.pt'),
-      vae: join(CHECKPOINT, 'vae_encoder.pth'),
-      textEmbeds: join(CHECKPOINT, 'text_embeds'),
-      stats: join(CHECKPOINT, 'dataset_stats.json'),
-      instructions: join(CHECKPOINT, 'instructions.txt'),
-      config: join(CHECKPOINT, 'config.json'),
-      robot: join(CHECKPOINT, '..', 'robot.yaml'),
-      out: bundle,
-    });
+    bundle = exportTabletopCheckpoint({ robot: TABLETOP_ROBOT });
   });
   afterAll(removeFolders);
 

@@ -1,15 +1,14 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Bundle } from '../../src/bundle/Bundle';
-import { exportBundle } from '../../src/export/exportBundle';
 import { readBytes, readFloat32 } from '../../src/formats/readTensor';
 import { openSafetensors } from '../../src/formats/safetensors';
 import { DEFAULT_EXECUTION } from '../../src/model/execution';
 import { FastWamModel } from '../../src/model/FastWamModel';
 import { Episode } from '../../src/policy/Episode';
-import { FIXTURES, relativeError, removeFolders, temporaryFolder } from '../helpers';
+import { FIXTURES, relativeError, removeFolders } from '../helpers';
+import { exportTabletopCheckpoint } from '../tabletop';
 
-const CHECKPOINT = join(__dirname, '..', '..', 'bundles', 'tabletop', 'checkpoint');
 const CHUNKS = 20;
 const WORLDS = 4;
 
@@ -19,17 +18,8 @@ describe('the bundled model', () => {
   const floats = (name: string) => readFloat32(golden.tensors.get(name)!);
 
   beforeAll(async () => {
-    const out = temporaryFolder();
-    exportBundle({
-      checkpoint: join(CHECKPOINT, 'fastwam.pt'),
-      vae: join(CHECKPOINT, 'vae_encoder.pth'),
-      textEmbeds: join(CHECKPOINT, 'text_embeds'),
-      stats: join(CHECKPOINT, 'dataset_stats.json'),
-      instructions: join(CHECKPOINT, 'instructions.txt'),
-      config: join(CHECKPOINT, 'config.json'),
-      out,
-    });
-    model = await FastWamModel.load(Bundle.open(out), { ...DEFAULT_EXECUTION, threads: 1 });
+    const bundle = Bundle.open(exportTabletopCheckpoint());
+    model = await FastWamModel.load(bundle, { ...DEFAULT_EXECUTION, threads: 1 });
   });
   afterAll(async () => {
     await model.release();

@@ -1,28 +1,14 @@
-import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { chromium, type Browser, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { evaluate } from '../../src/evaluation/evaluate';
 import { reportPage } from '../../src/report/reportPage';
 import { cachedConfiguration, fakeEvaluation, fakeProvenance, UNCACHED } from '../evaluation/fakeEvaluation';
+import { chromiumMissing, launchChromium } from '../chromium';
 import { removeFolders, temporaryFolder } from '../helpers';
 
-const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
-  existsSync,
-);
-if (CHROMIUM === undefined) console.warn('no Chromium here: the report is not opened in a browser');
-
-const ARGUMENTS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
-
-describe.skipIf(CHROMIUM === undefined)('the report in a browser', () => {
+describe.skipIf(chromiumMissing('the report'))('the report in a browser', () => {
   let browser: Browser;
   let file = '';
   /** what the page complained about, and what it asked for beyond itself */
@@ -52,7 +38,7 @@ describe.skipIf(CHROMIUM === undefined)('the report in a browser', () => {
     });
     file = join(temporaryFolder(), 'report.html');
     await writeFile(file, reportPage(evaluation, evaluate(evaluation), fakeProvenance()));
-    browser = await chromium.launch({ executablePath: CHROMIUM!, args: ARGUMENTS });
+    browser = await launchChromium();
   });
 
   afterAll(async () => {

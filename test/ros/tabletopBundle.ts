@@ -1,7 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { exportBundle } from '../../src/export/exportBundle';
-import { ROOT } from './Peer';
+import { exportTabletopCheckpoint } from '../tabletop';
 
 export const TASK = 'pick up the red block and place it on the white plate';
 export const OTHER_TASK = 'pick up the green block and place it on the white plate';
@@ -23,21 +22,9 @@ actions:
 
 /** Exports the table-top checkpoint into a folder as a bundle that drives three joints. */
 export function exportTabletop(folder: string, robot = ROBOT): string {
-  const checkpoint = join(ROOT, 'bundles', 'tabletop', 'checkpoint');
   const robotFile = join(folder, 'robot.yaml');
   writeFileSync(robotFile, robot);
-  const out = join(folder, 'bundle');
-  exportBundle({
-    checkpoint: join(checkpoint, 'fastwam.pt'),
-    vae: join(checkpoint, 'vae_encoder.pth'),
-    textEmbeds: join(checkpoint, 'text_embeds'),
-    stats: join(checkpoint, 'dataset_stats.json'),
-    instructions: join(checkpoint, 'instructions.txt'),
-    config: join(checkpoint, 'config.json'),
-    robot: robotFile,
-    out,
-  });
-  return out;
+  return exportTabletopCheckpoint({ robot: robotFile, out: join(folder, 'bundle') });
 }
 
 /** A params file for that bundle; cameras on cam/front, cam/wrist, joints on joint_states. */

@@ -1,30 +1,17 @@
-import { existsSync } from 'node:fs';
-import { chromium, type Browser, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { PolicyClient } from '../../src/policy/PolicyClient';
 import { LiveLoop } from '../../src/watch/LiveLoop';
 import { watchPage } from '../../src/watch/watchPage';
 import { WatchServer } from '../../src/watch/WatchServer';
+import { chromiumMissing, launchChromium } from '../chromium';
 import { removeFolders } from '../helpers';
 import { tabletopBundle } from './tabletopBundle';
 
-const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
-  existsSync,
-);
-if (CHROMIUM === undefined) console.warn('no Chromium here: the live page is not opened in a browser');
-
-const ARGUMENTS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
 /** A browser and a model beside other work. */
 const PATIENCE = 300_000;
 
-describe.skipIf(CHROMIUM === undefined)('the live page in a browser', () => {
+describe.skipIf(chromiumMissing('the live page'))('the live page in a browser', () => {
   let browser: Browser;
   let client: PolicyClient;
   let loop: LiveLoop;
@@ -70,7 +57,7 @@ describe.skipIf(CHROMIUM === undefined)('the live page in a browser', () => {
     });
     loop.listener = (event, message) => server.tell(event, message);
     running = loop.run(await client.createEpisode());
-    browser = await chromium.launch({ executablePath: CHROMIUM!, args: ARGUMENTS });
+    browser = await launchChromium();
     page = await open();
   }, PATIENCE);
 

@@ -1,34 +1,26 @@
-import { cpSync, mkdirSync } from 'node:fs';
+import { cpSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Bundle } from '../../src/bundle/Bundle';
-import { exportBundle } from '../../src/export/exportBundle';
 import { promptHash } from '../../src/formats/textContext';
 import { tasksOf, type Suite } from '../../src/sim/tasks';
 import { temporaryFolder } from '../helpers';
+import { TABLETOP_CHECKPOINT, TABLETOP_ROBOT, exportTabletopCheckpoint } from '../tabletop';
 
-const TABLETOP = join(__dirname, '..', '..', 'bundles', 'tabletop');
-const CHECKPOINT = join(TABLETOP, 'checkpoint');
 const PROMPT = "A video recorded from a robot's point of view executing the following instruction: ";
 
 /** The bundled model, exported anew, knowing the instructions of these suites only. */
 export function tabletopBundle(...suites: readonly Suite[]): Bundle {
-  const textEmbeds = join(temporaryFolder(), 'text_embeds');
-  mkdirSync(textEmbeds);
-  const hashes = suites.flatMap(tasksOf).map(({ instruction }) => promptHash(PROMPT + instruction));
-  cpSync(join(CHECKPOINT, 'text_embeds'), textEmbeds, {
+  const folder = temporaryFolder();
+  const known = suites.flatMap(tasksOf).map(({ instruction }) => instruction);
+  const instructions = join(folder, 'instructions.txt');
+  writeFileSync(instructions, `${known.join('\n')}\n`);
+  const textEmbeds = join(folder, 'text_embeds');
+  const hashes = known.map((instruction) => promptHash(PROMPT + instruction));
+  cpSync(join(TABLETOP_CHECKPOINT, 'text_embeds'), textEmbeds, {
     recursive: true,
     filter: (path) => !path.endsWith('.pt') || hashes.some((hash) => path.includes(hash)),
   });
-  const out = temporaryFolder();
-  exportBundle({
-    checkpoint: join(CHECKPOINT, 'fastwam.pt'),
-    vae: join(CHECKPOINT, 'vae_encoder.pth'),
-    textEmbeds,
-    stats: join(CHECKPOINT, 'dataset_stats.json'),
-    config: join(CHECKPOINT, 'config.json'),
-    robot: join(TABLETOP, 'robot.yaml'),
-    selfContained: true,
-    out,
-  });
-  return Bundle.open(out);
+  return Bundle.open(
+    exportTabletopCheckpoint({ textEmbeds, instructions, robot: TABLETOP_ROBOT, selfContained: true }),
+  );
 }
