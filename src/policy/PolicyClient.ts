@@ -77,7 +77,7 @@ export class PolicyClient {
     }
   }
 
-  /** Whether what is loaded serves a policy with these settings. */
+  /** Whether what is loaded, or is being loaded, serves a policy with these settings. */
   serves(settings: Pick<PolicySettings, 'policy' | 'values'>): boolean {
     return this.#grain === 'block' || grainOf(settings) === 'stack';
   }
@@ -88,10 +88,14 @@ export class PolicyClient {
    * @returns seconds
    */
   async prepare(settings: Pick<PolicySettings, 'policy' | 'values'>): Promise<number> {
-    const grain = grainOf(settings);
-    const seconds = await this.#call('prepare', grain);
-    if (grain === 'block') this.#grain = grain;
-    return seconds;
+    const before = this.#grain;
+    if (!this.serves(settings)) this.#grain = 'block';
+    try {
+      return await this.#call('prepare', grainOf(settings));
+    } catch (error) {
+      this.#grain = before;
+      throw error;
+    }
   }
 
   /** Opens a stream of chunks with a cache of its own. */

@@ -135,7 +135,9 @@ describe('the policy in its worker thread', () => {
     const own = await PolicyClient.load(golden.folder);
     const gated = { policy: 'x_cache', values: {} };
     expect([own.serves(UNCACHED), own.serves(gated)]).toEqual([true, false]);
-    expect(await own.prepare(gated)).toBeGreaterThan(0);
+    const loading = own.prepare(gated);
+    expect(own.serves(gated), 'while it is loaded, it need not be asked for again').toBe(true);
+    expect(await loading).toBeGreaterThan(0);
     expect([own.serves(UNCACHED), own.serves(gated)]).toEqual([true, true]);
     const episode = await own.createEpisode();
     expect((await episode.infer(observations[0]!, { ...UNCACHED, ...gated })).report.policy).toBe('x_cache');
