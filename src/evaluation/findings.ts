@@ -1,9 +1,6 @@
 import { LIVE } from './liveRun';
-import { speedUp } from './speedUp';
+import { disturbance, speedUp } from './speedUp';
 import type { ConfigurationRun, ObservationFacts, Warning } from './types';
-
-/** A measured speed-up this far above its bound is no property of the policy. */
-const BEYOND_BOUND = 1.1;
 
 /**
  * Warnings that the chunks themselves give rise to: values cut by limits, stored values that did not fit, times that the
@@ -42,10 +39,10 @@ export function findings(
 function disturbedTimes([uncached, ...others]: readonly ConfigurationRun[]): readonly Warning[] {
   return others.flatMap(({ configuration: { name }, chunks }) => {
     if (!uncached || name === LIVE) return [];
-    const { ratio, bound, shareOfBound } = speedUp(uncached.chunks, chunks);
-    if (!(shareOfBound > BEYOND_BOUND)) return [];
-    const message = `${name}: ${ratio.toFixed(2)}x is more than the work that it saves explains (${bound.toFixed(2)}x): something else slowed the machine at times; measure again on a quiet one`;
-    return [{ kind: 'other', configuration: name, message }];
+    const { ratio, bound } = speedUp(uncached.chunks, chunks);
+    const disturbed = disturbance(ratio, bound);
+    if (disturbed === undefined) return [];
+    return [{ kind: 'other', configuration: name, message: `${name}: ${disturbed}` }];
   });
 }
 

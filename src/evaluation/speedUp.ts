@@ -54,6 +54,15 @@ export function speedUpBound(expertShare: number, savedShare: number): number {
   return 1 / (1 - expertShare * savedShare);
 }
 
+/** A measured speed-up this far above its bound is no property of the policy. */
+const BEYOND_BOUND = 1.1;
+
+/** A sentence about a speed-up that the saved work cannot explain; undefined where it can. */
+export function disturbance(ratio: number, bound: number): string | undefined {
+  if (!(ratio > BEYOND_BOUND * bound)) return undefined;
+  return `${ratio.toFixed(2)}x is more than the work that it saves explains (${bound.toFixed(2)}x): something else slowed the machine at times; measure again on a quiet one`;
+}
+
 function sum(chunks: readonly ChunkResult[], of: (chunk: ChunkResult) => number): number {
   return chunks.reduce((total, chunk) => total + of(chunk), 0);
 }

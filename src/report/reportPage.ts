@@ -1,10 +1,11 @@
 import type { Figures } from '../evaluation/evaluate';
 import type { Evaluation, Provenance } from '../evaluation/types';
-import { hashOf, uPlotFile } from './inlined';
+import { uPlotFile } from './inlined';
 import { jsonForScript, markup, verbatim } from './Markup';
 import { metricsJson } from './metricsJson';
 import { LIVE_VALUES_LIMIT, motionData, valuesOf } from './motionData';
 import { MOTION_SCRIPT } from './motionScript';
+import { pageHead } from './pageHead';
 import { PAGE_STYLE } from './pageStyle';
 import { motionOf } from './plots/motion';
 import { seriesStyles } from './plots/seriesStyle';
@@ -46,18 +47,11 @@ export function reportPage(evaluation: Evaluation, figures: Figures, provenance:
   const live = valuesOf(motion) <= LIVE_VALUES_LIMIT;
   const style = `${uPlotFile('uPlot.min.css')}\n${PAGE_STYLE}`;
   const script = `${uPlotFile('uPlot.iife.min.js')}\n${MOTION_SCRIPT}`;
-  const policy = `default-src 'none'; style-src '${hashOf(style)}'; script-src '${hashOf(script)}'; base-uri 'none'; form-action 'none'`;
+  const title = `${provenance.recording.name} with ${provenance.model.name}: replay report`;
 
   return markup`<!doctype html>
 <html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${verbatim(policy)}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="referrer" content="no-referrer">
-<title>${provenance.recording.name} with ${provenance.model.name}: replay report</title>
-<style>${verbatim(style)}</style>
-</head>
+${pageHead({ title, style, script })}
 <body>
 <main>
 ${header(report)}

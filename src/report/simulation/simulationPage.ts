@@ -1,6 +1,6 @@
-import { hashOf } from '../inlined';
 import { jsonForScript, markup, verbatim, type Markup } from '../Markup';
 import { fixed, NO_FIGURE, percent, times } from '../numbers';
+import { pageHead } from '../pageHead';
 import { PAGE_STYLE } from '../pageStyle';
 import { legend } from '../plots/legend';
 import type { SeriesStyle } from '../plots/seriesStyle';
@@ -35,17 +35,10 @@ export function simulationPage(simulation: Simulation): string {
   const styles = simulationStyles(simulation);
   const { columns, rows, marked } = simulationTable(figures, pareto, choice);
   const compared = figures.configurations.length > 1;
-  const policy = `default-src 'none'; style-src '${hashOf(STYLE)}'; img-src data:; base-uri 'none'; form-action 'none'`;
+  const title = `${origin.model.name} in the simulated world: closed-loop report`;
   return markup`<!doctype html>
 <html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${verbatim(policy)}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="referrer" content="no-referrer">
-<title>${origin.model.name} in the simulated world: closed-loop report</title>
-<style>${verbatim(STYLE)}</style>
-</head>
+${pageHead({ title, style: STYLE, images: 'data:' })}
 <body>
 <main>
 <header>
