@@ -25,30 +25,25 @@ import { simulate } from '../sim/simulate';
 import type { SimulationOutcome } from '../sim/simulate';
 import { simulationFigures } from '../sim/simulationFigures';
 import type { SimulatedFigures, SimulationFigures } from '../sim/simulationFigures';
-import { CONDITIONS, SUITES } from '../sim/tasks';
-import { SPEEDS } from '../sim/speeds';
-import type { SpeedName } from '../sim/speeds';
+import { SUITES } from '../sim/tasks';
 import { oneOf } from './oneOf';
 import { addExecutionOptions, readExecutionOptions, wholeNumber } from './policyOptions';
 import type { ExecutionFlags } from './policyOptions';
 import { settingTexts } from './replay';
 import { listed } from './replayOptions';
+import { addWorldOptions, readWorldOptions } from './worldOptions';
+import type { WorldFlags } from './worldOptions';
 
-interface SimulateFlags extends ExecutionFlags {
+interface SimulateFlags extends ExecutionFlags, WorldFlags {
   readonly bundle: string;
   readonly suite?: string;
   readonly episodes?: string;
-  readonly seed: string;
-  readonly worldSpeed: string;
-  readonly condition: string;
   readonly policy: readonly string[];
   readonly refresh?: string;
   readonly range?: string;
   readonly set: readonly string[];
   readonly grid?: boolean;
   readonly initialStates?: string;
-  readonly noise: string;
-  readonly noiseSeed: string;
   readonly json?: boolean;
   readonly out?: string;
   readonly jobs?: string;
@@ -65,9 +60,6 @@ export function simulateCommand(program: Command): Command {
     .requiredOption('--bundle <dir>', 'a bundle trained in the simulated world')
     .option('--suite <names>', `${SUITES.join(', ')}; several separated by commas (default: all it knows)`)
     .option('--episodes <n>', 'episodes, over the tasks in turn (default: 40, or all initial states)')
-    .option('--seed <n>', 'seed of the episodes', '0')
-    .option('--world-speed <name>', 'slow or fast', 'slow')
-    .option('--condition <name>', 'clean, or random: objects also jump and slip', 'clean')
     .option(
       '--policy <name>',
       'cache policy; with --grid several (default: none, with --grid c3ache)',
@@ -84,8 +76,6 @@ export function simulateCommand(program: Command): Command {
     )
     .option('--grid', 'every combination of the listed values, and no cache, on the same episodes')
     .option('--initial-states <file>', 'safetensors with init.*: start from these states')
-    .option('--noise <mode>', 'fixed: the same for every chunk; fresh: seed + chunk number', 'fixed')
-    .option('--noise-seed <n>', 'seed of the noise', '42')
     .option(
       '--json',
       'one JSON line for each configuration, and nothing else; only what was asked for is run',
@@ -93,6 +83,7 @@ export function simulateCommand(program: Command): Command {
     .option('--out <dir>', 'folder for report.html, metrics.json, episodes.csv, tables.md and episodes.jsonl')
     .option('--resume', 'continue the run that --out holds')
     .option('--jobs <n>', 'copies of the model, side by side (default: one for each core; on a GPU 1)');
+  addWorldOptions(command);
   addExecutionOptions(command);
   return command.action(async (flags: SimulateFlags) => {
     await runSimulateCommand(flags);
@@ -102,18 +93,12 @@ export function simulateCommand(program: Command): Command {
 async function runSimulateCommand(flags: SimulateFlags): Promise<void> {
   const startedAt = new Date();
   const bundle = Bundle.open(flags.bundle);
-  const noise = oneOf('--noise', flags.noise, ['fixed', 'fresh'] as const);
-  const sampler = { noise, seed: wholeNumber('--noise-seed', flags.noiseSeed) };
+  const { selection, sampler } = readWorldOptions(flags);
   const configurations = configurationsFor(flags, bundle);
   for (const one of configurations) {
     const warning = settingsWarning(bundle, policySettings(one, sampler));
     if (warning !== undefined) process.stderr.write(`${one.name}: ${warning}\n`);
   }
-  const selection: EpisodeSelection = {
-    seed: wholeNumber('--seed', flags.seed),
-    speed: oneOf('--world-speed', flags.worldSpeed, Object.keys(SPEEDS) as SpeedName[]),
-    condition: oneOf('--condition', flags.condition, CONDITIONS),
-  };
   if (flags.resume && flags.out === undefined) {
     throw new UsageError('--resume: name the folder to continue with --out');
   }

@@ -5,8 +5,7 @@ import { POLICIES } from '../cache/registry';
 import { UsageError } from '../errors';
 import { PolicyClient } from '../policy/PolicyClient';
 import { checkSimulatedBundle } from '../sim/simulate';
-import { SPEED_NAMES } from '../sim/speeds';
-import { CONDITIONS, SUITES } from '../sim/tasks';
+import { SUITES } from '../sim/tasks';
 import { LARGEST_SEED, PACES } from '../watch/controlRequest';
 import { LiveLoop } from '../watch/LiveLoop';
 import { watchPage } from '../watch/watchPage';
@@ -15,20 +14,17 @@ import { oneOf } from './oneOf';
 import { addExecutionOptions, readExecutionOptions, wholeNumber } from './policyOptions';
 import type { ExecutionFlags } from './policyOptions';
 import { settingTexts } from './replay';
+import { addWorldOptions, readWorldOptions } from './worldOptions';
+import type { WorldFlags } from './worldOptions';
 
-interface WatchFlags extends ExecutionFlags {
+interface WatchFlags extends ExecutionFlags, WorldFlags {
   readonly bundle: string;
   readonly port: string;
   readonly policy: string;
   readonly refresh?: string;
   readonly range?: string;
   readonly set: readonly string[];
-  readonly noise: string;
-  readonly noiseSeed: string;
   readonly suite: string;
-  readonly seed: string;
-  readonly worldSpeed: string;
-  readonly condition: string;
   readonly pace: string;
   readonly paused?: boolean;
 }
@@ -55,14 +51,10 @@ export function watchCommand(program: Command): Command {
       collect,
       [] as readonly string[],
     )
-    .option('--noise <mode>', 'fixed: the same for every chunk; fresh: seed + chunk number', 'fixed')
-    .option('--noise-seed <n>', 'seed of the noise', '42')
     .option('--suite <name>', `all, or one of ${SUITES.join(', ')}`, 'all')
-    .option('--seed <n>', 'seed of the episodes', '0')
-    .option('--world-speed <name>', 'slow or fast', 'slow')
-    .option('--condition <name>', 'clean, or random: objects also jump and slip', 'clean')
     .option('--pace <n>', `times real time: ${PACES.join(', ')} (0 = as fast as it goes)`, '3')
     .option('--paused', 'wait for the page before the first step');
+  addWorldOptions(command);
   addExecutionOptions(command);
   return command.action(async (flags: WatchFlags) => {
     await watch(flags, process.stdout);
@@ -73,7 +65,8 @@ export function watchCommand(program: Command): Command {
 async function watch(flags: WatchFlags, out: Pick<NodeJS.WriteStream, 'write'>): Promise<void> {
   const port = wholeNumber('--port', flags.port);
   if (port > LARGEST_PORT) throw new UsageError(`--port ${port}: expected 0 to ${LARGEST_PORT}`);
-  const seed = wholeNumber('--seed', flags.seed);
+  const { selection, sampler } = readWorldOptions(flags);
+  const { seed } = selection;
   if (seed > LARGEST_SEED) throw new UsageError(`--seed ${seed}: expected 0 to ${LARGEST_SEED}`);
   const bundle = Bundle.open(flags.bundle);
   checkSimulatedBundle(bundle);
@@ -85,15 +78,13 @@ async function watch(flags: WatchFlags, out: Pick<NodeJS.WriteStream, 'write'>):
       values: Object.fromEntries(
         settingTexts(flags).map(([name, value]) => [ownName(name, flags.policy), value]),
       ),
-      noise: oneOf('--noise', flags.noise, ['fixed', 'fresh'] as const),
+      noise: sampler.noise,
     },
     choice: {
       suite: oneOf('--suite', flags.suite, ['all', ...SUITES] as const),
-      speed: oneOf('--world-speed', flags.worldSpeed, SPEED_NAMES),
-      condition: oneOf('--condition', flags.condition, CONDITIONS),
-      seed,
+      ...selection,
     },
-    noiseSeed: wholeNumber('--noise-seed', flags.noiseSeed),
+    noiseSeed: sampler.seed,
     pace: Number(oneOf('--pace', flags.pace, PACES.map(String))),
     paused: flags.paused === true,
   });
