@@ -55,15 +55,18 @@ const robotSchema = z.strictObject({
         )
         .optional(),
       limits: z
-        .union([
-          z.literal('none'),
-          z.strictObject({
-            min: perDimension.optional(),
-            max: perDimension.optional(),
-            max_step: perDimension.optional(),
-            max_velocity: perDimension.optional(),
-          }),
-        ])
+        .union(
+          [
+            z.literal('none'),
+            z.strictObject({
+              min: perDimension.optional(),
+              max: perDimension.optional(),
+              max_step: perDimension.optional(),
+              max_velocity: perDimension.optional(),
+            }),
+          ],
+          { error: 'expected none, or some of min, max, max_step, max_velocity' },
+        )
         .optional(),
     })
     .optional(),
@@ -75,7 +78,7 @@ export type RobotDescription = z.infer<typeof robotSchema>;
 export function readRobot(path: string): RobotDescription {
   const parsed = robotSchema.safeParse(readYaml(path));
   if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
+  const issue = innermost(parsed.error.issues[0]);
   if (issue?.code === 'unrecognized_keys') {
     const key = issue.keys[0] ?? '';
     const near = nearestName(key, keysOf(robotSchema));
@@ -83,6 +86,15 @@ export function readRobot(path: string): RobotDescription {
     throw new UsageError(`${path}: unknown key ${where}${near ? `; did you mean ${near}?` : ''}`);
   }
   throw new UsageError(`${path}: ${issue?.path.map(String).join('.') || 'the document'}: ${issue?.message}`);
+}
+
+/** Where one of several forms was meant: what is wrong inside that one, rather than that none of them fits. */
+function innermost(issue: z.core.$ZodIssue | undefined): z.core.$ZodIssue | undefined {
+  if (issue?.code !== 'invalid_union') return issue;
+  const inside = issue.errors
+    .flat()
+    .find(({ code, path }) => code === 'unrecognized_keys' || path.length > 0);
+  return inside ? { ...inside, path: [...issue.path, ...inside.path] } : issue;
 }
 
 /** The names of all entries of a schema, at any depth. */

@@ -1,3 +1,5 @@
+import { dirname } from 'node:path';
+import { makeOutputFolder } from '../formats/outputFolder';
 import type { ExecutionOptions } from '../model/execution';
 import { RecordedInputs, writeChunks } from './recordedEpisode';
 import { PolicyClient } from './PolicyClient';
@@ -13,10 +15,14 @@ export interface InferRecordedOptions {
   readonly out: string;
 }
 
-/** Runs one recorded episode through the policy and writes its chunks. */
+/**
+ * Runs one recorded episode through the policy and writes its chunks.
+ * @throws UsageError, before the model is loaded, where nothing can be written; FileFormatError, InputError, ProviderError
+ */
 export async function inferRecorded(
   options: InferRecordedOptions,
 ): Promise<{ chunks: ActionChunk[]; notices: string[] }> {
+  makeOutputFolder(dirname(options.out));
   const client = await PolicyClient.load(options.bundle, { execution: options.execution });
   try {
     const notices = [...client.loaded.notices];

@@ -84,7 +84,11 @@ describe('export', () => {
   it('names the unknown key of a robot description, and the one that was meant', () => {
     const robot = join(temporaryFolder(), 'robot.yaml');
     writeFileSync(robot, 'actions:\n  limits: { mim: [0] }\n');
-    expect(() => exported({ robot })).toThrow(/robot\.yaml: .*mim/);
+    expect(() => exported({ robot })).toThrow(
+      'robot.yaml: unknown key actions.limits.mim; did you mean min?',
+    );
+    writeFileSync(robot, 'actions:\n  limits: nothing\n');
+    expect(() => exported({ robot })).toThrow(/robot\.yaml: actions\.limits: expected none, or some of min/);
     writeFileSync(robot, 'control:\n  replan_stps: 8\n');
     expect(() => exported({ robot })).toThrow(
       'robot.yaml: unknown key control.replan_stps; did you mean replan_steps?',
