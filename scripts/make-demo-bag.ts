@@ -1,7 +1,8 @@
 /**
- * Builds the bundled recording `bags/tabletop_demo` from the golden closed-loop run of the table-top model: four
- * episodes of 20 chunks, with the observation of chunk c at second c of its episode and the ten executed actions of
- * the chunk after it. The same input gives the same bytes.
+ * Builds the bundled recording `bags/tabletop_demo` from a closed-loop run of the bundled model, which
+ * `training/fastwam_tiny/record.py` wrote: four episodes of 20 chunks, with the observation of
+ * chunk c at second c of its episode and the ten executed actions of the chunk after it. The same input gives the same
+ * bytes.
  *
  *     npx ts-node scripts/make-demo-bag.ts [folder]
  */
@@ -11,10 +12,11 @@ import { BagWriter } from '../src/bag/BagWriter';
 import { openSafetensors } from '../src/formats/safetensors';
 import { readBytes, readFloat32, readFloat64 } from '../src/formats/readTensor';
 import { fromSeconds } from '../src/observation/stamp';
+import { TASKS } from '../src/sim/tasks';
 import type { StoredTensor } from '../src/formats/StoredTensor';
 
 const ROOT = join(__dirname, '..');
-const SOURCE = join(ROOT, 'test', 'fixtures', 'toy', 'closed_loop.safetensors');
+const SOURCE = join(ROOT, 'test', 'fixtures', 'toy', 'bundled_closed_loop.safetensors');
 
 /** When the recording starts. Any time does; this one is easy to recognise. */
 const START = 1_700_000_000_000_000_000n;
@@ -24,17 +26,6 @@ const PAUSE = 5;
 const RATE = 10;
 const REPLAN_STEPS = 10;
 const JOINTS = ['gripper_x', 'gripper_y', 'gripper_opening'];
-
-/** The tasks of the table-top world in the order of their numbers, as far as the run has them. */
-const INSTRUCTIONS: ReadonlyMap<number, string> = new Map([
-  [1, 'pick up the right red block and place it on the white plate'],
-  [6, 'pick up the blue block and place it on the white plate'],
-  [11, 'put the yellow block on the purple plate'],
-  [
-    12,
-    'put the red block on the white plate, then the green block on the grey plate, then the blue block on the purple plate',
-  ],
-]);
 
 function headerAt(time: bigint, frame: string): object {
   const giga = 1_000_000_000n;
@@ -85,9 +76,9 @@ async function makeDemoBag(folder: string): Promise<void> {
 
   for (let world = 0; world < worlds; world++) {
     const begin = START + fromSeconds(world * ((chunks * REPLAN_STEPS) / RATE + PAUSE));
-    const instruction = INSTRUCTIONS.get(tasks[world] ?? -1);
-    if (instruction === undefined) throw new Error(`task ${tasks[world]} has no instruction here`);
-    await bag.write('/instruction', begin, { data: instruction });
+    const task = TASKS[tasks[world] ?? -1];
+    if (task === undefined) throw new Error(`there is no task ${tasks[world]}`);
+    await bag.write('/instruction', begin, { data: task.instruction });
     for (let chunk = 0; chunk < chunks; chunk++) {
       const at = world * chunks + chunk;
       const time = begin + fromSeconds((chunk * REPLAN_STEPS) / RATE);

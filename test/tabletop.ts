@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { exportBundle } from '../src/export/exportBundle';
 import type { ExportOptions } from '../src/export/exportBundle';
-import { temporaryFolder } from './helpers';
+import { FIXTURES, temporaryFolder } from './helpers';
 
 const TABLETOP = join(__dirname, '..', 'bundles', 'tabletop');
 
@@ -9,18 +9,22 @@ const TABLETOP = join(__dirname, '..', 'bundles', 'tabletop');
 export const TABLETOP_CHECKPOINT = join(TABLETOP, 'checkpoint');
 /** What the bundled model is told of its robot. */
 export const TABLETOP_ROBOT = join(TABLETOP, 'robot.yaml');
+/** An earlier model of the same world, of which PyTorch's closed-loop runs are kept; it knows no dynamic tasks. */
+export const REFERENCE_CHECKPOINT = join(FIXTURES, 'toy', 'checkpoint');
 
-/** Exports the bundled checkpoint anew, where nothing else is said into a temporary folder; returns that folder. */
-export function exportTabletopCheckpoint(options: Partial<ExportOptions> = {}): string {
-  const checkpoint = (name: string): string => join(TABLETOP_CHECKPOINT, name);
+/** Exports a checkpoint of the table-top world, where nothing else is said into a temporary folder; returns that folder. */
+export function exportTabletopCheckpoint(
+  options: Partial<Omit<ExportOptions, 'checkpoint'>> = {},
+  checkpoint = TABLETOP_CHECKPOINT,
+): string {
   const out = options.out ?? temporaryFolder();
   exportBundle({
-    checkpoint: checkpoint('fastwam.pt'),
-    vae: checkpoint('vae_encoder.pth'),
-    textEmbeds: checkpoint('text_embeds'),
-    stats: checkpoint('dataset_stats.json'),
-    instructions: checkpoint('instructions.txt'),
-    config: checkpoint('config.json'),
+    checkpoint: join(checkpoint, 'fastwam.pt'),
+    vae: join(checkpoint, 'vae_encoder.pth'),
+    textEmbeds: join(checkpoint, 'text_embeds'),
+    stats: join(checkpoint, 'dataset_stats.json'),
+    instructions: join(checkpoint, 'instructions.txt'),
+    config: join(checkpoint, 'config.json'),
     ...options,
     out,
   });

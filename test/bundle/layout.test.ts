@@ -15,6 +15,7 @@ import type { StoredTensor, TensorFile } from '../../src/formats/StoredTensor';
 const CHECKPOINTS = [
   'test/fixtures/libero_micro',
   'test/fixtures/robotwin_micro',
+  'test/fixtures/toy/checkpoint',
   'bundles/tabletop/checkpoint',
 ];
 const configOf = (folder: string): Partial<ModelDimensions> => {

@@ -12,8 +12,8 @@ import { FastWamModel } from '../../src/model/FastWamModel';
 import type { ChunkBinding } from '../../src/model/FastWamModel';
 import { DEFAULT_EXECUTION } from '../../src/model/execution';
 import { ProprioTransform } from '../../src/policy/actions';
-import { exportBundle } from '../../src/export/exportBundle';
-import { FIXTURES, removeFolders, temporaryFolder } from '../helpers';
+import { FIXTURES, removeFolders } from '../helpers';
+import { REFERENCE_CHECKPOINT, exportTabletopCheckpoint } from '../tabletop';
 
 const [WORLDS, CHUNKS] = [4, 20];
 
@@ -24,18 +24,7 @@ describe('adaptive on recorded episodes of the table-top model', () => {
   let uncached: Float32Array[][];
 
   beforeAll(async () => {
-    const source = join(FIXTURES, '../../bundles/tabletop/checkpoint');
-    const out = temporaryFolder();
-    exportBundle({
-      checkpoint: join(source, 'fastwam.pt'),
-      vae: join(source, 'vae_encoder.pth'),
-      textEmbeds: join(source, 'text_embeds'),
-      config: join(source, 'config.json'),
-      stats: join(source, 'dataset_stats.json'),
-      instructions: join(source, 'instructions.txt'),
-      out,
-    });
-    const bundle = Bundle.open(out);
+    const bundle = Bundle.open(exportTabletopCheckpoint({}, REFERENCE_CHECKPOINT));
     model = await FastWamModel.load(bundle, { ...DEFAULT_EXECUTION, threads: 1 });
     const file = openSafetensors(join(FIXTURES, 'toy/closed_loop.safetensors'));
     const tensor = (name: string) => file.tensors.get(name)!;
@@ -45,7 +34,7 @@ describe('adaptive on recorded episodes of the table-top model', () => {
       readFloat32(tensor('noise')),
     ];
     const tasks = new DataView(Uint8Array.from(readBytes(tensor('task'))).buffer);
-    const instructions = readFileSync(join(source, 'instructions.txt'), 'utf8').trim().split('\n');
+    const { instructions } = bundle.manifest;
     const normalise = new ProprioTransform(bundle);
     const size = images.length / (4 * CHUNKS);
     for (let world = 0; world < WORLDS; world++) {

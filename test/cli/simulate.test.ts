@@ -8,7 +8,7 @@ import { UsageError } from '../../src/errors';
 import { readFloat64 } from '../../src/formats/readTensor';
 import { openSafetensors } from '../../src/formats/safetensors';
 import { FIXTURES, goldenCase, removeFolders, temporaryFolder } from '../helpers';
-import { TABLETOP_ROBOT, exportTabletopCheckpoint } from '../tabletop';
+import { REFERENCE_CHECKPOINT, TABLETOP_ROBOT, exportTabletopCheckpoint } from '../tabletop';
 
 /** Each run loads a model in a worker of its own; on a busy machine that takes its time. */
 const PATIENCE = 240_000;
@@ -47,7 +47,7 @@ describe('fastwam simulate', () => {
   const run = (...words: string[]): Promise<string> => simulate('simulate', '--bundle', bundle, ...words);
 
   beforeAll(() => {
-    bundle = exportTabletopCheckpoint({ robot: TABLETOP_ROBOT });
+    bundle = exportTabletopCheckpoint({ robot: TABLETOP_ROBOT }, REFERENCE_CHECKPOINT);
   });
   afterAll(removeFolders);
 

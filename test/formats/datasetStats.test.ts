@@ -20,7 +20,7 @@ const field = { global_min: [0, 1], global_max: [2, 3] };
 
 describe('dataset statistics', () => {
   it('of the table-top model are read as float32', () => {
-    const stats = openDatasetStats('bundles/tabletop/checkpoint/dataset_stats.json');
+    const stats = openDatasetStats('test/fixtures/toy/checkpoint/dataset_stats.json');
     const state = stats.state.get('default')!;
     expect(state.dim).toBe(3);
     expect(state.values.mean![0]).toBe(Math.fround(0.4981078803539276));

@@ -36,7 +36,7 @@ describe('a cached text context', () => {
     };
     const files = findTextContexts(`${checkpoint}/text_embeds`);
     const tasks = readFileSync(`${checkpoint}/instructions.txt`, 'utf8').trim().split('\n');
-    expect(tasks).toHaveLength(16);
+    expect(tasks).toHaveLength(24);
     for (const task of tasks) {
       const prompt = prompt_template.replace('{task}', task);
       expect(files.get(promptHash(prompt))).toBe(

@@ -61,7 +61,7 @@ describe('a torch file', () => {
   });
 
   it('with a bare state dict opens as named tensors, as does a safetensors file', () => {
-    const vae = openTensors('bundles/tabletop/checkpoint/vae_encoder.pth');
+    const vae = openTensors('test/fixtures/toy/checkpoint/vae_encoder.pth');
     expect(readFloat32(vae.tensors.get('encoder.head.0.gamma')!)).toHaveLength(32);
     expect(openTensors('test/fixtures/resize.safetensors').tensors.has('in0')).toBe(true);
     writeTorchFile(path, {

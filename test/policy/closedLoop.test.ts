@@ -7,18 +7,22 @@ import { DEFAULT_EXECUTION } from '../../src/model/execution';
 import { FastWamModel } from '../../src/model/FastWamModel';
 import { Episode } from '../../src/policy/Episode';
 import { FIXTURES, relativeError, removeFolders } from '../helpers';
-import { exportTabletopCheckpoint } from '../tabletop';
+import { REFERENCE_CHECKPOINT, TABLETOP_CHECKPOINT, exportTabletopCheckpoint } from '../tabletop';
 
 const CHUNKS = 20;
 const WORLDS = 4;
 
-describe('the bundled model', () => {
+/** Models, and what PyTorch did with each: the reference one in the original's classes, the bundled one in ours. */
+describe.each([
+  ['the reference model', REFERENCE_CHECKPOINT, 'closed_loop.safetensors'],
+  ['the bundled model', TABLETOP_CHECKPOINT, 'bundled_closed_loop.safetensors'],
+])('%s', (_, checkpoint, recorded) => {
   let model: FastWamModel;
-  const golden = openSafetensors(join(FIXTURES, 'toy', 'closed_loop.safetensors'));
+  const golden = openSafetensors(join(FIXTURES, 'toy', recorded));
   const floats = (name: string) => readFloat32(golden.tensors.get(name)!);
 
   beforeAll(async () => {
-    const bundle = Bundle.open(exportTabletopCheckpoint());
+    const bundle = Bundle.open(exportTabletopCheckpoint({}, checkpoint));
     model = await FastWamModel.load(bundle, { ...DEFAULT_EXECUTION, threads: 1 });
   });
   afterAll(async () => {
