@@ -28,7 +28,7 @@ function observations(samples: readonly BagSample[]): BagObservation[] {
 
 describe('the bundled recording', () => {
   it('gives back the observations and executed actions it was made from, exactly', async () => {
-    const source = openSafetensors(join(ROOT, 'test', 'fixtures', 'toy', 'closed_loop.safetensors'));
+    const source = openSafetensors(join(ROOT, 'test', 'fixtures', 'toy', 'bundled_closed_loop.safetensors'));
     const tensor = (name: string): StoredTensor => source.tensors.get(name)!;
     const [images, proprio, action] = [
       readBytes(tensor('images')),
