@@ -85,6 +85,23 @@ describe('The report of simulated episodes', () => {
     expect(page).not.toMatch(/NaN|undefined|Infinity/);
   });
 
+  it('keeps the name of the fastest configuration inside its plot', () => {
+    const name = 'c3ache R=4 [0,6]';
+    const configurations = [CONFIGURATIONS[0]!, { ...CONFIGURATIONS[1]!, name }];
+    const records = RECORDS.map((one) =>
+      one.configuration === 'good' ? { ...one, configuration: name } : one,
+    );
+    const figures = simulationFigures(configurations, records);
+    const page = simulationPage(
+      simulation({ figures, records, pareto: simulationFront(figures), choice: name }),
+    );
+    const [, width] = /<svg[^>]*viewBox="0 0 (\d+) 420"/.exec(page)!;
+    const [, x, label] = /<text class="label strong" x="([\d.]+)"[^>]*>([^<]+)</.exec(page)!;
+    expect(label).toBe(`2 ${name}`);
+    expect(Number(x) + 8 * label!.length).toBeLessThan(Number(width));
+    expect(Number(x)).toBeGreaterThan(0);
+  });
+
   it('has figures for programs, with null where there is none', () => {
     const json = JSON.parse(JSON.stringify(simulationJson(simulation()))) as {
       configurations: {

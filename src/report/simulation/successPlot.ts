@@ -9,10 +9,12 @@ import type { Simulation } from './Simulation';
 const WIDTH = 1080;
 const HEIGHT = 420;
 const MARGINS = { top: 30, right: 30, bottom: 42, left: 60 };
-/** about the size of a letter, pixels */
-const LETTER = { width: 7.2, height: 14 };
+/** about the size of a letter, pixels; bold ones on a narrow screen are the widest */
+const LETTER = { width: 7.2, boldWidth: 8.4, height: 14 };
 /** Where a label may stand from its point, the first free place is taken. */
 const PLACES = [-8, 17, -24, 33] as const;
+/** How far beside its point a label begins, or ends where it would be cut on the right. */
+const BESIDE = { right: 9, left: 13 };
 
 /**
  * Success against the speed-up of whole episodes, the Pareto front as a stair, success with its interval. The tick to
@@ -91,7 +93,9 @@ interface Label {
 function placedLabels(labels: readonly Label[]): readonly Label[] {
   const placed: Label[] = [];
   for (const label of [...labels].sort((a, b) => b.text.length - a.text.length)) {
-    const candidates = PLACES.map((dy) => ({ ...label, x: label.x + 9, y: label.y + dy }));
+    const right = label.x + BESIDE.right;
+    const x = right + widthOf(label) <= WIDTH ? right : label.x - BESIDE.left - widthOf(label);
+    const candidates = PLACES.map((dy) => ({ ...label, x, y: label.y + dy }));
     const free = candidates.find((one) => !placed.some((other) => covers(one, other)));
     const chosen = free ?? candidates[0];
     if (chosen) placed.push(chosen);
@@ -100,9 +104,9 @@ function placedLabels(labels: readonly Label[]): readonly Label[] {
 }
 
 function covers(a: Label, b: Label): boolean {
-  return (
-    a.x < b.x + b.text.length * LETTER.width &&
-    b.x < a.x + a.text.length * LETTER.width &&
-    Math.abs(a.y - b.y) < LETTER.height
-  );
+  return a.x < b.x + widthOf(b) && b.x < a.x + widthOf(a) && Math.abs(a.y - b.y) < LETTER.height;
+}
+
+function widthOf({ text, strong }: Label): number {
+  return text.length * (strong ? LETTER.boldWidth : LETTER.width);
 }
