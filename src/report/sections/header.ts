@@ -19,7 +19,8 @@ export function header({ evaluation, figures, provenance, focus }: Report): Mark
 <h1>${provenance.recording.name}</h1>
 <p class="sub">replayed with ${provenance.model.name}: ${plural(observations.length, 'chunk')} in ${plural(episodes, 'episode')}, ${plural(figures.configurations.length, 'configuration')}, ${provenance.startedAt.slice(0, 16).replace('T', ' ')} UTC</p>
 ${instructions.slice(0, 3).map((text) => markup`<p class="sub">“${text}”</p>`)}${
-    instructions.length > 3 && markup`<p class="sub">and ${instructions.length - 3} more instructions</p>`
+    instructions.length > 3 &&
+    markup`<p class="sub">and ${plural(instructions.length - 3, 'more instruction')}</p>`
   }
 <p class="verdict">${verdict(figures, provenance)}</p>
 <dl class="tiles">${
