@@ -1,8 +1,7 @@
 /**
  * Builds the bundled recording `bags/tabletop_demo` from a closed-loop run of the bundled model, which
- * `training/fastwam_tiny/record.py` wrote: four episodes of 20 chunks, with the observation of
- * chunk c at second c of its episode and the ten executed actions of the chunk after it. The same input gives the same
- * bytes.
+ * `training/fastwam_tiny/record.py` wrote: four episodes of 20 chunks, with the observation of chunk c at second c of
+ * its episode and the ten executed actions of the chunk after it. The same input gives the same bytes.
  *
  *     npx ts-node scripts/make-demo-bag.ts [folder]
  */

@@ -31,6 +31,10 @@ export class InputError extends FastWamError {
 /** A chunk was thrown away because its episode was reset while it was computed; it left no trace. */
 export class ChunkDiscarded extends FastWamError {
   override readonly name = 'ChunkDiscarded';
+
+  constructor(message = 'the episode was reset while this chunk was computed') {
+    super(message);
+  }
 }
 
 /** A chunk was dropped because its actions lie outside the limits and that was to be refused; it left no trace. */

@@ -99,7 +99,7 @@ export class Episode {
         );
       }
       if (generation !== this.#generation) {
-        throw new ChunkDiscarded('the episode was reset while this chunk was computed');
+        throw new ChunkDiscarded();
       }
       state.commit();
       this.#cache = cache;

@@ -89,9 +89,10 @@ export class PolicyClient {
    */
   async prepare(settings: Pick<PolicySettings, 'policy' | 'values'>): Promise<number> {
     const before = this.#grain;
-    if (!this.serves(settings)) this.#grain = 'block';
+    const grain = grainOf(settings);
+    if (grain === 'block') this.#grain = grain;
     try {
-      return await this.#call('prepare', grainOf(settings));
+      return await this.#call('prepare', grain);
     } catch (error) {
       this.#grain = before;
       throw error;
@@ -108,8 +109,7 @@ export class PolicyClient {
         const before = resets;
         const chunk = await this.#call('infer', id, observation, settings, inferOptions);
         // The worker may have finished before it heard of the reset.
-        if (resets !== before)
-          throw new ChunkDiscarded('the episode was reset while this chunk was computed');
+        if (resets !== before) throw new ChunkDiscarded();
         return chunk;
       },
       reset: () => {
