@@ -364,15 +364,17 @@ describe.skipIf(rosLacking() !== undefined)(
     });
 
     it('has the quality of service that qos_overrides say, and reads them at the start only', async () => {
-      const name = `qos_overrides.${NODE}/action_chunk.publisher.durability`;
-      await running({ [name]: 'transient_local' });
+      const publisher = `qos_overrides.${NODE}/action_chunk.publisher`;
+      const name = `${publisher}.durability`;
+      await running({ [name]: 'transient_local', [`${publisher}.depth`]: 1 });
+      await run.chunk(({ chunk }) => chunk >= 2);
       expect(await remote.get(name)).toMatchObject({ string_value: 'transient_local' });
       const [late] = await remote.set({ [name]: 'volatile' });
       expect(late!.reason).toMatch(/is read when the node starts/);
       await peer.do('halt');
       await remote.status('Observation', (m) => m.includes('s old'));
       const before = run.chunks();
-      // Who comes late is given the last chunk again.
+      // Who comes late is given the last chunk again, and with a depth of 1 that one alone.
       await peer.do('subscribe', {
         topic: `${NODE}/action_chunk`,
         type: 'fast_wam_msgs/msg/ActionChunk',
