@@ -1,21 +1,14 @@
 import type { ModelDimensions } from '../bundle/layout';
 import type { GraphBuilder } from '../onnx/GraphBuilder';
 import type { Value } from '../onnx/types';
-import {
-  addBatch,
-  attention,
-  attentionAfter,
-  concat,
-  dropBatch,
-  geluTanh,
-  layerNorm,
-  rmsNorm,
-  rotate,
-  splitHeads,
-} from './layers';
+import { addBatch, attention, attentionOverBoth, dropBatch, splitHeads } from './attention';
+import type { KeyValue } from './attention';
+import { crossAttention } from './crossAttention';
+import { concat, geluTanh, layerNorm, rmsNorm, rotate } from './layers';
 import type { RotaryValues } from './layers';
 import { FloatLinears } from './Linears';
 import type { Linears } from './Linears';
+import { videoTokens } from './prefill';
 import type { ChunkKeyValue } from './prefill';
 import type { Weights } from './Weights';
 
@@ -49,7 +42,6 @@ export class ActionBlocks {
     private readonly weights: Weights,
     private readonly linears: Linears,
     private readonly rotary: RotaryValues,
-    private readonly reads: 'key_values' | 'observation',
   ) {
     this.#ends = new FloatLinears(weights);
   }
@@ -87,11 +79,12 @@ export class ActionBlocks {
     modulation: BlockModulation,
     kv: ChunkKeyValue,
   ): Value {
+    const { dims, weights, linears } = this;
     switch (part) {
       case 'selfAttention':
         return this.#selfAttention(g, h, layer, modulation, kv);
       case 'crossAttention':
-        return this.#crossAttention(g, h, layer, kv);
+        return crossAttention(g, h, `${EXPERT}.blocks.${layer}`, kv.context, { dims, weights, linears });
       case 'feedForward':
         return this.#feedForward(g, h, layer, modulation);
     }
@@ -113,35 +106,24 @@ export class ActionBlocks {
       const scaled = rmsNorm(g, linear, weights.use(g, `${block}.norm_${name}.weight`), dims.eps);
       return rotate(g, addBatch(g, scaled), this.rotary, dims);
     };
-    const own = { key: project('k'), value: addBatch(g, linears.apply(g, normed, `${block}.v`)) };
-    const mixed = dropBatch(g, this.#mixedAttention(g, project('q'), own, kv));
+    const key = splitHeads(g, project('k'), dims);
+    const value = splitHeads(g, linears.apply(g, normed, `${block}.v`), dims);
+    const mixed = this.#mixedAttention(g, project('q'), { key, value }, kv);
     return linears.apply(g, mixed, `${block}.o`);
   }
 
-  /** Attention over the video tokens and the action's own; q and own [1, T, inner]. */
-  #mixedAttention(
-    g: GraphBuilder,
-    q: Value,
-    own: { readonly key: Value; readonly value: Value },
-    kv: ChunkKeyValue,
-  ): Value {
+  /**
+   * Attention over the video tokens and the action's own; q [1, T, inner] -> [T, inner]. As with the context, the CPU
+   * takes products and a device its kernel.
+   */
+  #mixedAttention(g: GraphBuilder, q: Value, own: KeyValue, { video, context }: ChunkKeyValue): Value {
     const { dims } = this;
-    if (this.reads === 'key_values') return attentionAfter(g, q, own, kv.videoKey, kv.videoValue, dims);
-    // Attention with past keys was seen to give wrong numbers on another device provider, so it stays on the CPU.
-    const key = concat(g, [kv.videoKey, splitHeads(g, own.key, dims)], 2);
-    const value = concat(g, [kv.videoValue, splitHeads(g, own.value, dims)], 2);
-    return attention(g, q, key, value, dims);
-  }
-
-  #crossAttention(g: GraphBuilder, h: Value, layer: number, kv: ChunkKeyValue): Value {
-    const { dims, weights, linears } = this;
-    const block = `${EXPERT}.blocks.${layer}`;
-    const norm = (part: string): Value => weights.use(g, `${block}.norm3.${part}`);
-    const normed = layerNorm(g, h, norm('weight'), norm('bias'), dims.eps);
-    const linear = linears.apply(g, normed, `${block}.cross_attn.q`);
-    const q = rmsNorm(g, linear, weights.use(g, `${block}.cross_attn.norm_q.weight`), dims.eps);
-    const mixed = attention(g, addBatch(g, q), kv.contextKey, kv.contextValue, dims);
-    return linears.apply(g, dropBatch(g, mixed), `${block}.cross_attn.o`);
+    if (context.form === 'rows') {
+      const past = { ...video, tokens: videoTokens(dims).count };
+      return attentionOverBoth(g, splitHeads(g, q, dims), past, { ...own, tokens: dims.horizon }, dims);
+    }
+    const both = (part: 'key' | 'value'): Value => addBatch(g, concat(g, [video[part], own[part]], 1));
+    return dropBatch(g, attention(g, q, both('key'), both('value'), dims));
   }
 
   #feedForward(g: GraphBuilder, h: Value, layer: number, modulation: BlockModulation): Value {

@@ -15,7 +15,7 @@ export const GRAPH_NAMES = ['vae_encoder', 'context', 'prefill', 'expert'] as co
 export type GraphName = (typeof GRAPH_NAMES)[number];
 
 /** Moves on with every change of what is emitted, so that an older bundle's files are not mistaken for today's. */
-export const GRAPH_REVISION = 2;
+export const GRAPH_REVISION = 3;
 
 /** Which of the graphs of one name. The bundle's files hold `DEFAULT_VARIANT`. */
 export interface GraphVariant {

@@ -1,7 +1,10 @@
 import type { ModelDimensions } from '../bundle/layout';
 import { GraphBuilder } from '../onnx/GraphBuilder';
 import type { Value } from '../onnx/types';
-import { contextKeyValue, textEmbedding } from './layers';
+import { splitHeads } from './attention';
+import type { KeyValue } from './attention';
+import { throughOutputMap } from './crossAttention';
+import { rmsNorm, textEmbedding } from './layers';
 import { FloatLinears } from './Linears';
 import { cast } from './Weights';
 import type { Weights } from './Weights';
@@ -12,53 +15,69 @@ export const EXPERTS = [
   { stem: 'action', prefix: 'mixtures.action' },
 ] as const;
 
-/** Keys and values of context tokens in one block's cross-attention, each [n, inner]. */
-export interface ContextKeyValue {
-  readonly key: Value;
-  readonly value: Value;
-}
+/** What becomes of context tokens in one block: see `RowContext`. */
+export const CONTEXT_PARTS = ['key', 'output'] as const;
+export type ContextPart = (typeof CONTEXT_PARTS)[number];
 
-/** Names of the context's keys and values on their way from graph to graph; `tokens` says whose they are. */
+/** Names of what becomes of context tokens on its way from graph to graph; `tokens` says whose it is. */
 export const contextName = (
   tokens: 'token' | 'text' | 'proprio',
   stem: string,
-  kind: 'key' | 'value',
+  part: ContextPart,
   layer: number,
-): string => `${tokens}_${stem}_${kind}_${layer}`;
+): string => `${tokens}_${stem}_${part}_${layer}`;
+
+/** Input of the prefill: logarithm of how many tokens each row of the text stands for, [n]. */
+export const TEXT_LOG_COUNT = 'text_log_count';
+
+/** The last dimension of a part, in which it is [heads, n, width]. */
+export function contextWidth(dims: ModelDimensions, stem: string, part: ContextPart): number {
+  if (part === 'key') return dims.headDim;
+  return stem === 'video' ? dims.videoDim : dims.actionHidden;
+}
 
 /**
- * Context tokens [n, textDim] -> their cross-attention keys and values in every block of both experts, each
- * [n, inner]. They are maps of single tokens, so those of a text are computed once for each instruction, and the
- * proprio token's once for each chunk.
+ * Context tokens [n, textDim] -> their keys [heads, n, headDim] in every block of both experts, and their values
+ * after the output map [heads, n, d]. They are maps of single tokens, so those of a text are computed once for each
+ * instruction, and the proprio token's once for each chunk.
  */
 export function contextGraph(dims: ModelDimensions, weights: Weights): GraphBuilder {
   const g = GraphBuilder.create('context');
   const tokens = g.input('tokens', 'float32', ['n', dims.textDim]);
-  const inner = dims.heads * dims.headDim;
   const context = contextKeyValues(g, dims, weights, tokens);
-  for (const { stem } of EXPERTS) {
+  for (const { stem, prefix } of EXPERTS) {
     context[stem].forEach(({ key, value }, l) => {
-      g.output(cast(g, key, 'float32'), contextName('token', stem, 'key', l), ['n', inner]);
-      g.output(cast(g, value, 'float32'), contextName('token', stem, 'value', l), ['n', inner]);
+      const output = throughOutputMap(g, value, `${prefix}.blocks.${l}`, { dims, weights });
+      for (const [part, content] of [
+        ['key', key],
+        ['output', output],
+      ] as const) {
+        const shape = [dims.heads, 'n', contextWidth(dims, stem, part)];
+        g.output(cast(g, content, 'float32'), contextName('token', stem, part, l), shape);
+      }
     });
   }
   return g;
 }
 
-/** Emits the context keys and values of both experts for tokens [n, textDim]. */
+/** Emits the context keys and values of both experts in every block for tokens [n, textDim]. */
 export function contextKeyValues(
   g: GraphBuilder,
   dims: ModelDimensions,
   weights: Weights,
   tokens: Value,
-): Record<'video' | 'action', ContextKeyValue[]> {
+): Record<'video' | 'action', KeyValue[]> {
   const linears = new FloatLinears(weights);
   const typed = cast(g, tokens, weights.compute);
   const [video, action] = EXPERTS.map(({ prefix }) => {
     const embedded = textEmbedding(g, linears, prefix, typed);
-    return Array.from({ length: dims.layers }, (_, l) =>
-      contextKeyValue(g, weights, linears, `${prefix}.blocks.${l}`, embedded, dims.eps),
-    );
+    return Array.from({ length: dims.layers }, (_, l) => {
+      const attn = `${prefix}.blocks.${l}.cross_attn`;
+      const linear = linears.apply(g, embedded, `${attn}.k`);
+      const key = rmsNorm(g, linear, weights.use(g, `${attn}.norm_k.weight`), dims.eps);
+      const value = linears.apply(g, embedded, `${attn}.v`);
+      return { key: splitHeads(g, key, dims), value: splitHeads(g, value, dims) };
+    });
   });
   return { video: video ?? [], action: action ?? [] };
 }

@@ -2,12 +2,14 @@ import type { ModelDimensions } from '../bundle/layout';
 import { GraphBuilder, graph, int } from '../onnx/GraphBuilder';
 import type { Dimension, Value } from '../onnx/types';
 import type { Schedule } from '../sampler/types';
+import type { KeyValue } from './attention';
 import { ActionBlocks, SUB_BLOCKS } from './ActionBlocks';
 import type { BlockModulation } from './ActionBlocks';
 import { rotaryValues } from './layers';
 import type { Linears } from './Linears';
 import { contextKeyValues } from './context';
-import { keyValueName, latentsInput, prefill, videoTokens } from './prefill';
+import { CONTEXT_LOG_COUNT, keyValueName, latentsInput, videoKeyValues, videoTokens } from './prefill';
+import type { TokenContext } from './crossAttention';
 import type { ChunkKeyValue } from './prefill';
 import { actionRotary } from './rotaryTables';
 import { MODULATIONS, timeModulations } from './timeModulation';
@@ -54,34 +56,39 @@ export function loopInputs(g: GraphBuilder, dims: ModelDimensions): LoopInputs {
   };
 }
 
-/** The K/V of a chunk in the compute type, from inputs or computed in this graph. */
+/** What the blocks read of a chunk, in the compute type: inputs, or computed in this graph. */
 export function chunkKeyValues(g: GraphBuilder, options: ExpertGraphOptions): ChunkKeyValue[] {
   const { dims, weights } = options;
-  if (options.reads === 'key_values') return typedKeyValues(g, weights, keyValueInputs(g, dims));
+  if (options.reads === 'key_values') return keyValueInputs(g, dims, weights);
   const latents = latentsInput(g, dims);
   const tokens = g.input('tokens', 'float32', ['m', dims.textDim]);
-  return prefill(g, dims, weights, latents, contextKeyValues(g, dims, weights, tokens));
+  const context = contextKeyValues(g, dims, weights, tokens);
+  const ofTokens = (own: KeyValue): TokenContext => ({ form: 'tokens', ...own });
+  const video = videoKeyValues(g, dims, weights, latents, context.video.map(ofTokens));
+  return video.map((own, l) => {
+    const action = context.action[l];
+    if (!action) throw new Error(`no context for layer ${l}`);
+    return { video: own, context: ofTokens(action) };
+  });
 }
 
-/** Declares the K/V of a chunk as inputs, one tensor for each layer and part. */
-function keyValueInputs(g: GraphBuilder, dims: ModelDimensions): ChunkKeyValue[] {
-  const video: Dimension[] = [1, dims.heads, videoTokens(dims).count, dims.headDim];
-  const context: Dimension[] = [1, dims.heads, 'm', dims.headDim];
+/** Declares what the prefill graph made, tensors for each layer. */
+function keyValueInputs(g: GraphBuilder, dims: ModelDimensions, weights: Weights): ChunkKeyValue[] {
+  const input = (name: string, shape: readonly Dimension[]): Value =>
+    cast(g, g.input(name, 'float32', shape), weights.compute);
+  const video = [dims.heads, videoTokens(dims).count, dims.headDim];
+  const logCount = input(CONTEXT_LOG_COUNT, ['m']);
   return Array.from({ length: dims.layers }, (_, l) => ({
-    videoKey: g.input(keyValueName('videoKey', l), 'float32', video),
-    videoValue: g.input(keyValueName('videoValue', l), 'float32', video),
-    contextKey: g.input(keyValueName('contextKey', l), 'float32', context),
-    contextValue: g.input(keyValueName('contextValue', l), 'float32', context),
-  }));
-}
-
-/** Converts the K/V of a chunk to the compute type. */
-function typedKeyValues(g: GraphBuilder, weights: Weights, kvs: readonly ChunkKeyValue[]): ChunkKeyValue[] {
-  return kvs.map((kv) => ({
-    videoKey: cast(g, kv.videoKey, weights.compute),
-    videoValue: cast(g, kv.videoValue, weights.compute),
-    contextKey: cast(g, kv.contextKey, weights.compute),
-    contextValue: cast(g, kv.contextValue, weights.compute),
+    video: {
+      key: input(keyValueName('videoKey', l), video),
+      value: input(keyValueName('videoValue', l), video),
+    },
+    context: {
+      form: 'rows',
+      key: input(keyValueName('contextKey', l), [dims.heads, 'm', dims.headDim]),
+      output: input(keyValueName('contextOutput', l), ['heads_m', dims.actionHidden]),
+      logCount,
+    },
   }));
 }
 
@@ -105,7 +112,7 @@ export function expertConstants(g: GraphBuilder, options: ExpertGraphOptions): E
   );
   const width = dims.layers * MODULATIONS * dims.actionHidden;
   return {
-    blocks: new ActionBlocks(dims, weights, linears, typed, options.reads),
+    blocks: new ActionBlocks(dims, weights, linears, typed),
     modulation: g.initializer('action_modulation', 'float32', [schedule.steps, width], table),
   };
 }

@@ -1,20 +1,13 @@
 import type { ModelDimensions } from '../bundle/layout';
 import { GraphBuilder, int, ints } from '../onnx/GraphBuilder';
 import type { Value } from '../onnx/types';
-import { contextName } from './context';
-import type { ContextKeyValue } from './context';
-import {
-  addBatch,
-  attention,
-  concat,
-  dropBatch,
-  geluTanh,
-  layerNorm,
-  rmsNorm,
-  rotaryValues,
-  rotate,
-  splitHeads,
-} from './layers';
+import { addBatch, attention, dropBatch, splitHeads } from './attention';
+import type { KeyValue } from './attention';
+import { TEXT_LOG_COUNT, contextName, contextWidth } from './context';
+import type { ContextPart } from './context';
+import { crossAttention } from './crossAttention';
+import type { BlockContext, RowContext } from './crossAttention';
+import { concat, geluTanh, layerNorm, rmsNorm, rotaryValues, rotate } from './layers';
 import type { RotaryValues } from './layers';
 import { FloatLinears } from './Linears';
 import { videoRotary } from './rotaryTables';
@@ -22,18 +15,22 @@ import { MODULATIONS, timeModulations } from './timeModulation';
 import { cast } from './Weights';
 import type { Weights } from './Weights';
 
-/** What the action expert needs of one block during a chunk; all [1, heads, tokens, headDim]. */
+/** What the action expert needs of one block during a chunk. */
 export interface ChunkKeyValue {
-  /** V tokens of the first frame */
-  readonly videoKey: Value;
-  readonly videoValue: Value;
-  /** text tokens and the proprio token */
-  readonly contextKey: Value;
-  readonly contextValue: Value;
+  /** the V tokens of the first frame */
+  readonly video: KeyValue;
+  /** text and proprio token */
+  readonly context: BlockContext;
 }
 
-/** Names of the K/V tensors that go from the prefill to the expert. */
-export const keyValueName = (part: keyof ChunkKeyValue, layer: number): string => `${part}_${layer}`;
+/** Names of the tensors that go from the prefill to the expert. */
+export const keyValueName = (
+  part: 'videoKey' | 'videoValue' | 'contextKey' | 'contextOutput',
+  layer: number,
+): string => `${part}_${layer}`;
+
+/** Name of the logarithms of what the context's rows stand for, [m], on their way to the expert. */
+export const CONTEXT_LOG_COUNT = 'contextLogCount';
 
 /** First-frame tokens of the video: one for each 2 x 2 patch of latents. */
 export function videoTokens(dims: ModelDimensions): { rows: number; columns: number; count: number } {
@@ -43,27 +40,28 @@ export function videoTokens(dims: ModelDimensions): { rows: number; columns: num
 }
 
 /**
- * The observation of a chunk: `latents` [48, h, w] with the keys and values of the instruction's tokens and of the
- * proprio token -> K and V of the first frame in every layer, and the action expert's context K and V.
+ * The observation of a chunk: `latents` [48, h, w] with what became of the instruction's tokens and of the proprio
+ * token -> K and V of the first frame in every layer, and the action expert's context.
  * Source: `prefill_video_cache` in `mot.py`, `_append_proprio_to_context` in `fastwam.py`.
  */
 export function prefillGraph(dims: ModelDimensions, weights: Weights): GraphBuilder {
   const g = GraphBuilder.create('prefill');
   const latents = latentsInput(g, dims);
-  const context = {
-    video: contextInput(g, dims, weights, 'video'),
-    action: contextInput(g, dims, weights, 'action'),
-  };
-  const videoShape = [1, dims.heads, videoTokens(dims).count, dims.headDim];
-  const contextShape = [1, dims.heads, 'm', dims.headDim];
-  prefill(g, dims, weights, latents, context).forEach((kv, l) => {
-    for (const part of ['videoKey', 'videoValue'] as const) {
-      g.output(cast(g, kv[part], 'float32'), keyValueName(part, l), videoShape);
-    }
-    for (const part of ['contextKey', 'contextValue'] as const) {
-      g.output(cast(g, kv[part], 'float32'), keyValueName(part, l), contextShape);
-    }
+  const logCount = logCounts(g, dims);
+  const [video, action] = [
+    contextInput(g, dims, weights, 'video', logCount),
+    contextInput(g, dims, weights, 'action', logCount),
+  ];
+  const videoShape = [dims.heads, videoTokens(dims).count, dims.headDim];
+  videoKeyValues(g, dims, weights, latents, video).forEach(({ key, value }, l) => {
+    g.output(cast(g, key, 'float32'), keyValueName('videoKey', l), videoShape);
+    g.output(cast(g, value, 'float32'), keyValueName('videoValue', l), videoShape);
   });
+  action.forEach(({ key, output }, l) => {
+    g.output(cast(g, key, 'float32'), keyValueName('contextKey', l), [dims.heads, 'm', dims.headDim]);
+    g.output(cast(g, output, 'float32'), keyValueName('contextOutput', l), ['heads_m', dims.actionHidden]);
+  });
+  g.output(cast(g, logCount, 'float32'), CONTEXT_LOG_COUNT, ['m']);
   return g;
 }
 
@@ -72,61 +70,49 @@ export function latentsInput(g: GraphBuilder, dims: ModelDimensions): Value {
   return g.input('latents', 'float32', [dims.latentChannels, dims.height / factor, dims.width / factor]);
 }
 
-/** Keys and values of the context in every layer of one expert: those of the text, then that of the proprio token. */
+/** What each row of the context stands for: those of the text as given, the proprio token for itself. */
+function logCounts(g: GraphBuilder, dims: ModelDimensions): Value {
+  const text = g.input(TEXT_LOG_COUNT, 'float32', ['n']);
+  if (dims.proprioDim === 0) return g.op('Identity', [text]);
+  return concat(g, [text, g.initializer('proprio_log_count', 'float32', [1], Float32Array.of(0))], 0);
+}
+
+/** The context of one expert in every layer: the rows of the text, then the proprio token. */
 function contextInput(
   g: GraphBuilder,
   dims: ModelDimensions,
   weights: Weights,
   stem: string,
-): ContextKeyValue[] {
-  const inner = dims.heads * dims.headDim;
+  logCount: Value,
+): RowContext[] {
   return Array.from({ length: dims.layers }, (_, l) => {
-    const tokens = (kind: 'key' | 'value'): Value => {
-      const text = g.input(contextName('text', stem, kind, l), 'float32', ['n', inner]);
+    const rows = (part: ContextPart): Value => {
+      const width = contextWidth(dims, stem, part);
+      const text = g.input(contextName('text', stem, part, l), 'float32', [dims.heads, 'n', width]);
       if (dims.proprioDim === 0) return cast(g, text, weights.compute);
-      const proprio = g.input(contextName('proprio', stem, kind, l), 'float32', [1, inner]);
-      return cast(g, concat(g, [text, proprio], 0), weights.compute);
+      const proprio = g.input(contextName('proprio', stem, part, l), 'float32', [dims.heads, 1, width]);
+      return cast(g, concat(g, [text, proprio], 1), weights.compute);
     };
-    return { key: tokens('key'), value: tokens('value') };
+    const output = g.op('Reshape', [rows('output'), g.int64([-1, contextWidth(dims, stem, 'output')])]);
+    return { form: 'rows', key: rows('key'), output, logCount: cast(g, logCount, weights.compute) };
   });
 }
 
-/** Emits the prefill for context tokens whose keys and values are given. */
-export function prefill(
+/** Emits K (normed, rotated) and V of the first frame's tokens in every layer. */
+export function videoKeyValues(
   g: GraphBuilder,
   dims: ModelDimensions,
   weights: Weights,
   latents: Value,
-  context: Readonly<Record<'video' | 'action', readonly ContextKeyValue[]>>,
-): ChunkKeyValue[] {
-  const video = videoKeyValues(g, dims, weights, latents, context.video);
-  return video.map(({ key, value }, l) => {
-    const action = context.action[l];
-    if (!action) throw new Error(`no context for layer ${l}`);
-    return {
-      videoKey: splitHeads(g, key, dims),
-      videoValue: splitHeads(g, value, dims),
-      contextKey: splitHeads(g, action.key, dims),
-      contextValue: splitHeads(g, action.value, dims),
-    };
-  });
-}
-
-/** K (normed, rotated) and V of the first frame's tokens in every layer, each [1, V, inner]. */
-function videoKeyValues(
-  g: GraphBuilder,
-  dims: ModelDimensions,
-  weights: Weights,
-  latents: Value,
-  context: readonly ContextKeyValue[],
-): ContextKeyValue[] {
+  context: readonly BlockContext[],
+): KeyValue[] {
   const blocks = new VideoBlocks(g, dims, weights);
   let x = blocks.tokens(latents);
   return context.map((own, l) => {
     const { key, value, finish } = blocks.keyValue(x, l);
     // Nothing reads the tokens after the last layer, so its attention and FFN are not computed.
     if (l < context.length - 1) x = finish(own);
-    return { key, value };
+    return { key: splitHeads(g, key, dims), value: splitHeads(g, value, dims) };
   });
 }
 
@@ -178,10 +164,11 @@ class VideoBlocks {
     return cast(g, constant, this.weights.compute);
   }
 
-  /** K and V of layer `l` for tokens x [V, videoDim], and the rest of the block. */
-  keyValue(x: Value, l: number): { key: Value; value: Value; finish: (context: ContextKeyValue) => Value } {
+  /** K and V [1, V, inner] of layer `l` for tokens x [V, videoDim], and the rest of the block. */
+  keyValue(x: Value, l: number): { key: Value; value: Value; finish: (context: BlockContext) => Value } {
     const { g, dims, weights } = this;
     const block = `mixtures.video.blocks.${l}`;
+    const options = { dims, weights, linears: this.#linears };
     const [shiftA, scaleA, gateA, shiftF, scaleF, gateF] = Array.from({ length: MODULATIONS }, (_, kind) =>
       this.#modulationOf(l, kind),
     ) as [Value, Value, Value, Value, Value, Value];
@@ -193,11 +180,11 @@ class VideoBlocks {
     };
     const key = project('k');
     const value = addBatch(g, this.#linears.apply(g, normed, `${block}.self_attn.v`));
-    const finish = (context: ContextKeyValue): Value => {
+    const finish = (context: BlockContext): Value => {
       const mixed = dropBatch(g, attention(g, project('q'), key, value, dims));
       const out = this.#linears.apply(g, mixed, `${block}.self_attn.o`);
       const afterSelf = g.op('Add', [x, g.op('Mul', [out, gateA])]);
-      const afterCross = g.op('Add', [afterSelf, this.#crossAttention(afterSelf, block, context)]);
+      const afterCross = g.op('Add', [afterSelf, crossAttention(g, afterSelf, block, context, options)]);
       const inner = this.#linears.apply(
         g,
         layerNorm(g, afterCross, scaleF, shiftF, dims.eps),
@@ -207,15 +194,5 @@ class VideoBlocks {
       return g.op('Add', [afterCross, g.op('Mul', [ffn, gateF])]);
     };
     return { key, value, finish };
-  }
-
-  #crossAttention(x: Value, block: string, context: ContextKeyValue): Value {
-    const { g, dims, weights } = this;
-    const norm = (part: string): Value => weights.use(g, `${block}.norm3.${part}`);
-    const normed = layerNorm(g, x, norm('weight'), norm('bias'), dims.eps);
-    const linear = this.#linears.apply(g, normed, `${block}.cross_attn.q`);
-    const q = rmsNorm(g, linear, weights.use(g, `${block}.cross_attn.norm_q.weight`), dims.eps);
-    const mixed = attention(g, addBatch(g, q), addBatch(g, context.key), addBatch(g, context.value), dims);
-    return this.#linears.apply(g, dropBatch(g, mixed), `${block}.cross_attn.o`);
   }
 }

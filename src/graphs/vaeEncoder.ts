@@ -1,7 +1,8 @@
 import type { ModelDimensions } from '../bundle/layout';
 import { GraphBuilder, int, ints } from '../onnx/GraphBuilder';
 import type { Value } from '../onnx/types';
-import { attention, concat } from './layers';
+import { attention } from './attention';
+import { concat } from './layers';
 import { cast } from './Weights';
 import type { Weights } from './Weights';
 
@@ -172,7 +173,7 @@ export class VaeEncoder {
       attributes: { axis: int(-1), num_outputs: int(3) },
     });
     if (!q || !k || !v) throw new Error('Split has three outputs');
-    const mixed = attention(g, q, k, v, { heads: 1, headDim: channels, eps: this.dims.eps });
+    const mixed = attention(g, q, k, v, { heads: 1, headDim: channels });
     const back = g.op('Transpose', [mixed], { attributes: { perm: ints([0, 2, 1]) } });
     const map = g.op('Reshape', [back, g.op('Shape', [x], {}, 'int64')]);
     return g.op('Add', [this.conv(map, `${name}.proj`, 0), x]);

@@ -9,7 +9,9 @@ import { InputError, ProviderError } from '../errors';
 import { readFloat32 } from '../formats/readTensor';
 import { DEFAULT_VARIANT, GRAPH_REVISION, buildGraph, graphDescription } from '../graphs/buildGraph';
 import type { GraphName, GraphVariant } from '../graphs/buildGraph';
-import { EXPERTS, contextName } from '../graphs/context';
+import { CONTEXT_PARTS, EXPERTS, TEXT_LOG_COUNT, contextName } from '../graphs/context';
+import { distinctRows } from './distinctRows';
+import { KeptFeeds } from './KeptFeeds';
 import type { Schedule } from '../sampler/types';
 import { refuseExecution } from './execution';
 import type { ExecutionOptions } from './execution';
@@ -20,8 +22,8 @@ import type { Feeds, Provider } from './Session';
 import { loadOnnxRuntime } from './runtime';
 import type { OrtModule } from './runtime';
 
-/** Contexts of this many instructions are kept. */
-const CONTEXTS_KEPT = 8;
+/** Contexts of former instructions are kept up to this size. */
+const CONTEXT_BYTES_KEPT = 2 ** 28;
 
 /** An observation after VAE and prefill: what the expert's calls of one chunk are bound to. */
 export interface ChunkBinding {
@@ -42,7 +44,7 @@ interface Sessions {
  */
 export class FastWamModel {
   readonly constants: ExpertConstantsJs;
-  readonly #contexts = new Map<string, Feeds>();
+  readonly #contexts = new KeptFeeds(CONTEXT_BYTES_KEPT);
   readonly #proprioEncoder: LinearMap | undefined;
 
   private constructor(
@@ -221,18 +223,19 @@ export class FastWamModel {
     this.#contexts.clear();
   }
 
-  /** Keys and values of an instruction's tokens, computed at its first use. */
+  /** What becomes of an instruction's tokens in every block, computed at its first use. */
   async #textContext(text: TaskContext): Promise<Feeds> {
     const known = this.#contexts.get(text.key);
     if (known) return known;
-    const feeds = await this.#contextOf('text', text.rows);
-    const oldest = this.#contexts.keys().next();
-    if (this.#contexts.size >= CONTEXTS_KEPT && !oldest.done) this.#contexts.delete(oldest.value);
+    const { rows, counts } = distinctRows(text.rows, this.bundle.dimensions.textDim);
+    const ofRows = await this.#contextOf('text', rows);
+    const logCount = this.sessions.expert.tensor('float32', counts.map(Math.log), [counts.length]);
+    const feeds = { ...ofRows, [TEXT_LOG_COUNT]: logCount };
     this.#contexts.set(text.key, feeds);
     return feeds;
   }
 
-  /** Keys and values of context tokens [n, textDim] under the names of the prefill's inputs. */
+  /** What becomes of context tokens [n, textDim] in every block, under the names of the prefill's inputs. */
   async #contextOf(tokens: 'text' | 'proprio', rows: Float32Array): Promise<Feeds> {
     const { context } = this.sessions;
     if (!context) throw new Error('the fused graph takes the tokens themselves');
@@ -243,10 +246,10 @@ export class FastWamModel {
     const feeds: Record<string, Ort.Tensor> = {};
     for (const { stem } of EXPERTS) {
       for (let l = 0; l < layers; l++) {
-        for (const kind of ['key', 'value'] as const) {
-          const tensor = out[contextName('token', stem, kind, l)];
-          if (!tensor) throw new Error(`the context graph gave no ${kind} of layer ${l}`);
-          feeds[contextName(tokens, stem, kind, l)] = tensor;
+        for (const part of CONTEXT_PARTS) {
+          const tensor = out[contextName('token', stem, part, l)];
+          if (!tensor) throw new Error(`the context graph gave no ${part} of layer ${l}`);
+          feeds[contextName(tokens, stem, part, l)] = tensor;
         }
       }
     }

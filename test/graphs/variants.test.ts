@@ -82,6 +82,47 @@ describe('graph variants', () => {
     },
   );
 
+  it.each([
+    { name: 'all different', rowOf: (i: number) => i },
+    { name: 'some equal, here and there', rowOf: (i: number) => i % 3 },
+    { name: 'all equal', rowOf: () => 0 },
+  ])(
+    'what the CPU takes out of the context leaves the actions as they are: tokens $name',
+    async ({ rowOf }) => {
+      const { bundle } = golden;
+      const { tokens, rows } = bundle.context(golden.task);
+      const width = rows.length / tokens;
+      const values = Float32Array.from(rows, (_, i) =>
+        Math.sin(rowOf(Math.floor(i / width)) * 7 + (i % width)),
+      );
+      const text = { key: `rows ${rowOf(1)} ${rowOf(3)}`, rows: values, tokens };
+      const latents = golden.tensor('chunk0.latents');
+      const bytes = buildGraph('expert', bundle, { precision: 'fp32', fused: true, grain: 'stack' });
+      const session = await Session.create(
+        loadOnnxRuntime(),
+        bytes.model('fused'),
+        dirname(bundle.policyWeights.path),
+        'cpu',
+        { device: 0, threads: 1 },
+      );
+      const context = model.contextTokens(proprio, text);
+      const feeds = {
+        latents: session.tensor('float32', latents, model.latentShape),
+        tokens: session.tensor('float32', context, [context.length / width, width]),
+      };
+      const everyToken = await new OrtExpert(model.constants, session, 'stack', feeds).fullSteps(
+        noise,
+        STEPS,
+      );
+      const rowsOnly = await model
+        .expert(await model.prefill(latents, proprio, text))
+        .fullSteps(noise, STEPS);
+      expect(relativeError(rowsOnly.x, everyToken.x)).toBeLessThan(1e-6);
+      expect(relativeError(rowsOnly.x, golden.tensor('chunk0.action'))).toBeGreaterThan(1e-3);
+      await session.release();
+    },
+  );
+
   it('with block gates and everything computed is bit-identical to the plain Loop', async () => {
     const plain = await (await chunk(model)).fullSteps(noise, STEPS, { residuals: true });
     const gated = await FastWamModel.load(golden.bundle, { ...DEFAULT_EXECUTION, threads: 1 }, 'block');

@@ -41,9 +41,9 @@ async function run(
   return chunks;
 }
 
-/** [1, heads, V, headDim] -> [V, heads * headDim], as the original keeps keys and values */
+/** [heads, V, headDim] -> [V, heads * headDim], as the original keeps keys and values */
 function joinHeads({ data, dims }: { data: unknown; dims: readonly number[] }): Float32Array {
-  const [, heads, tokens, width] = dims as [number, number, number, number];
+  const [heads, tokens, width] = dims as [number, number, number];
   const source = data as Float32Array;
   return Float32Array.from({ length: source.length }, (_, i) => {
     const [token, head, j] = [Math.floor(i / (heads * width)), Math.floor(i / width) % heads, i % width];
