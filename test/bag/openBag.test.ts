@@ -1,14 +1,15 @@
 import { createHash } from 'node:crypto';
 import { copyFileSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { openBag } from '../../src/bag/openBag';
 import type { BagMessage, BagReader } from '../../src/bag/types';
 import { haveRecordings, recording } from './recordings';
 import { temporaryFolder } from './temporary';
 
 const folder = temporaryFolder();
+
+afterEach(() => vi.unstubAllEnvs());
 
 async function withBag<T>(path: string, use: (bag: BagReader) => Promise<T>): Promise<T> {
   const bag = await openBag(path);
@@ -61,15 +62,18 @@ describe.skipIf(!haveRecordings)('real recordings', () => {
   });
 
   it('compressed as a whole file are unfolded, and leave nothing behind', async () => {
-    const before = readdirSync(tmpdir()).filter((name) => name.startsWith('fastwam-bag-'));
+    // other tests unfold recordings at the same time
+    const own = join(folder, 'unfolded');
+    mkdirSync(own);
+    vi.stubEnv('TMPDIR', own);
     await withBag(recording('nav2'), async (bag) => {
+      expect(readdirSync(own)).toHaveLength(1);
       expect(bag.warnings).toEqual([]);
       expect(counts(bag)).toEqual({ '/clock': 231, '/cmd_vel_smoothed': 231, '/local_costmap/costmap': 231 });
       const [clock] = await all(bag, { topics: ['/clock'] });
       expect(bag.decode(clock!)).toMatchObject({ clock: { sec: expect.any(Number) as number } });
     });
-    const after = readdirSync(tmpdir()).filter((name) => name.startsWith('fastwam-bag-'));
-    expect(after.filter((name) => !before.includes(name))).toEqual([]);
+    expect(readdirSync(own)).toEqual([]);
   });
 
   it('of the oldest schema are decoded by the definitions of the distribution', async () => {
