@@ -5,7 +5,7 @@ import type { Statement } from 'node-sqlite3-wasm';
 import { FileFormatError, messageOf } from '../errors';
 import { quoted } from '../formats/quoted';
 import { RangedFile } from '../formats/RangedFile';
-import { TemporaryFolder } from './TemporaryFolder';
+import { TemporaryFolder } from '../TemporaryFolder';
 import type { BagFile, BagMessage, BagTopic, MessageDefinitionText, ReadOptions } from './types';
 
 export const SQLITE_MAGIC = Buffer.from('SQLite format 3\0', 'latin1');
@@ -174,7 +174,7 @@ export class SqliteFile implements BagFile {
         );
       }
     });
-    const folder = new TemporaryFolder();
+    const folder = new TemporaryFolder('bag');
     let database: Database | undefined;
     try {
       const link = folder.join('bag.db3');

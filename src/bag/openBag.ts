@@ -5,7 +5,7 @@ import { METADATA_FILE, readFolderMetadata } from './bagMetadata';
 import { Bag } from './Bag';
 import { MCAP_MAGIC, McapFile } from './McapFile';
 import { SQLITE_MAGIC, SqliteFile } from './SqliteFile';
-import { TemporaryFolder } from './TemporaryFolder';
+import { TemporaryFolder } from '../TemporaryFolder';
 import { unpackFile } from './unpackFile';
 import type { BagFile, BagMetadata, BagReader } from './types';
 
@@ -68,7 +68,7 @@ class UnpackedFile implements BagFile {
 }
 
 async function openUnpacked(path: string): Promise<BagFile> {
-  const folder = new TemporaryFolder();
+  const folder = new TemporaryFolder('bag');
   try {
     const unpacked = folder.join(basename(path).replace(/\.zstd$/, ''));
     const warning = unpackFile(path, unpacked);

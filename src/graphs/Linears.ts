@@ -2,6 +2,7 @@ import { readFloat32 } from '../formats/readTensor';
 import type { GraphBuilder } from '../onnx/GraphBuilder';
 import { int } from '../onnx/GraphBuilder';
 import type { Value } from '../onnx/types';
+import type { ScratchWeights } from './ScratchWeights';
 import type { Weights } from './Weights';
 
 /** Emits y = x W^T + b for a named Linear of the checkpoint; x [S, in] -> [S, out]. */
@@ -28,13 +29,19 @@ const INT8_MAX = 127;
  * The weights are quantised when the graph is made; the checkpoint stays as it is.
  */
 export class Int8Linears implements Linears {
-  constructor(private readonly weights: Weights) {}
+  constructor(
+    private readonly weights: Weights,
+    private readonly scratch: ScratchWeights,
+  ) {}
 
   apply(g: GraphBuilder, x: Value, name: string): Value {
     const stored = this.weights.stored(`${name}.weight`);
     const [outputs = 0, inputs = 0] = stored.shape;
     const { values, scales } = quantiseColumns(readFloat32(stored), outputs, inputs);
-    const weight = g.initializer(`${name}.int8`, 'int8', [inputs, outputs], values);
+    const weight = g.external(`${name}.int8`, 'int8', [inputs, outputs], {
+      location: this.weights.locationOf(this.scratch.path),
+      ...this.scratch.add(values),
+    });
     const scale = g.initializer(`${name}.scale`, 'float32', [outputs], scales);
     const bias = this.weights.use(g, `${name}.bias`);
     return g.op('DynamicQuantizeMatMul', [x, weight, scale, undefined, bias], {

@@ -33,18 +33,23 @@ export class Weights {
     return tensor;
   }
 
+  /** How external data in `file` is referred to. */
+  locationOf(file: string): string {
+    const location = relative(this.folder, file);
+    if (location.startsWith('..') || isAbsolute(location)) {
+      throw new FastWamError(`weights in ${file} lie outside ${this.folder}`);
+    }
+    return location;
+  }
+
   /** The tensor as a value of the compute type; `shape` overrides the stored one (same number of elements). */
   use(g: GraphBuilder, name: string, shape?: readonly number[]): Value {
     const tensor = this.stored(name);
     const type = ONNX_TYPE[tensor.dtype];
     if (!type)
       throw new FastWamError(`tensor ${name}: expected a floating-point type, found ${tensor.dtype}`);
-    const location = relative(this.folder, tensor.file);
-    if (location.startsWith('..') || isAbsolute(location)) {
-      throw new FastWamError(`tensor ${name}: ${tensor.file} lies outside ${this.folder}`);
-    }
     const raw = g.external(name, type, shape ?? tensor.shape, {
-      location,
+      location: this.locationOf(tensor.file),
       offset: tensor.offset,
       byteLength: tensor.byteLength,
     });

@@ -1,4 +1,4 @@
-import { dirname } from 'node:path';
+import { dirname, parse } from 'node:path';
 import type { ModelDimensions } from '../bundle/layout';
 import type { TensorFile } from '../formats/StoredTensor';
 import type { GraphBuilder } from '../onnx/GraphBuilder';
@@ -8,6 +8,7 @@ import { expertGraph } from './expert';
 import { gatedExpertGraph } from './gatedExpert';
 import { FloatLinears, Int8Linears } from './Linears';
 import { prefillGraph } from './prefill';
+import type { ScratchWeights } from './ScratchWeights';
 import { vaeEncoderGraph } from './vaeEncoder';
 import { Weights } from './Weights';
 
@@ -41,13 +42,27 @@ export interface GraphSource {
 
 const COMPUTE_TYPE = { fp32: 'float32', int8: 'float32', fp16: 'float16', bf16: 'bfloat16' } as const;
 
-/** Emits one graph of a Fast-WAM. int8 applies to the blocks of the action expert, which is where the time goes. */
-export function buildGraph(name: GraphName, source: GraphSource, variant: GraphVariant): GraphBuilder {
+/** The folder that a graph's external data is relative to: the checkpoint's, or one that holds what was put aside too. */
+export function weightsFolder(checkpoint: string, scratch?: ScratchWeights): string {
+  return scratch ? parse(checkpoint).root : dirname(checkpoint);
+}
+
+/**
+ * Emits one graph of a Fast-WAM. int8 applies to the blocks of the action expert, which is where the time goes.
+ * @param scratch where an int8 graph puts its weights; needed until it is loaded
+ */
+export function buildGraph(
+  name: GraphName,
+  source: GraphSource,
+  variant: GraphVariant,
+  scratch?: ScratchWeights,
+): GraphBuilder {
   const { dimensions: dims, schedule } = source;
   const file = name === 'vae_encoder' ? source.vaeWeights : source.policyWeights;
   // bf16 has no convolution at opset 20, and half precision is enough for the encoder.
   const precision = name === 'vae_encoder' && variant.precision === 'bf16' ? 'fp16' : variant.precision;
-  const weights = new Weights(file.tensors, dirname(file.path), COMPUTE_TYPE[precision]);
+  const folder = weightsFolder(file.path, scratch);
+  const weights = new Weights(file.tensors, folder, COMPUTE_TYPE[precision]);
   switch (name) {
     case 'vae_encoder':
       return vaeEncoderGraph(dims, weights);
@@ -56,7 +71,8 @@ export function buildGraph(name: GraphName, source: GraphSource, variant: GraphV
     case 'prefill':
       return prefillGraph(dims, weights);
     case 'expert': {
-      const linears = precision === 'int8' ? new Int8Linears(weights) : new FloatLinears(weights);
+      if (precision === 'int8' && !scratch) throw new Error('int8 weights need a place');
+      const linears = scratch ? new Int8Linears(weights, scratch) : new FloatLinears(weights);
       const reads = variant.fused ? 'observation' : 'key_values';
       const options = { dims, weights, linears, schedule, reads } as const;
       return variant.grain === 'block' ? gatedExpertGraph(options) : expertGraph(options);

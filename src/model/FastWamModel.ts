@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { dirname } from 'node:path';
 import type * as Ort from 'onnxruntime-node';
 import type { Bundle, TaskContext } from '../bundle/Bundle';
 import { stepMatrix } from '../cache/affine';
@@ -7,11 +6,18 @@ import { applyLinear } from '../cache/linearMap';
 import type { ExpertShape, Grain, LinearMap } from '../cache/types';
 import { InputError, ProviderError } from '../errors';
 import { readFloat32 } from '../formats/readTensor';
-import { DEFAULT_VARIANT, GRAPH_REVISION, buildGraph, graphDescription } from '../graphs/buildGraph';
+import {
+  DEFAULT_VARIANT,
+  GRAPH_REVISION,
+  buildGraph,
+  graphDescription,
+  weightsFolder,
+} from '../graphs/buildGraph';
 import type { GraphName, GraphVariant } from '../graphs/buildGraph';
 import { CONTEXT_PARTS, EXPERTS, TEXT_LOG_COUNT, contextName } from '../graphs/context';
 import { distinctRows } from './distinctRows';
 import { KeptFeeds } from './KeptFeeds';
+import { ScratchWeights } from '../graphs/ScratchWeights';
 import type { Schedule } from '../sampler/types';
 import { refuseExecution } from './execution';
 import type { ExecutionOptions } from './execution';
@@ -270,11 +276,17 @@ async function createSession(
   const variant: GraphVariant = { precision, fused: provider === 'cuda' && name === 'expert', grain };
   const source = name === 'vae_encoder' ? bundle.vaeWeights : bundle.policyWeights;
   const current = bundle.manifest.graphs.revision === GRAPH_REVISION;
-  const bytes =
-    current && isDefault(variant)
-      ? readFileSync(bundle.graphPath(name))
-      : buildGraph(name, bundle, variant).model(graphDescription(name));
-  return Session.create(ort, bytes, dirname(source.path), provider, execution);
+  const scratch = precision === 'int8' ? new ScratchWeights() : undefined;
+  try {
+    const bytes =
+      current && isDefault(variant)
+        ? readFileSync(bundle.graphPath(name))
+        : buildGraph(name, bundle, variant, scratch).model(graphDescription(name));
+    const folder = weightsFolder(source.path, scratch);
+    return await Session.create(ort, bytes, folder, provider, execution);
+  } finally {
+    scratch?.remove();
+  }
 }
 
 /** The bundle's own ONNX files hold the default variant; the others are made when they are needed. */

@@ -1,6 +1,6 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Bundle } from '../../src/bundle/Bundle';
 import { DEFAULT_VARIANT, GRAPH_NAMES, buildGraph, graphDescription } from '../../src/graphs/buildGraph';
 import { DEFAULT_EXECUTION } from '../../src/model/execution';
@@ -8,7 +8,7 @@ import { FastWamModel } from '../../src/model/FastWamModel';
 import { OrtExpert } from '../../src/model/OrtExpert';
 import { loadOnnxRuntime } from '../../src/model/runtime';
 import { Session } from '../../src/model/Session';
-import { goldenCase, relativeError, removeFolders } from '../helpers';
+import { goldenCase, relativeError, removeFolders, temporaryFolder } from '../helpers';
 import type { GoldenCase } from '../helpers';
 
 const STEPS = Array.from({ length: 10 }, (_, index) => ({ index }));
@@ -155,6 +155,21 @@ describe('graph variants', () => {
     expect(error).toBeGreaterThan(0);
     expect(error).toBeLessThan(0.1);
     await int8.release();
+  });
+
+  it('puts int8 weights aside while it loads, and leaves nothing behind', async () => {
+    const execution = { ...DEFAULT_EXECUTION, precision: 'int8', threads: 1 } as const;
+    const folder = temporaryFolder();
+    vi.stubEnv('TMPDIR', folder);
+    const int8 = await FastWamModel.load(golden.bundle, execution);
+    expect(readdirSync(folder)).toEqual([]);
+    expect((await (await chunk(int8)).fullSteps(noise, STEPS)).x.every(Number.isFinite)).toBe(true);
+    await int8.release();
+    vi.stubEnv('TMPDIR', '/nowhere');
+    await expect(FastWamModel.load(golden.bundle, execution)).rejects.toThrow(
+      /^int8 weights cannot be put aside in \/nowhere while the model loads: ENOENT.*set TMPDIR to a folder with room/,
+    );
+    vi.unstubAllEnvs();
   });
 
   it('switches to the expert with gates between chunks, without holding the weights twice', async () => {

@@ -4,10 +4,11 @@ import { join } from 'node:path';
 
 /** A folder of its own under the system's temporary folder; gone when removed or when the process exits. */
 export class TemporaryFolder {
-  readonly path = mkdtempSync(join(tmpdir(), 'fastwam-bag-'));
+  readonly path: string;
   readonly #removeAtExit = (): void => rmSync(this.path, { recursive: true, force: true });
 
-  constructor() {
+  constructor(purpose: string) {
+    this.path = mkdtempSync(join(tmpdir(), `fastwam-${purpose}-`));
     process.once('exit', this.#removeAtExit);
   }
 
