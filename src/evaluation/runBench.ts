@@ -1,4 +1,5 @@
 import type { Bundle } from '../bundle/Bundle';
+import { distinctRows } from '../model/distinctRows';
 import { MatrixProduct } from '../model/matrixProductRate';
 import type { ExecutionOptions } from '../model/execution';
 import { relativeDistance } from '../cache/matrix';
@@ -80,7 +81,10 @@ export async function runBench(options: BenchOptions): Promise<Readonly<Record<s
       options.onProgress?.(c + 1);
     }
     const runs: BenchRun[] = all.map(({ configuration }, i) => ({ configuration, chunks: results[i] ?? [] }));
-    return withRates(runs, client.bundle, product.flops / distributionOf(products).p50);
+    const text = client.bundle.context(options.instruction ?? client.bundle.anyTask());
+    const rows = distinctRows(text.rows, client.bundle.dimensions.textDim).counts.length;
+    const stepFlops = expertStepFlops(client.bundle.dimensions, rows);
+    return withRates(runs, stepFlops, product.flops / distributionOf(products).p50);
   } finally {
     await client.close();
     await int8?.close();
@@ -90,7 +94,7 @@ export async function runBench(options: BenchOptions): Promise<Readonly<Record<s
 
 function withRates(
   runs: readonly BenchRun[],
-  bundle: Bundle,
+  stepFlops: number,
   productFlops: number,
 ): Readonly<Record<string, BenchLine>> {
   const entries: Readonly<Record<string, BenchEntry>> = benchResult(runs);
@@ -99,7 +103,6 @@ function withRates(
   for (const { configuration, chunks } of runs) {
     const entry = entries[configuration.name];
     if (!entry) continue;
-    const stepFlops = expertStepFlops(bundle.dimensions);
     const rates = chunks.map((c) => (stepFlops * c.report.stackEvaluations) / c.times.expert);
     const rate = distributionOf(rates).p50;
     lines[configuration.name] = {
