@@ -283,7 +283,8 @@ async function createSession(
         ? readFileSync(bundle.graphPath(name))
         : buildGraph(name, bundle, variant, scratch).model(graphDescription(name));
     const folder = weightsFolder(source.path, scratch);
-    return await Session.create(ort, bytes, folder, provider, execution);
+    const { device, threads } = execution;
+    return await Session.create(ort, bytes, folder, provider, { device, threads, arena: name === 'expert' });
   } finally {
     scratch?.remove();
   }

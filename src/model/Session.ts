@@ -10,6 +10,14 @@ export type Feeds = Readonly<Record<string, Ort.Tensor>>;
 /** Spinning longer than this burns CPU for no latency (runtime-measurements §4.2). */
 const SPIN_MICROSECONDS = '50';
 
+interface SessionOptions extends Pick<ExecutionOptions, 'device' | 'threads'> {
+  /**
+   * Keep the memory of a run for the next, in steps of powers of two. It is for graphs of many small branches, each of
+   * which would ask for its memory anew; one that needs much once would hold it for nothing.
+   */
+  readonly arena?: boolean;
+}
+
 /** One onnxruntime session. Creating and running it block the thread it lives on. */
 export class Session {
   private constructor(
@@ -28,14 +36,14 @@ export class Session {
     graph: Uint8Array,
     folder: string,
     provider: Provider,
-    options: Pick<ExecutionOptions, 'device' | 'threads'>,
+    options: SessionOptions,
   ): Promise<Session> {
     const session: Record<string, unknown> = {
       model_external_initializers_file_folder_path: folder,
       intra_op: { spin_duration_us: SPIN_MICROSECONDS },
+      use_device_allocator_for_initializers: '1', // weights stay out of the arena
     };
     if (provider === 'cuda') {
-      session.use_device_allocator_for_initializers = '1';
       // Where it is not even installed, onnxruntime would also print a report of its own to stderr.
       if (!hasCudaProvider()) throw cudaError(undefined, options.device);
     }
@@ -45,8 +53,7 @@ export class Session {
           provider === 'cuda' ? [{ name: 'cuda', deviceId: options.device }, 'cpu'] : ['cpu'],
         graphOptimizationLevel: 'all',
         interOpNumThreads: 1,
-        // The arena keeps the next power of two of what the largest run needed, in every session, for no speed.
-        enableCpuMemArena: false,
+        enableCpuMemArena: options.arena ?? false,
         ...(options.threads > 0 ? { intraOpNumThreads: options.threads } : {}),
         logSeverityLevel: 3,
         extra: { session },
