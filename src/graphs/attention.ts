@@ -69,19 +69,14 @@ export function attentionOverBoth(
   own: KeyValue & { readonly tokens: number },
   shape: AttentionShape,
 ): Value {
-  const both = [past, own];
-  const all = concat(
-    g,
-    both.map(({ key }) => scores(g, q, key, shape)),
-    2,
-  );
-  const shares = g.ops(
+  const all = concat(g, [scores(g, q, past.key, shape), scores(g, q, own.key, shape)], 2);
+  const [ofPast, ofOwn] = g.ops(
     'Split',
-    [softmax(g, all), g.int64(both.map(({ tokens }) => tokens))],
-    both.map(() => q.type),
+    [softmax(g, all), g.int64([past.tokens, own.tokens])],
+    [q.type, q.type],
     { attributes: { axis: int(-1) } },
   );
-  const [fromPast, fromOwn] = shares.map((share, i) => g.op('MatMul', [share, (both[i] ?? own).value]));
-  if (!fromPast || !fromOwn) throw new Error('Split has two outputs');
-  return joinHeads(g, g.op('Add', [fromPast, fromOwn]));
+  if (!ofPast || !ofOwn) throw new Error('Split has two outputs');
+  const mixed = [g.op('MatMul', [ofPast, past.value]), g.op('MatMul', [ofOwn, own.value])];
+  return joinHeads(g, g.op('Add', mixed));
 }
