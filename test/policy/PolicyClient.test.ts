@@ -190,7 +190,15 @@ describe('the policy in its worker thread', () => {
     const script = join(__dirname, 'memoryGrowth.ts');
     const run = spawnSync(
       process.execPath,
-      ['-r', 'ts-node/register/transpile-only', script, golden.folder, golden.inputs, golden.task],
+      [
+        '--expose-gc',
+        '-r',
+        'ts-node/register/transpile-only',
+        script,
+        golden.folder,
+        golden.inputs,
+        golden.task,
+      ],
       {
         encoding: 'utf8',
       },

@@ -57,6 +57,7 @@ export async function cleanExits(options: {
           if (!(await remote.transition('configure'))) throw new Error('configure was refused');
         }
         if (moment === 'computing') {
+          await node.printed(/loaded in/, PATIENCE);
           peer.received.length = 0;
           await peer.message(`${NODE}/action_chunk`, () => true, 0, PATIENCE);
         }

@@ -78,6 +78,7 @@ describe.skipIf(chromiumMissing('the live page'))('the live page in a browser', 
     loop.control({ do: 'next' });
     await page.locator('#run', { hasText: 'Resume' }).waitFor();
     await page.locator('#tile-step', { hasText: /^step 0$/ }).waitFor();
+    await page.locator('#configuration', { hasText: /^c3ache R=4 \[0,6\]$/ }).waitFor();
   }, PATIENCE);
 
   it(
@@ -132,7 +133,7 @@ describe.skipIf(chromiumMissing('the live page'))('the live page in a browser', 
       expect(await page.locator('#configuration').textContent()).toBe('c3ache R=4 [0,6]');
       await page.locator('#start').fill('1');
       await page.locator('#configuration', { hasText: 'c3ache R=4 [1,6]' }).waitFor();
-      expect(await refusal.isVisible()).toBe(false);
+      await refusal.waitFor({ state: 'hidden' });
     },
     PATIENCE,
   );

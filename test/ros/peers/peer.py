@@ -81,11 +81,16 @@ class Peer(Node):
     def call(self, service, type, request):
         service_type = interface(type)
         with CLIENTS:
-            if service not in self.clients_by_name:
+            fresh = service not in self.clients_by_name
+            if fresh:
                 self.clients_by_name[service] = self.create_client(service_type, service)
             client = self.clients_by_name[service]
+        fresh = fresh or not client.service_is_ready()
         if not client.wait_for_service(60):
             raise RuntimeError(f'there is no service {service}')
+        if fresh:
+            # The server may not have found this client yet, and drops an answer to one that it does not know.
+            time.sleep(0.2)
         content = service_type.Request()
         fill(content, request)
         asked = time.time()
