@@ -64,7 +64,8 @@ export async function runBench(options: BenchOptions): Promise<Readonly<Record<s
     ];
     const results = all.map((): ChunkResult[] => []);
     const products: number[] = [];
-    const observations = randomObservations(client.bundle, options.instruction, options.chunks);
+    const task = options.instruction ?? client.bundle.anyTask();
+    const observations = randomObservations(client.bundle, task, options.chunks);
     const [first] = observations;
     if (first) {
       for (const { infer } of all) for (let i = 0; i < WARM_UP_CHUNKS; i += 1) await infer(first);
@@ -81,7 +82,7 @@ export async function runBench(options: BenchOptions): Promise<Readonly<Record<s
       options.onProgress?.(c + 1);
     }
     const runs: BenchRun[] = all.map(({ configuration }, i) => ({ configuration, chunks: results[i] ?? [] }));
-    const text = client.bundle.context(options.instruction ?? client.bundle.anyTask());
+    const text = client.bundle.context(task);
     const rows = distinctRows(text.rows, client.bundle.dimensions.textDim).counts.length;
     const stepFlops = expertStepFlops(client.bundle.dimensions, rows);
     return withRates(runs, stepFlops, product.flops / distributionOf(products).p50);
@@ -123,15 +124,14 @@ function relativeError(chunks: readonly ChunkResult[], reference: readonly Chunk
 }
 
 /** Random images and proprioception: what a model computes with them costs what anything costs. */
-function randomObservations(bundle: Bundle, instruction: string | undefined, count: number): Observation[] {
+function randomObservations(bundle: Bundle, instruction: string, count: number): Observation[] {
   const { height, width, proprioDim } = bundle.dimensions;
-  const task = instruction ?? bundle.anyTask();
   const random = new MersenneTwister(RANDOM_SEED);
   return Array.from({ length: count }, (_, c) => ({
     image: Uint8Array.from({ length: height * width * 3 }, () => random.next32() & 0xff),
     proprio: randn(RANDOM_SEED + c, proprioDim),
     stamp: c,
-    instruction: task,
+    instruction,
   }));
 }
 

@@ -71,11 +71,15 @@ export function buildGraph(
     case 'prefill':
       return prefillGraph(dims, weights);
     case 'expert': {
-      if (precision === 'int8' && !scratch) throw new Error('int8 weights need a place');
-      const linears = scratch ? new Int8Linears(weights, scratch) : new FloatLinears(weights);
+      const linears = precision === 'int8' ? int8Linears(weights, scratch) : new FloatLinears(weights);
       const reads = variant.fused ? 'observation' : 'key_values';
       const options = { dims, weights, linears, schedule, reads } as const;
       return variant.grain === 'block' ? gatedExpertGraph(options) : expertGraph(options);
     }
   }
+}
+
+function int8Linears(weights: Weights, scratch: ScratchWeights | undefined): Int8Linears {
+  if (!scratch) throw new Error('int8 weights need a place');
+  return new Int8Linears(weights, scratch);
 }

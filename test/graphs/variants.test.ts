@@ -56,29 +56,33 @@ describe('graph variants', () => {
     await renewed.release();
   });
 
+  /** Prefill and expert in one graph, which reads every token of the context. */
+  const fusedRun = async (grain: 'stack' | 'block', tokens: Float32Array) => {
+    const { bundle } = golden;
+    const bytes = buildGraph('expert', bundle, { precision: 'fp32', fused: true, grain }).model('fused');
+    const folder = dirname(bundle.policyWeights.path);
+    const options = { device: 0, threads: 1 };
+    const session = await Session.create(loadOnnxRuntime(), bytes, folder, 'cpu', options);
+    const { textDim } = bundle.dimensions;
+    const feeds = {
+      latents: session.tensor('float32', golden.tensor('chunk0.latents'), model.latentShape),
+      tokens: session.tensor('float32', tokens, [tokens.length / textDim, textDim]),
+    };
+    const run = await new OrtExpert(model.constants, session, grain, feeds).fullSteps(noise, STEPS);
+    await session.release();
+    return run;
+  };
+
   it.each(['stack', 'block'] as const)(
     'prefill and expert in one graph give the golden actions (grain %s)',
     async (grain) => {
-      const { bundle } = golden;
-      const bytes = buildGraph('expert', bundle, { precision: 'fp32', fused: true, grain }).model('fused');
-      const folder = dirname(bundle.policyWeights.path);
-      const session = await Session.create(loadOnnxRuntime(), bytes, folder, 'cpu', {
-        device: 0,
-        threads: 1,
-      });
       const context = golden.tensor('context');
       const split = await chunk(model);
-      const tokens = model.contextTokens(proprio, bundle.context(golden.task));
-      const feeds = {
-        latents: session.tensor('float32', golden.tensor('chunk0.latents'), model.latentShape),
-        tokens: session.tensor('float32', tokens, [tokens.length / 40, 40]),
-      };
+      const tokens = model.contextTokens(proprio, golden.bundle.context(golden.task));
       expect(tokens.subarray(0, context.length)).toEqual(context);
-      const fused = new OrtExpert(model.constants, session, grain, feeds);
-      const run = await fused.fullSteps(noise, STEPS);
+      const run = await fusedRun(grain, tokens);
       expect(relativeError(run.x, golden.tensor('chunk0.action'))).toBeLessThan(5e-6);
       expect(relativeError(run.x, (await split.fullSteps(noise, STEPS)).x)).toBeLessThan(1e-6);
-      await session.release();
     },
   );
 
@@ -89,37 +93,19 @@ describe('graph variants', () => {
   ])(
     'what the CPU takes out of the context leaves the actions as they are: tokens $name',
     async ({ rowOf }) => {
-      const { bundle } = golden;
-      const { tokens, rows } = bundle.context(golden.task);
+      const { tokens, rows } = golden.bundle.context(golden.task);
       const width = rows.length / tokens;
       const values = Float32Array.from(rows, (_, i) =>
         Math.sin(rowOf(Math.floor(i / width)) * 7 + (i % width)),
       );
       const text = { key: `rows ${rowOf(1)} ${rowOf(3)}`, rows: values, tokens };
       const latents = golden.tensor('chunk0.latents');
-      const bytes = buildGraph('expert', bundle, { precision: 'fp32', fused: true, grain: 'stack' });
-      const session = await Session.create(
-        loadOnnxRuntime(),
-        bytes.model('fused'),
-        dirname(bundle.policyWeights.path),
-        'cpu',
-        { device: 0, threads: 1 },
-      );
-      const context = model.contextTokens(proprio, text);
-      const feeds = {
-        latents: session.tensor('float32', latents, model.latentShape),
-        tokens: session.tensor('float32', context, [context.length / width, width]),
-      };
-      const everyToken = await new OrtExpert(model.constants, session, 'stack', feeds).fullSteps(
-        noise,
-        STEPS,
-      );
+      const everyToken = await fusedRun('stack', model.contextTokens(proprio, text));
       const rowsOnly = await model
         .expert(await model.prefill(latents, proprio, text))
         .fullSteps(noise, STEPS);
       expect(relativeError(rowsOnly.x, everyToken.x)).toBeLessThan(1e-6);
       expect(relativeError(rowsOnly.x, golden.tensor('chunk0.action'))).toBeGreaterThan(1e-3);
-      await session.release();
     },
   );
 

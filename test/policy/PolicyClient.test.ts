@@ -204,7 +204,8 @@ describe('the policy in its worker thread', () => {
       },
     );
     expect(run.stderr).toBe('');
-    const growth = JSON.parse(run.stdout) as { megabytes: number };
+    const growth = JSON.parse(run.stdout) as { megabytes: number; held: number };
     expect(growth.megabytes).toBeLessThan(10);
+    expect(growth.held).toBeLessThan(10);
   }, 300_000);
 });

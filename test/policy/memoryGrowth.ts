@@ -1,6 +1,6 @@
 /**
- * Run as a process of its own, with --expose-gc: resident memory that 2,000 chunks add after 200. V8 collects what was
- * dropped every few thousand chunks, so it is asked to at both ends.
+ * Run as a process of its own, with --expose-gc: memory that 2,000 chunks add after 200, in megabytes. V8 collects what
+ * was dropped every few thousand chunks, so it is asked to at both ends.
  */
 import { PolicyClient } from '../../src/policy/PolicyClient';
 import { RecordedInputs } from '../../src/policy/recordedEpisode';
@@ -14,28 +14,34 @@ async function main([folder = '', file = '', task = '']: string[]): Promise<void
   const run = async (count: number): Promise<void> => {
     for (let i = 0; i < count; i++) await episode.infer({ ...observation, stamp: i }, DEFAULT_SETTINGS);
   };
-  /** The least of three readings, over 150 chunks: single ones are now and then some 30 MB above. */
-  const lowest = async (): Promise<number> => {
-    let least = Number.POSITIVE_INFINITY;
-    for (let i = 0; i < 3; i++) {
-      least = Math.min(least, resident());
-      await run(50);
-    }
-    return least;
-  };
   await run(200);
-  const before = await lowest();
+  const before = await memory(run);
   await run(2000 - 150);
-  const megabytes = ((await lowest()) - before) / 1e6;
+  const after = await memory(run);
   await client.close();
-  process.stdout.write(JSON.stringify({ megabytes }));
+  const grown = (of: keyof Memory): number => (after[of] - before[of]) / 1e6;
+  process.stdout.write(JSON.stringify({ megabytes: grown('resident'), held: grown('held') }));
 }
 
-/** Resident bytes but for what V8 keeps free for itself, which it gives back when it likes. */
-function resident(): number {
-  global.gc?.();
-  const { rss, heapTotal, heapUsed } = process.memoryUsage();
-  return rss - (heapTotal - heapUsed);
+interface Memory {
+  /** resident size, bytes */
+  readonly resident: number;
+  /** after a collection, less what V8 keeps free for itself and gives back when it likes */
+  readonly held: number;
+}
+
+/** The least of three readings, over 150 chunks: single ones are now and then some 30 MB above. */
+async function memory(run: (count: number) => Promise<void>): Promise<Memory> {
+  let least = { resident: Number.POSITIVE_INFINITY, held: Number.POSITIVE_INFINITY };
+  for (let i = 0; i < 3; i++) {
+    const resident = process.memoryUsage.rss();
+    global.gc?.();
+    const { rss, heapTotal, heapUsed } = process.memoryUsage();
+    const held = rss - (heapTotal - heapUsed);
+    least = { resident: Math.min(least.resident, resident), held: Math.min(least.held, held) };
+    await run(50);
+  }
+  return least;
 }
 
 void main(process.argv.slice(2));

@@ -29,7 +29,7 @@ export function rosLacking(): string | undefined {
 export const DOMAIN = 1 + 2 * (process.pid % 50) + (Number(process.env['VITEST_POOL_ID'] ?? 1) % 2);
 
 /** Milliseconds that a program has to end, and a peer to start. */
-const PATIENCE = 60_000;
+const PATIENCE = 10_000;
 const START = 45_000;
 
 /** A program in the ROS 2 environment; whatever it prints is kept for when a test fails. */

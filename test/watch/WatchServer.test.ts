@@ -134,7 +134,7 @@ describe('The server of the live page', () => {
     server.tell('world', { step: 3 } as never);
     expect((await next)[0].toString()).toBe('event: world\ndata: {"step":3}\n\n');
     events.destroy();
-    await expect.poll(() => subject.attended, { timeout: 20_000 }).toBe(false);
+    await expect.poll(() => subject.attended).toBe(false);
   });
 
   it('says in one line that a port is taken', async () => {
