@@ -166,7 +166,8 @@ fi
 
 install_wheels() {
   [ -x "$venv/bin/python" ] || logged venv "$python" -m venv "$venv"
-  logged wheels "$venv/bin/pip" install --disable-pip-version-check --no-input --require-hashes -r "$root/scripts/ros-requirements.txt"
+  # The list is complete. Resolved anew, a pip before 23.3 takes an extra (coverage[toml]) for an unpinned requirement.
+  logged wheels "$venv/bin/pip" install --disable-pip-version-check --no-input --no-deps --require-hashes -r "$root/scripts/ros-requirements.txt"
   # librcl*.so ask for libraries that load only inside a Python process
   local library needed
   for library in "$venv"/lib/librcl.so "$venv"/lib/librcl_action.so "$venv"/lib/librcl_lifecycle.so; do
