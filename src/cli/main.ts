@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { UsageError, messageOf } from '../errors';
-import { withoutRosArguments } from '../ros/rosArguments';
+import { withoutRosArguments } from '../ros/client/rosArguments';
 import { COMMANDS } from './commands';
 
 const EXIT_FAILED = 1;

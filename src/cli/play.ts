@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import { openBag } from '../bag/openBag';
 import { UsageError } from '../errors';
-import { BagPlayer } from '../ros/BagPlayer';
-import { withRos } from '../ros/withRos';
+import { BagPlayer } from '../ros/bags/BagPlayer';
+import { withRos } from '../ros/client/withRos';
 
 interface PlayFlags {
   readonly rate: string;

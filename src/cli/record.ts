@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import { BagWriter } from '../bag/BagWriter';
-import { TopicRecorder, sourcedMessageFolders } from '../ros/TopicRecorder';
-import { withRos } from '../ros/withRos';
+import { TopicRecorder } from '../ros/bags/TopicRecorder';
+import { sourcedMessageFolders } from '../ros/client/messageFolders';
+import { withRos } from '../ros/client/withRos';
 import { positive } from './play';
 
 interface RecordFlags {

@@ -6,7 +6,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { BagWriter } from '../../src/bag/BagWriter';
 import { definitionText } from '../../src/bag/definitionText';
 import { openBag } from '../../src/bag/openBag';
-import { keptForLateComers } from '../../src/ros/BagPlayer';
+import { keptForLateComers } from '../../src/ros/bags/BagPlayer';
 import type { BagReader, ReadOptions } from '../../src/bag/types';
 import { MEMORY_LIMITS } from '../../src/bag/limits';
 import { decompressBytes } from '../../src/bag/zstd';

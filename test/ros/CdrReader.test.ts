@@ -3,7 +3,7 @@ import { ros2jazzy } from '@foxglove/rosmsg-msgs-common';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FastWamError } from '../../src/errors';
-import { decodeMessage } from '../../src/ros/decodeMessage';
+import { decodeMessage } from '../../src/ros/client/decodeMessage';
 
 /** Bytes as another implementation writes them. */
 function written(type: keyof typeof ros2jazzy, message: object): Uint8Array {

@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { Lifecycle } from '../../src/ros/Lifecycle';
-import type { TransitionHandlers } from '../../src/ros/Lifecycle';
+import { Lifecycle } from '../../src/ros/node/Lifecycle';
+import type { TransitionHandlers } from '../../src/ros/node/Lifecycle';
 import type {
   ChangeStateRequest,
   ChangeStateResponse,
   LabelledId,
   RosLifecycleNode,
   RosResponse,
-} from '../../src/ros/rclnodejs';
+} from '../../src/ros/client/rclnodejs';
 
 /** The state machine of lifecycle_msgs, as far as this project uses it: state, transition, next state. */
 const MACHINE: readonly (readonly [from: string, id: number, label: string, to: string])[] = [

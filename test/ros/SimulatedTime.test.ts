@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { SimulatedTime } from '../../src/ros/SimulatedTime';
+import { SimulatedTime } from '../../src/ros/robot/SimulatedTime';
 
 /** 0.1 s between control steps. */
 const PERIOD = 100_000_000n;

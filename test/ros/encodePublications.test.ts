@@ -2,8 +2,8 @@ import { MessageReader } from '@foxglove/rosmsg2-serialization';
 import { parse } from '@foxglove/rosmsg';
 import { describe, expect, it } from 'vitest';
 import { definitionText } from '../../src/bag/definitionText';
-import { encodePublications, encoderOf } from '../../src/ros/encodePublications';
-import type { RosNode, RosPublisher } from '../../src/ros/rclnodejs';
+import { encodePublications, encoderOf } from '../../src/ros/client/encodePublications';
+import type { RosNode, RosPublisher } from '../../src/ros/client/rclnodejs';
 
 const TYPE = 'trajectory_msgs/msg/JointTrajectory';
 const trajectory = {

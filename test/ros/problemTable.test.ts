@@ -4,11 +4,14 @@ import { format } from 'prettier';
 import { describe, expect, it } from 'vitest';
 import { ChunkExecutor } from '../../src/executor/ChunkExecutor';
 import { REFUSAL_KINDS } from '../../src/observation/Refusal';
-import type { ChunkProducer } from '../../src/ros/ChunkProducer';
-import type { Status } from '../../src/ros/Diagnostics';
-import { inferenceStatus, observationStatus, safetyStatus } from '../../src/ros/policyDiagnostics';
-import { RobotCommands } from '../../src/ros/RobotCommands';
-import { EXECUTOR_PROBLEMS, POLICY_PROBLEMS, ROBOT_PROBLEMS, problemTable } from '../../src/ros/problemTable';
+import type { ChunkProducer } from '../../src/policy/ChunkProducer';
+import type { Status } from '../../src/ros/node/Diagnostics';
+import { inferenceStatus, observationStatus, safetyStatus } from '../../src/ros/policy/policyDiagnostics';
+import { RobotCommands } from '../../src/ros/robot/RobotCommands';
+import { EXECUTOR_PROBLEMS } from '../../src/ros/executor/executorProblems';
+import { problemTable } from '../../src/ros/node/problemTable';
+import { POLICY_PROBLEMS } from '../../src/ros/policy/policyProblems';
+import { ROBOT_PROBLEMS } from '../../src/ros/robot/robotProblems';
 
 const PAGE = join(__dirname, '..', '..', 'docs', 'ros.md');
 

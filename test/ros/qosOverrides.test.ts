@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { QosOverrides } from '../../src/ros/qosOverrides';
-import type { Rclnodejs, RosNode, RosQos } from '../../src/ros/rclnodejs';
+import { QosOverrides } from '../../src/ros/node/qosOverrides';
+import type { Rclnodejs, RosNode, RosQos } from '../../src/ros/client/rclnodejs';
 
 /** rmw's numbers, which only have to differ. */
 class Qos implements RosQos {

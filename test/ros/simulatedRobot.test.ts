@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { encoderOf } from '../../src/ros/encodePublications';
+import { encoderOf } from '../../src/ros/client/encodePublications';
 import { planEpisodes, startWorld } from '../../src/sim/episodes';
 import { colourise, renderCamera } from '../../src/sim/renderer';
 import type { TabletopWorld } from '../../src/sim/TabletopWorld';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { BundleManifest } from '../../src/bundle/schema';
-import { topicMapping } from '../../src/ros/topicMapping';
+import { topicMapping } from '../../src/ros/policy/topicMapping';
 import { ParameterSet } from '../../src/settings/ParameterSet';
 import type { ParameterValue } from '../../src/settings/parameterFile';
 import { POLICY_PARAMETERS } from '../../src/settings/policyParameters';

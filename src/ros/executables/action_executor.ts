@@ -1,4 +1,4 @@
-import { ExecutorNode } from '../ExecutorNode';
-import { runNode } from '../runNode';
+import { ExecutorNode } from '../executor/ExecutorNode';
+import { runNode } from '../node/runNode';
 
 void runNode((rclnodejs) => new ExecutorNode({ rclnodejs }));

@@ -1,4 +1,4 @@
-import { PolicyNode } from '../PolicyNode';
-import { runNode } from '../runNode';
+import { PolicyNode } from '../policy/PolicyNode';
+import { runNode } from '../node/runNode';
 
 void runNode((rclnodejs) => new PolicyNode({ rclnodejs }));

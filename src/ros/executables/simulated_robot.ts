@@ -1,4 +1,4 @@
-import { SimulatedRobotNode } from '../SimulatedRobotNode';
-import { runNode } from '../runNode';
+import { SimulatedRobotNode } from '../robot/SimulatedRobotNode';
+import { runNode } from '../node/runNode';
 
 void runNode((rclnodejs) => new SimulatedRobotNode({ rclnodejs }));

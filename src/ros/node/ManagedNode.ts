@@ -1,0 +1,119 @@
+import type { ParameterSet } from '../../settings/ParameterSet';
+import { number, truth } from '../../settings/parameterValues';
+import type { ParameterValues } from '../../settings/parameterValues';
+import { UsageError } from '../../errors';
+import { guardNode } from '../client/guardNode';
+import { qosProfiles } from '../client/qos';
+import type { QosProfiles } from '../client/qos';
+import type { Rclnodejs, RosLifecycleNode, RosLogger } from '../client/rclnodejs';
+import { Diagnostics } from './Diagnostics';
+import type { Status } from './Diagnostics';
+import { Lifecycle } from './Lifecycle';
+import type { TransitionHandlers, TransitionName } from './Lifecycle';
+import { ParameterBridge } from './ParameterBridge';
+import { RepeatedProblems } from './RepeatedProblems';
+
+export interface ManagedNodeOptions {
+  readonly rclnodejs: Rclnodejs;
+  readonly name: string;
+  readonly parameters: ParameterSet;
+  readonly handlers: TransitionHandlers;
+  /** whether structural parameters may no longer change */
+  readonly configured: () => boolean;
+  /** a rule that needs more than the values; says why the changes cannot be made */
+  readonly refuse?: (changes: ParameterValues) => string | undefined;
+  readonly onChange: (changes: ParameterValues) => void;
+  /** what the diagnostics belong to */
+  readonly hardwareId: () => string;
+  readonly statuses: () => readonly Status[];
+}
+
+/**
+ * What the managed nodes of this project have in common: they survive what others send, have a lifecycle whose
+ * failures are told, parameters from a table, and diagnostics.
+ */
+export class ManagedNode {
+  readonly node: RosLifecycleNode;
+  readonly logger: RosLogger;
+  readonly qos: QosProfiles;
+  /** for what may go wrong many times a second */
+  readonly repeated: RepeatedProblems;
+  readonly lifecycle: Lifecycle;
+  readonly bridge: ParameterBridge;
+  readonly #values: ParameterValues;
+  readonly #diagnostics: Diagnostics;
+  /** why the last transition failed; empty since one has succeeded */
+  #failure = '';
+
+  constructor(options: ManagedNodeOptions) {
+    const { rclnodejs, parameters, handlers } = options;
+    this.#values = parameters.values;
+    this.qos = qosProfiles(rclnodejs);
+    this.node = new rclnodejs.lifecycle.LifecycleNode(options.name);
+    guardNode(this.node);
+    this.logger = this.node.getLogger();
+    this.repeated = new RepeatedProblems(this.logger);
+    const telling = (transition: TransitionName) => async (): Promise<void> => {
+      await handlers[transition]();
+      this.#failure = '';
+    };
+    this.lifecycle = new Lifecycle({
+      node: this.node,
+      handlers: {
+        configure: telling('configure'),
+        activate: telling('activate'),
+        deactivate: telling('deactivate'),
+        cleanup: telling('cleanup'),
+        shutdown: telling('shutdown'),
+        recover: () => handlers.recover(),
+      },
+      onFailure: (transition, reason) => {
+        this.#failure = `${transition}: ${reason}`;
+        this.logger.error(this.#failure);
+      },
+    });
+    this.bridge = new ParameterBridge({
+      rclnodejs,
+      node: this.node,
+      set: parameters,
+      configured: options.configured,
+      ...(options.refuse && { refuse: options.refuse }),
+      onChange: (changes) => {
+        if (changes.has('diagnostic_updater.period')) this.#diagnostics.setPeriod(this.#diagnosticsPeriod);
+        options.onChange(changes);
+      },
+    });
+    for (const problem of this.bridge.problems) this.logger.error(problem);
+    this.#diagnostics = new Diagnostics(
+      { node: this.node, hardwareId: options.hardwareId, statuses: options.statuses },
+      this.#diagnosticsPeriod,
+    );
+  }
+
+  /** Why the node cannot do what was asked, one line each; empty if all is well. */
+  get problems(): readonly string[] {
+    return [...this.bridge.problems, ...(this.#failure === '' ? [] : [this.#failure])];
+  }
+
+  /** @throws UsageError where the launch said something that cannot be used */
+  checkLaunch(): void {
+    const [problem] = this.bridge.problems;
+    if (problem !== undefined) throw new UsageError(problem);
+  }
+
+  /** Begins to serve; with `autostart`, configures and activates. */
+  async start(): Promise<void> {
+    this.node.spin();
+    if (!truth(this.#values, 'autostart')) return;
+    if (await this.lifecycle.request('configure')) await this.lifecycle.request('activate');
+  }
+
+  /** Says nothing more; the transitions are not run. */
+  stop(): void {
+    this.#diagnostics.stop();
+  }
+
+  get #diagnosticsPeriod(): number {
+    return number(this.#values, 'diagnostic_updater.period');
+  }
+}

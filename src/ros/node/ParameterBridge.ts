@@ -1,0 +1,209 @@
+import { messageOf } from '../../errors';
+import { quoted } from '../../formats/quoted';
+import { constraintText, descriptionText } from '../../settings/Parameter';
+import type { ModelFacts, Parameter } from '../../settings/Parameter';
+import type { ParameterSet } from '../../settings/ParameterSet';
+import type { ParameterValue } from '../../settings/parameterFile';
+import type { ParameterValues } from '../../settings/parameterValues';
+import type {
+  Rclnodejs,
+  RosNode,
+  RosParameter,
+  RosParameterDescriptor,
+  SetParametersResult,
+} from '../client/rclnodejs';
+import { QosOverrides, isQosOverride } from './qosOverrides';
+import { fromMessage, fromRos, rosType, toRos } from './parameterValues';
+
+export interface ParameterBridgeOptions {
+  readonly rclnodejs: Rclnodejs;
+  readonly node: RosNode;
+  readonly set: ParameterSet;
+  /** whether structural parameters may no longer change */
+  readonly configured: () => boolean;
+  /** a rule that needs more than the values; says why the changes cannot be made */
+  readonly refuse?: (changes: ParameterValues) => string | undefined;
+  /** told after changes were made */
+  readonly onChange: (changes: ParameterValues) => void;
+}
+
+/** Parameters that ROS itself gives every node. */
+const OF_ROS = /^(use_sim_time|start_type_description_service|qos_overrides\..*)$/;
+
+/**
+ * The parameters of a node as ROS sees them, with the values and rules of a {@link ParameterSet}: declares them with
+ * range and text, takes what the launch said, and decides over every request to change them.
+ */
+export class ParameterBridge {
+  readonly #options: ParameterBridgeOptions;
+  readonly #setInRos: (parameters: readonly RosParameter[]) => SetParametersResult;
+  /** what the launch said that cannot be used, by parameter */
+  readonly #problems = new Map<string, string>();
+
+  constructor(options: ParameterBridgeOptions) {
+    this.#options = options;
+    const { node, set, rclnodejs } = options;
+    const setAtomically = node._setParametersAtomically.bind(node);
+    this.#setInRos = (parameters) => setAtomically(parameters);
+    const said = overridesOf(node);
+    this.#applyOverrides(said);
+    const qos = new QosOverrides(rclnodejs, said);
+    for (const [name, problem] of qos.problems) this.#problems.set(name, problem);
+    qos.applyTo(node);
+    for (const parameter of set.table.parameters) this.#declare(parameter);
+    for (const [name, value] of said) {
+      if (isQosOverride(name)) this.#declareReadOnly(value);
+      else this.#declareMember(name);
+    }
+    // Requests of others go through the table: rclnodejs refuses with misleading words, and throws on what it should
+    // refuse (an unknown type, a list of integers).
+    const service = node._parameterService;
+    service._handleSetParameters = ({ parameters }, response) =>
+      response.send({ results: parameters.map((parameter) => this.#change([fromMessage(parameter)])) });
+    service._handleSetParametersAtomically = ({ parameters }, response) =>
+      response.send({ result: this.#change(parameters.map(fromMessage)) });
+    // Constructing the node knew only '/**' and the bare name; see overridesOf.
+    const simTime = said.get('use_sim_time');
+    if (simTime) this.#setInRos([new rclnodejs.Parameter('use_sim_time', simTime.type, simTime.value)]);
+  }
+
+  /** What the launch said that cannot be used; empty if all is well. */
+  get problems(): readonly string[] {
+    return [...this.#problems.values()];
+  }
+
+  /** Makes members of a family known, so that they are listed and can be described: `cameras.front.topic`. */
+  declareMembers(names: readonly string[]): void {
+    for (const name of names) this.#declareMember(name);
+  }
+
+  /** Holds the values against this model, or none, from now on; defaults that depend on it follow. */
+  useModel(model: ModelFacts | undefined): void {
+    const { set, rclnodejs } = this.#options;
+    const parameters = [...set.useModel(model)].flatMap(([name, value]) => {
+      const field = set.table.find(name)?.field;
+      return field ? [toRos(rclnodejs, name, field, value)] : [];
+    });
+    if (parameters.length > 0) this.#setInRos(parameters);
+  }
+
+  #applyOverrides(said: ReadonlyMap<string, RosParameter>): void {
+    const { set } = this.#options;
+    for (const [name, parameter] of said) {
+      if (OF_ROS.test(name)) continue;
+      const field = set.table.find(name)?.field;
+      const value = field && fromRos(field, parameter);
+      const changes = value === undefined ? undefined : new Map([[name, value]]);
+      const problem = changes ? set.problemWith(changes, false) : set.table.unknown(name);
+      if (problem !== undefined) this.#problems.set(name, problem);
+      else if (changes) set.apply(changes);
+    }
+  }
+
+  #declareMember(name: string): void {
+    const { node, set } = this.#options;
+    if (node.hasParameter(name)) return;
+    const parameter = set.table.find(name);
+    if (parameter) this.#declare(parameter);
+  }
+
+  #declare(parameter: Parameter): void {
+    const { rclnodejs, node, set } = this.#options;
+    const { name, field } = parameter;
+    const value = set.values.get(name) ?? set.initialValue(parameter);
+    node.declareParameter(toRos(rclnodejs, name, field, value), describe(rclnodejs, parameter), true);
+  }
+
+  /** Shown to who asks, and kept as it is. */
+  #declareReadOnly(parameter: RosParameter): void {
+    const { rclnodejs, node } = this.#options;
+    const { name, type } = parameter;
+    const text = 'quality of service of one topic; read when the node starts';
+    node.declareParameter(parameter, new rclnodejs.ParameterDescriptor(name, type, text, true), true);
+  }
+
+  #change(parameters: readonly RosParameter[]): SetParametersResult {
+    try {
+      return this.#tryToChange(parameters);
+    } catch (error) {
+      return refused(messageOf(error));
+    }
+  }
+
+  #tryToChange(parameters: readonly RosParameter[]): SetParametersResult {
+    const { rclnodejs, node, set, configured, refuse, onChange } = this.#options;
+    const changes = new Map<string, ParameterValue>();
+    const inRos: RosParameter[] = [];
+    for (const parameter of parameters) {
+      const { name } = parameter;
+      const field = set.table.find(name)?.field;
+      if (!field) {
+        if (isQosOverride(name))
+          return refused(
+            `${quoted(name)} is read when the node starts: put it into the params file or after -p, and start the node again`,
+          );
+        if (!node.hasParameter(name)) return refused(set.table.unknown(name));
+        inRos.push(new rclnodejs.Parameter(name, parameter.type, parameter.value));
+        continue;
+      }
+      const value = fromRos(field, parameter);
+      if (value === undefined) return refused(`${quoted(name)} belongs to the node and cannot be deleted`);
+      changes.set(name, value);
+    }
+    const problem = set.problemWith(changes, configured()) ?? refuse?.(changes);
+    if (problem !== undefined) return refused(problem);
+    this.declareMembers([...changes.keys()]);
+    for (const [name, value] of changes) {
+      const field = set.table.find(name)?.field;
+      if (field) inRos.push(toRos(rclnodejs, name, field, value));
+    }
+    const result = this.#setInRos(inRos);
+    if (!result.successful) return result;
+    set.apply(changes);
+    for (const name of changes.keys()) this.#problems.delete(name);
+    onChange(changes);
+    return result;
+  }
+}
+
+function refused(reason: string): SetParametersResult {
+  return { successful: false, reason };
+}
+
+/**
+ * What the command line and params files say for a node. rclnodejs looks under `/**` and the node's bare name only;
+ * with the name shadowed it looks under the others by which a file may mean this node, and launch always does.
+ */
+function overridesOf(node: RosNode): ReadonlyMap<string, RosParameter> {
+  const overrides = new Map(node._getNativeParameterOverrides());
+  const bare = node.name();
+  for (const key of [`/**/${bare}`, node.getFullyQualifiedName()]) {
+    Object.defineProperty(node, 'name', { value: () => key, configurable: true });
+    try {
+      for (const [name, parameter] of node._getNativeParameterOverrides()) overrides.set(name, parameter);
+    } finally {
+      delete (node as { name?: unknown }).name;
+    }
+  }
+  return overrides;
+}
+
+/** The descriptor with its range in the message, where rclnodejs forgets it. */
+function describe({ ParameterDescriptor }: Rclnodejs, parameter: Parameter): RosParameterDescriptor {
+  const { name, field } = parameter;
+  const descriptor = new ParameterDescriptor(name, rosType(field), descriptionText(parameter));
+  descriptor.additionalConstraints = constraintText(parameter);
+  const toMessage = descriptor.toMessage.bind(descriptor);
+  descriptor.toMessage = () => ({ ...toMessage(), ...rangeMessage(field) });
+  return descriptor;
+}
+
+function rangeMessage(field: Parameter['field']): object {
+  if (field.type === 'integer') {
+    return { integer_range: [{ from_value: BigInt(field.min), to_value: BigInt(field.max), step: 1n }] };
+  }
+  if (field.type === 'number') {
+    return { floating_point_range: [{ from_value: field.min, to_value: field.max, step: 0 }] };
+  }
+  return {};
+}

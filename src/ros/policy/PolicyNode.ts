@@ -1,0 +1,467 @@
+import { UsageError, messageOf } from '../../errors';
+import { ObservationBuffer } from '../../observation/ObservationBuffer';
+import { modelFacts } from '../../policy/modelFacts';
+import type { EpisodeHandle } from '../../policy/PolicyClient';
+import type { RawFrame } from '../../observation/RawFrame';
+import { ParameterSet } from '../../settings/ParameterSet';
+import {
+  chunkSettings,
+  executionOptions,
+  number,
+  problemWithTogether,
+  text,
+  warningAbout,
+} from '../../settings/parameterValues';
+import type { ParameterValues } from '../../settings/parameterValues';
+import { POLICY_PARAMETERS } from '../../settings/policyParameters';
+import { ChunkProducer } from '../../policy/ChunkProducer';
+import type { ChunkConditions, ProducedChunk } from '../../policy/ChunkProducer';
+import type { Status } from '../node/Diagnostics';
+import { ManagedNode } from '../node/ManagedNode';
+import { stateStatus } from '../node/stateStatus';
+import { decodeMessage } from '../client/decodeMessage';
+import type {
+  Rclnodejs,
+  RosLifecycleNode,
+  RosPublisher,
+  RosResponse,
+  RosSubscription,
+  RosTimer,
+} from '../client/rclnodejs';
+import { JumpDetector } from '../client/time';
+import { SourceSubscriptions } from './SourceSubscriptions';
+import { actionChunkMessage, jointTrajectoryMessage } from './chunkMessages';
+import { cacheStatus, inferenceStatus, observationStatus, safetyStatus } from './policyDiagnostics';
+import { knownInstructions, loadPolicy, unknownInstruction } from './policyService';
+import type { LoadPolicy, PolicyService } from './policyService';
+import { topicMapping } from './topicMapping';
+
+export interface PolicyNodeOptions {
+  readonly rclnodejs: Rclnodejs;
+  readonly name?: string;
+  readonly load?: LoadPolicy;
+}
+
+/** What is there from `configure` to `cleanup`. */
+interface Configured {
+  readonly service: PolicyService;
+  readonly episode: EpisodeHandle;
+  readonly buffer: ObservationBuffer<RawFrame>;
+  readonly sources: SourceSubscriptions;
+  readonly instructions: readonly RosSubscription[];
+  readonly producer: ChunkProducer;
+  readonly chunks: RosPublisher;
+  /** only where the actions are joint positions */
+  readonly trajectories: RosPublisher | undefined;
+}
+
+interface TriggerResponse {
+  success: boolean;
+  message: string;
+}
+interface InferRequest {
+  readonly instruction: string;
+}
+interface InferResponse extends TriggerResponse {
+  chunk: object;
+}
+
+/**
+ * The policy as a managed node: observations in, action chunks out, tunable while it runs. ROS stays on this thread,
+ * inference in the policy's worker; nothing here waits for the model except through promises.
+ */
+export class PolicyNode {
+  readonly #managed: ManagedNode;
+  readonly #node: RosLifecycleNode;
+  readonly #load: LoadPolicy;
+  readonly #parameters = new ParameterSet(POLICY_PARAMETERS, problemWithTogether);
+  readonly #clock = new JumpDetector();
+  #configured: Configured | undefined;
+  /** the service that was loaded last, or is being loaded */
+  #loading: Promise<PolicyService | undefined> = Promise.resolve(undefined);
+  #timer: RosTimer | undefined;
+  #instruction = '';
+  /** what came on the instruction topic and is not known; empty since a known one has come */
+  #unknownInstruction = '';
+  #reported = { late: 0, failed: 0 };
+
+  constructor({ rclnodejs, name = 'fast_wam_policy', load = loadPolicy }: PolicyNodeOptions) {
+    this.#load = load;
+    this.#managed = new ManagedNode({
+      rclnodejs,
+      name,
+      parameters: this.#parameters,
+      handlers: {
+        configure: () => this.#configure(),
+        activate: () => this.#activate(),
+        deactivate: () => this.#deactivate(),
+        cleanup: () => this.#free(),
+        shutdown: () => this.#free(),
+        recover: () => this.#free(),
+      },
+      configured: () => this.#configured !== undefined || this.#managed.lifecycle.running === 'configure',
+      refuse: (changes) => this.#refuse(changes),
+      onChange: (changes) => this.#apply(changes),
+      hardwareId: () => this.#configured?.service.bundle.manifest.name ?? 'none',
+      statuses: () => this.#statuses(),
+    });
+    this.#node = this.#managed.node;
+    this.#offerServices();
+  }
+
+  /** Begins to serve; with `autostart`, configures and activates. */
+  start(): Promise<void> {
+    return this.#managed.start();
+  }
+
+  /** Stops publishing at once; resolves when the chunk or the model in the making is done and its thread has ended. */
+  async stop(): Promise<void> {
+    this.#configured?.producer.stop();
+    this.#managed.stop();
+    const service = await this.#loading;
+    await service?.close();
+  }
+
+  get #values(): ParameterValues {
+    return this.#parameters.values;
+  }
+
+  // -------------------------------------------------------------------------------------------------------- transitions
+
+  async #configure(): Promise<void> {
+    this.#managed.checkLaunch();
+    const folder = text(this.#values, 'bundle');
+    if (folder === '')
+      throw new UsageError('the parameter bundle is not set; it names the folder that `fastwam export` made');
+    const started = performance.now();
+    this.#managed.logger.info(`loading ${folder}`);
+    const loading = this.#load(folder, executionOptions(this.#values), chunkSettings(this.#values));
+    this.#loading = loading.catch(() => undefined);
+    const service = await loading;
+    try {
+      this.#configured = await this.#assemble(service);
+    } catch (error) {
+      await service.close();
+      throw error;
+    }
+    const warning = warningAbout(this.#values, modelFacts(service.bundle));
+    for (const notice of [...service.notices, ...(warning === undefined ? [] : [warning])])
+      this.#managed.logger.warn(notice);
+    this.#managed.logger.info(
+      `${service.bundle.manifest.name} loaded in ${((performance.now() - started) / 1000).toFixed(1)} s`,
+    );
+  }
+
+  /** Everything that a loaded bundle makes possible; throws without a trace if it does not fit the parameters. */
+  async #assemble(service: PolicyService): Promise<Configured> {
+    const { manifest } = service.bundle;
+    this.#managed.bridge.declareMembers(
+      manifest.cameras.flatMap(({ name }) => [`cameras.${name}.topic`, `cameras.${name}.transport`]),
+    );
+    const facts = modelFacts(service.bundle);
+    const problem = this.#parameters.problemWithModel(facts);
+    if (problem !== undefined) throw new UsageError(problem);
+    const { cameras, proprio, instructionTopic } = topicMapping(
+      this.#values,
+      this.#parameters.explicit,
+      manifest,
+    );
+    if (manifest.actions.limits === null && text(this.#values, 'safety.limits') !== 'none') {
+      throw new UsageError(
+        'the bundle states no action limits, so no robot is driven with it: export it with --robot, or set safety.limits to none if the robot enforces its own',
+      );
+    }
+    this.#instruction = this.#firstInstruction(service);
+    const episode = await service.createEpisode();
+    this.#managed.bridge.useModel(facts);
+
+    const buffer = new ObservationBuffer<RawFrame>({
+      cameras: cameras.map(({ name }) => name),
+      proprio,
+      limits: this.#observationLimits(),
+    });
+    const sources = new SourceSubscriptions({
+      node: this.#node,
+      cameras,
+      proprio,
+      buffer,
+      qos: this.#managed.qos.sensor,
+      onMalformed: (source, message) => this.#managed.repeated.warn(`malformed ${source}`, message),
+    });
+    const producer = new ChunkProducer({
+      episode,
+      now: () => this.#now(),
+      observe: (time) => buffer.sample(time),
+      conditions: () => this.#conditions(),
+      publish: (produced) => this.#publish(produced),
+      onProblem: (kind, message) => this.#managed.repeated.warn(kind, message),
+    });
+    return {
+      service,
+      episode,
+      buffer,
+      sources,
+      producer,
+      // Latched ones reach also those who come late; a publisher that does not latch would not match that request.
+      instructions: [this.#managed.qos.latched, this.#managed.qos.command].map((qos) =>
+        this.#node.createSubscription(
+          'std_msgs/msg/String',
+          instructionTopic,
+          { qos, isRaw: true },
+          (message) => this.#onInstruction(message as Uint8Array),
+        ),
+      ),
+      chunks: this.#node.createPublisher('fast_wam_msgs/msg/ActionChunk', '~/action_chunk', {
+        qos: this.#managed.qos.command,
+      }),
+      trajectories:
+        manifest.actions.kind === 'joint_position'
+          ? this.#node.createPublisher('trajectory_msgs/msg/JointTrajectory', '~/joint_trajectory', {
+              qos: this.#managed.qos.command,
+            })
+          : undefined,
+    };
+  }
+
+  async #activate(): Promise<void> {
+    if (!this.#configured) throw new UsageError('nothing is configured');
+    await this.#configured.producer.start();
+    this.#startTimer();
+  }
+
+  #deactivate(): void {
+    this.#stopTimer();
+    this.#configured?.producer.stop();
+  }
+
+  async #free(): Promise<void> {
+    this.#stopTimer();
+    const configured = this.#configured;
+    this.#configured = undefined;
+    this.#managed.bridge.useModel(undefined);
+    this.#unknownInstruction = '';
+    this.#reported = { late: 0, failed: 0 };
+    if (!configured) return;
+    configured.producer.stop();
+    configured.sources.destroy();
+    for (const subscription of configured.instructions) this.#node.destroySubscription(subscription);
+    this.#node.destroyPublisher(configured.chunks);
+    if (configured.trajectories) this.#node.destroyPublisher(configured.trajectories);
+    await configured.service.close();
+  }
+
+  // ------------------------------------------------------------------------------------------------------------ the run
+
+  #now(): bigint {
+    return this.#node.getClock().now().nanoseconds;
+  }
+
+  #startTimer(): void {
+    this.#stopTimer();
+    const period = BigInt(Math.round(1e9 / number(this.#values, 'control.rate')));
+    this.#timer = this.#node.createTimer(period, () => this.#step());
+  }
+
+  #stopTimer(): void {
+    if (this.#timer) this.#node.destroyTimer(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #step(): void {
+    const configured = this.#configured;
+    if (!configured) return;
+    if (this.#clock.jumpedBack(this.#now())) {
+      this.#managed.logger.warn('the time has jumped back: a new episode starts');
+      configured.buffer.clear();
+      this.#newEpisode();
+      return;
+    }
+    if (text(this.#values, 'control.trigger') === 'periodic') configured.producer.tick();
+  }
+
+  #newEpisode(): void {
+    this.#configured?.producer
+      .reset()
+      .catch((error: unknown) => this.#managed.logger.error(messageOf(error)));
+  }
+
+  #conditions(): ChunkConditions | string {
+    const { bundle } = this.#configured?.service ?? {};
+    if (!bundle) return 'the node is not configured';
+    if (this.#instruction === '') {
+      const known = knownInstructions(bundle);
+      return `no instruction yet: publish one, or set the parameter instruction${known && `; ${known}`}`;
+    }
+    return {
+      settings: chunkSettings(this.#values),
+      period: 1 / number(this.#values, 'control.rate'),
+      replanSteps: number(this.#values, 'control.replan_steps'),
+      instruction: this.#instruction,
+      refuseLimited: text(this.#values, 'safety.limits') === 'refuse',
+    };
+  }
+
+  #publish(produced: ProducedChunk): void {
+    const configured = this.#configured;
+    if (!configured) return;
+    const { actions } = configured.service.bundle.manifest;
+    configured.chunks.publish(actionChunkMessage(produced, actions));
+    configured.trajectories?.publish(jointTrajectoryMessage(produced, actions));
+  }
+
+  // ------------------------------------------------------------------------------------------------------- instructions
+
+  #firstInstruction({ bundle }: PolicyService): string {
+    const said = text(this.#values, 'instruction');
+    if (said !== '' && !bundle.knows(said)) throw new UsageError(unknownInstruction(bundle, said));
+    const { instructions } = bundle.manifest;
+    return said === '' && instructions.length === 1 ? (instructions[0] ?? '') : said;
+  }
+
+  #onInstruction(message: Uint8Array): void {
+    const problem = this.#follow(decodeMessage.string(message));
+    this.#unknownInstruction = problem ?? '';
+    if (problem !== undefined) this.#managed.repeated.warn('instruction', problem);
+  }
+
+  /** Follows a task from the next chunk on; another than the running one starts an episode. @returns why not */
+  #follow(instruction: string): string | undefined {
+    const bundle = this.#configured?.service.bundle;
+    if (!bundle) return 'the node is not configured';
+    if (instruction === this.#instruction) return undefined;
+    if (!bundle.knows(instruction)) return unknownInstruction(bundle, instruction);
+    this.#instruction = instruction;
+    this.#managed.logger.info(`instruction: ${JSON.stringify(instruction)}`);
+    this.#newEpisode();
+    return undefined;
+  }
+
+  // --------------------------------------------------------------------------------------------------------- parameters
+
+  #refuse(changes: ParameterValues): string | undefined {
+    const bundle = this.#configured?.service.bundle;
+    const instruction = changes.get('instruction');
+    if (bundle && typeof instruction === 'string' && instruction !== '' && !bundle.knows(instruction)) {
+      return unknownInstruction(bundle, instruction);
+    }
+    const limits = changes.get('safety.limits');
+    if (bundle?.manifest.actions.limits === null && limits !== undefined && limits !== 'none') {
+      return `safety.limits ${JSON.stringify(limits)}: must be none, the bundle states no limits`;
+    }
+    return undefined;
+  }
+
+  #apply(changes: ParameterValues): void {
+    const instruction = changes.get('instruction');
+    if (typeof instruction === 'string' && instruction !== '' && this.#configured) this.#follow(instruction);
+    if (changes.has('control.rate') && this.#timer) this.#startTimer();
+    if (this.#configured) {
+      this.#configured.buffer.limits = this.#observationLimits();
+      void this.#prepare(this.#configured.service);
+    }
+  }
+
+  /** Loads what a newly chosen policy needs before its first chunk, and says so: chunks wait for it. */
+  async #prepare(service: PolicyService): Promise<void> {
+    const settings = chunkSettings(this.#values);
+    if (service.serves(settings)) return;
+    const what = `the action expert with gates, which ${settings.policy} needs`;
+    this.#managed.logger.info(`loading ${what}; the next chunk waits for it`);
+    try {
+      const seconds = await service.prepare(settings);
+      this.#managed.logger.info(`loaded ${what}, in ${seconds.toFixed(1)} s`);
+    } catch (error) {
+      this.#managed.logger.error(`loading ${what}: ${messageOf(error)}`);
+    }
+  }
+
+  #observationLimits(): { maxAge: number; maxSkew: number } {
+    return {
+      maxAge: number(this.#values, 'observation.max_age'),
+      maxSkew: number(this.#values, 'observation.max_skew'),
+    };
+  }
+
+  // ----------------------------------------------------------------------------------------------------------- services
+
+  #offerServices(): void {
+    this.#node.createService<TriggerResponse>(
+      'std_srvs/srv/Trigger',
+      '~/reset_episode',
+      {},
+      (_request, response) => void this.#serveReset(response),
+    );
+    this.#node.createService<InferResponse>(
+      'fast_wam_msgs/srv/Infer',
+      '~/infer',
+      {},
+      (request, response) => void this.#serveInfer(request as InferRequest, response),
+    );
+  }
+
+  async #serveReset(response: RosResponse<TriggerResponse>): Promise<void> {
+    let answer: TriggerResponse = { success: false, message: 'the node is not active: there is no episode' };
+    try {
+      const producer = this.#configured?.producer;
+      if (producer?.active) {
+        await producer.reset();
+        answer = { success: true, message: 'a new episode starts' };
+      }
+    } catch (error) {
+      answer = { success: false, message: messageOf(error) };
+    }
+    this.#answer(response, answer);
+  }
+
+  async #serveInfer(request: InferRequest, response: RosResponse<InferResponse>): Promise<void> {
+    try {
+      const configured = this.#configured;
+      if (!configured?.producer.active) throw new UsageError('the node is not active');
+      const problem = request.instruction === '' ? undefined : this.#follow(request.instruction);
+      if (problem !== undefined) throw new UsageError(problem);
+      const result = await configured.producer.request();
+      if (!result.produced) throw new UsageError(result.problem);
+      const chunk = actionChunkMessage(result.produced, configured.service.bundle.manifest.actions);
+      this.#answer(response, { success: true, message: '', chunk });
+    } catch (error) {
+      this.#answer(response, { success: false, message: messageOf(error) });
+    }
+  }
+
+  #answer<T extends object>(response: RosResponse<T>, answer: Partial<T>): void {
+    try {
+      response.send({ ...response.template, ...answer });
+    } catch (error) {
+      this.#managed.logger.error(`an answer could not be sent: ${messageOf(error)}`);
+    }
+  }
+
+  // -------------------------------------------------------------------------------------------------------- diagnostics
+
+  #statuses(): Status[] {
+    const configured = this.#configured;
+    const { problems, lifecycle } = this.#managed;
+    const notices = [...(configured?.service.notices ?? [])];
+    if (this.#unknownInstruction !== '') notices.unshift(this.#unknownInstruction);
+    const values = configured
+      ? { bundle: configured.service.bundle.folder, instruction: this.#instruction }
+      : { bundle: text(this.#values, 'bundle') };
+    const state = stateStatus(lifecycle.state, problems, values, notices);
+    if (!configured) return [state];
+    const { producer, sources, buffer, service } = configured;
+    const reported = this.#reported;
+    this.#reported = { late: producer.counts.late, failed: producer.counts.failed };
+    return [
+      state,
+      observationStatus(
+        sources.counts,
+        producer,
+        (source) => this.#node.countPublishers(sources.resolvedTopic(source)),
+        buffer.refused,
+      ),
+      inferenceStatus(producer, reported),
+      cacheStatus(producer, warningAbout(this.#values, modelFacts(service.bundle))),
+      safetyStatus(producer, text(this.#values, 'safety.limits')),
+    ];
+  }
+}

@@ -1,0 +1,98 @@
+import { messageOf } from '../../errors';
+import type { ObservationBuffer } from '../../observation/ObservationBuffer';
+import { headerStamp } from '../../observation/stamp';
+import { rawFrame } from '../../observation/RawFrame';
+import type { RawFrame } from '../../observation/RawFrame';
+import type { CameraSource, Transport, VectorSource } from '../../settings/sources';
+import { decodeMessage } from '../client/decodeMessage';
+import type { RosNode, RosQos, RosSubscription } from '../client/rclnodejs';
+
+const IMAGES: Readonly<Record<Transport, readonly [type: string, decode: (bytes: Uint8Array) => object]>> = {
+  raw: ['sensor_msgs/msg/Image', (bytes) => decodeMessage.image(bytes)],
+  compressed: ['sensor_msgs/msg/CompressedImage', (bytes) => decodeMessage.compressedImage(bytes)],
+};
+
+/** What has come from one source. */
+export interface SourceCounts {
+  readonly name: string;
+  readonly topic: string;
+  /** messages received */
+  received: number;
+  /** messages that could not be read */
+  malformed: number;
+  /** what was wrong with the last of them */
+  problem: string;
+  /** wall-clock milliseconds of the last message, as performance.now() */
+  at: number;
+}
+
+export interface SourceSubscriptionsOptions {
+  readonly node: RosNode;
+  readonly cameras: readonly CameraSource[];
+  readonly proprio: readonly VectorSource[];
+  readonly buffer: ObservationBuffer<RawFrame>;
+  readonly qos: RosQos;
+  /** told of a message that could not be read */
+  readonly onMalformed: (source: string, message: string) => void;
+}
+
+/**
+ * The subscriptions that an observation is made of. They take the newest message as bytes and put it into the
+ * buffer; a message that cannot be read is counted and otherwise as if it had not come.
+ */
+export class SourceSubscriptions {
+  readonly counts: readonly SourceCounts[];
+  readonly #node: RosNode;
+  readonly #subscriptions: readonly RosSubscription[];
+
+  constructor({ node, cameras, proprio, buffer, qos, onMalformed }: SourceSubscriptionsOptions) {
+    this.#node = node;
+    const counts: SourceCounts[] = [];
+    const subscribe = (
+      name: string,
+      topic: string,
+      type: string,
+      take: (message: Uint8Array, received: bigint) => void,
+    ): RosSubscription => {
+      const count: SourceCounts = { name, topic, received: 0, malformed: 0, problem: '', at: -Infinity };
+      counts.push(count);
+      return node.createSubscription(type, topic, { qos, isRaw: true }, (message) => {
+        count.received += 1;
+        count.at = performance.now();
+        try {
+          take(message as Uint8Array, node.getClock().now().nanoseconds);
+        } catch (error) {
+          count.malformed += 1;
+          count.problem = messageOf(error);
+          onMalformed(name, `${name}: a message on ${topic} cannot be read: ${count.problem}`);
+        }
+      });
+    };
+    this.#subscriptions = [
+      ...cameras.map(({ name, topic, transport }) => {
+        const [type, decode] = IMAGES[transport];
+        return subscribe(name, topic, type, (bytes, received) => {
+          const message = decode(bytes);
+          buffer.addFrame(name, headerStamp(message) ?? received, rawFrame(transport, message));
+        });
+      }),
+      ...proprio.map(({ name, topic, type }) =>
+        subscribe(name, topic, type, (bytes, received) => {
+          const message = decodeMessage.vector(type, bytes);
+          buffer.addProprio(name, headerStamp(message) ?? received, message);
+        }),
+      ),
+    ];
+    this.counts = counts;
+  }
+
+  /** The topic of a source as others see it, remapped and in its namespace. */
+  resolvedTopic(name: string): string {
+    const i = this.counts.findIndex((count) => count.name === name);
+    return this.#subscriptions[i]?.topic ?? '';
+  }
+
+  destroy(): void {
+    for (const subscription of this.#subscriptions) this.#node.destroySubscription(subscription);
+  }
+}

@@ -1,0 +1,91 @@
+import type { RefusalKind } from '../../observation/Refusal';
+import { problemRows } from '../node/problemTable';
+import type { Problem, ProblemEntry } from '../node/problemTable';
+
+const OBSERVATIONS: Readonly<Record<RefusalKind, ProblemEntry>> = {
+  missing: { what: 'a source has sent nothing since the episode began', remedy: 'as for a silent source' },
+  missing_joints: { what: 'joints are missing from the message', remedy: '`proprio.<source>.joints`' },
+  not_finite: { what: 'a number is NaN or infinite', remedy: 'the driver' },
+  malformed: { what: 'a message does not hold what its type promises', remedy: 'the driver' },
+  future: {
+    what: 'a stamp ahead of the clock',
+    remedy: 'synchronise clocks; `use_sim_time` on both sides or neither',
+  },
+  stale: {
+    what: 'a source is older than `observation.max_age`',
+    remedy: "the source's rate, the network; or allow more",
+  },
+  skewed: {
+    what: 'cameras further apart than `observation.max_skew`',
+    remedy: 'synchronise the cameras; or allow more',
+  },
+};
+
+/** What the policy node refuses, and where it shows. */
+export const POLICY_PROBLEMS: readonly Problem[] = [
+  {
+    what: 'a transition failed, a params file has an error',
+    status: 'State',
+    level: 'error',
+    remedy: 'the message says which parameter; set it and request the transition again',
+  },
+  {
+    what: 'an instruction that the bundle does not know',
+    status: 'State',
+    level: 'warn',
+    remedy: '`fastwam info` lists the known ones; the running one goes on',
+  },
+  {
+    what: 'a source sends nothing',
+    status: 'Observation',
+    level: 'warn',
+    remedy: "topic name, type, publisher; frames above 512 KiB need a larger segment on the publisher's side",
+  },
+  {
+    what: 'a message cannot be read',
+    status: 'Observation',
+    value: '<source> unreadable',
+    remedy: 'its type; the last problem is given',
+  },
+  ...problemRows(OBSERVATIONS, 'Observation', 'skipped, '),
+  {
+    what: 'an encoding or size that cannot be used, an action that is not finite, a model that failed',
+    status: 'Inference',
+    value: 'chunks failed',
+    level: 'error',
+    remedy: 'the message says why; nothing was published, the cache keeps nothing of it',
+  },
+  {
+    what: 'a chunk is due while one is computed',
+    status: 'Inference',
+    value: 'chunks late',
+    level: 'warn',
+    remedy: 'cache more, or raise `control.replan_steps`',
+  },
+  {
+    what: 'a chunk whose episode has ended meanwhile',
+    status: 'Inference',
+    value: 'chunks discarded',
+    remedy: 'nothing: a reset does this',
+  },
+  {
+    what: 'settings of the cache that cannot help',
+    status: 'Cache',
+    level: 'warn',
+    remedy: 'the message says what would',
+  },
+  {
+    what: 'actions outside the limits, `clamp`',
+    status: 'Safety',
+    value: 'values clamped',
+    level: 'warn',
+    remedy: "is the bundle the robot's? are its statistics?",
+  },
+  {
+    what: 'actions outside the limits, `refuse`',
+    status: 'Safety',
+    value: 'chunks dropped',
+    level: 'error',
+    remedy: 'the same; the chunk leaves no trace, the next one is tried when it is due',
+  },
+];

@@ -1,0 +1,60 @@
+import type { Bundle } from '../../bundle/Bundle';
+import type { EpisodeHandle } from '../../policy/PolicyClient';
+import { PolicyClient } from '../../policy/PolicyClient';
+import { grainOf } from '../../policy/resolvePolicy';
+import type { PolicySettings } from '../../policy/types';
+import type { ExecutionOptions } from '../../model/execution';
+
+/** What the node needs of a bundle. */
+export type PolicyBundle = Pick<Bundle, 'manifest' | 'knows' | 'folder'>;
+
+/** What the node needs of a loaded policy: inference runs elsewhere, and no call blocks. */
+export interface PolicyService {
+  readonly bundle: PolicyBundle;
+  /** what a user should know of the way it was loaded, one line each */
+  readonly notices: readonly string[];
+  /** Whether what is loaded serves these settings. */
+  serves(settings: PolicySettings): boolean;
+  /** Loads what these settings need; @returns seconds */
+  prepare(settings: PolicySettings): Promise<number>;
+  createEpisode(): Promise<EpisodeHandle>;
+  close(): Promise<void>;
+}
+
+/** @param settings what the policy begins with */
+export type LoadPolicy = (
+  folder: string,
+  execution: ExecutionOptions,
+  settings: PolicySettings,
+) => Promise<PolicyService>;
+
+/** The policy of a bundle, in a worker thread. */
+export const loadPolicy: LoadPolicy = async (folder, execution, settings) => {
+  const client = await PolicyClient.load(folder, { execution, grain: grainOf(settings) });
+  const { loaded } = client;
+  const notices = [...loaded.notices];
+  return {
+    bundle: client.bundle,
+    notices,
+    serves: (wanted) => client.serves(wanted),
+    prepare: (wanted) => client.prepare(wanted),
+    createEpisode: () => client.createEpisode(),
+    close: () => client.close(),
+  };
+};
+
+/** Instructions that are named in a sentence; the rest is counted. */
+const NAMED = 5;
+
+/** The instructions that a bundle knows, as part of a sentence; empty if it lists none. */
+export function knownInstructions({ manifest: { instructions } }: PolicyBundle): string {
+  const named = instructions.slice(0, NAMED).map((task) => JSON.stringify(task));
+  const more =
+    instructions.length > NAMED ? ` and ${instructions.length - NAMED} more (fastwam info lists them)` : '';
+  return named.length === 0 ? '' : `the bundle knows ${named.join(', ')}${more}`;
+}
+
+/** The sentence for a task that the bundle has no text context for. */
+export function unknownInstruction(bundle: PolicyBundle, instruction: string): string {
+  return `unknown instruction ${JSON.stringify(instruction)}; ${knownInstructions(bundle) || 'the bundle lists none'}`;
+}
