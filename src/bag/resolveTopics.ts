@@ -27,11 +27,11 @@ function findTopic(reader: BagReader, name: string): BagTopic | undefined {
 
 /**
  * Finds the topics of a mapping in a recording and checks their types.
- * @throws UsageError with the mapping's file and line, naming what the recording has instead.
+ * @throws UsageError with the file and line of the mapping, naming what the recording has instead.
  */
 export function resolveTopics(reader: BagReader, mapping: TopicMapping): ResolvedTopics {
   const resolve = (key: string, source: CameraSource | VectorSource, type: string): string => {
-    const where = `${mapping.file}:${source.line}: ${key}.topic`;
+    const where = `${source.origin}: ${key}.topic`;
     const topic = findTopic(reader, source.topic);
     if (topic === undefined) {
       const names = reader.topics.map(({ name }) => name);

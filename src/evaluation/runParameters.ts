@@ -4,7 +4,7 @@ import { ParameterSet } from '../settings/ParameterSet';
 import type { ParameterValue } from '../settings/parameterFile';
 import { problemWithTogether } from '../settings/parameterValues';
 import { readMapping } from '../settings/mapping';
-import type { TopicMapping } from '../settings/mapping';
+import type { FileMapping } from '../settings/mapping';
 import { POLICY_PARAMETERS } from '../settings/policyParameters';
 
 /** Parameters that ROS 2 gives to every node; a recording has no use for them. */
@@ -12,7 +12,7 @@ const OF_EVERY_NODE = /^(use_sim_time$|start_type_description_service$|qos_overr
 
 /** The node's params file as a replay reads it: topics, and the parameters it sets. */
 export interface RunParameters {
-  readonly mapping: TopicMapping;
+  readonly mapping: FileMapping;
   readonly set: ParameterSet;
 }
 

@@ -2,13 +2,19 @@ import { UsageError } from '../errors';
 import { nearestName } from '../cache/nearestName';
 import { quoted } from '../formats/quoted';
 import { readParameterFile } from './parameterFile';
-import type { ParameterEntry, ParameterFile, ParameterValue } from './parameterFile';
-import { JOINT_FIELDS, TRANSPORTS, VECTOR_TYPES } from './sources';
+import type { ParameterEntry, ParameterValue } from './parameterFile';
+import { CAMERA_KEYS, JOINT_FIELDS, TRANSPORTS, VECTOR_KEYS, VECTOR_TYPES } from './sources';
 import type { CameraSource, VectorSource } from './sources';
 
-/** Which topics an observation is made of, as the node's params file says it. */
+/** One setting with its full, dotted name, and where it stands: `file:line`; empty for a node's parameter. */
+export interface MappingEntry {
+  readonly name: string;
+  readonly value: ParameterValue;
+  readonly origin: string;
+}
+
+/** Which topics an observation is made of. */
 export interface TopicMapping {
-  readonly file: string;
   readonly cameras: readonly CameraSource[];
   /** in the order in which their numbers are put together */
   readonly proprio: readonly VectorSource[];
@@ -18,14 +24,19 @@ export interface TopicMapping {
   readonly instruction?: string;
   /** std_msgs/msg/String */
   readonly instructionTopic: string;
+}
+
+/** What a params file says for one node. */
+export interface FileMapping extends TopicMapping {
+  readonly file: string;
   /** control steps per second and steps between chunks, where the file sets them; also among `parameters` */
   readonly control: { readonly rate?: number; readonly replanSteps?: number };
   /** everything that is not about topics, for the parameter table */
   readonly parameters: ReadonlyMap<string, ParameterEntry>;
 }
 
-/** First words of the keys that {@link readMapping} takes for itself. */
-export const MAPPING_KEYS: readonly string[] = [
+/** First words of the settings that say which topics an observation is made of. */
+const MAPPING_KEYS: readonly string[] = [
   'cameras',
   'proprio',
   'commands',
@@ -33,22 +44,32 @@ export const MAPPING_KEYS: readonly string[] = [
   'instruction_topic',
 ];
 
+/** Whether a setting says which topics an observation is made of. */
+export function isMappingKey(name: string): boolean {
+  return MAPPING_KEYS.includes(name.split('.')[0] ?? '');
+}
+
 const DEFAULT_INSTRUCTION_TOPIC = 'instruction';
-const CAMERA_KEYS = ['topic', 'transport'];
-const VECTOR_KEYS = ['topic', 'type', 'joints', 'field'];
 
 /** Entries of one source by their last word. */
-type Group = Map<string, ParameterEntry>;
+type Group = Map<string, MappingEntry>;
 
 class MappingReader {
-  readonly #file: ParameterFile;
+  readonly #entries: ReadonlyMap<string, MappingEntry>;
+  readonly #origin: string;
 
-  constructor(file: ParameterFile) {
-    this.#file = file;
+  /** @param origin what the entries are from, for what is missing among them */
+  constructor(entries: ReadonlyMap<string, MappingEntry>, origin: string) {
+    this.#entries = entries;
+    this.#origin = origin;
+  }
+
+  entry(name: string): MappingEntry | undefined {
+    return this.#entries.get(name);
   }
 
   mustBeGroup(name: string): void {
-    const entry = this.#file.entries.get(name);
+    const entry = this.#entries.get(name);
     if (entry !== undefined) {
       throw this.wrong(entry, `${quoted(name)} must have settings below it, got ${shown(entry.value)}`);
     }
@@ -57,7 +78,7 @@ class MappingReader {
   /** Entries `<prefix>.<name>.<key>` by name, in the order of the file. */
   groups(prefix: string, keys: readonly string[], own: readonly string[]): Map<string, Group> {
     const groups = new Map<string, Group>();
-    for (const entry of this.#file.entries.values()) {
+    for (const entry of this.#entries.values()) {
       if (!entry.name.startsWith(`${prefix}.`)) continue;
       const rest = entry.name.slice(prefix.length + 1);
       if (own.includes(rest)) continue;
@@ -70,7 +91,7 @@ class MappingReader {
         );
       if (!keys.includes(key)) throw this.#unknownKey(entry, key, keys);
       const name = rest.slice(0, dot);
-      const group = groups.get(name) ?? new Map<string, ParameterEntry>();
+      const group = groups.get(name) ?? new Map<string, MappingEntry>();
       groups.set(name, group.set(key, entry));
     }
     return groups;
@@ -79,7 +100,7 @@ class MappingReader {
   /** Entries `<prefix>.<key>`. */
   group(prefix: string, keys: readonly string[]): Group {
     const group: Group = new Map();
-    for (const entry of this.#file.entries.values()) {
+    for (const entry of this.#entries.values()) {
       if (!entry.name.startsWith(`${prefix}.`)) continue;
       const key = entry.name.slice(prefix.length + 1);
       if (!keys.includes(key)) throw this.#unknownKey(entry, key, keys);
@@ -89,13 +110,13 @@ class MappingReader {
   }
 
   camera(name: string, group: Group): CameraSource {
-    const { topic, line } = this.#topic(`cameras.${name}`, group);
+    const { topic, origin } = this.#topic(`cameras.${name}`, group);
     const fallback = topic.endsWith('/compressed') ? 'compressed' : 'raw';
-    return { name, topic, line, transport: this.#oneOf(group.get('transport'), TRANSPORTS, fallback) };
+    return { name, topic, origin, transport: this.#oneOf(group.get('transport'), TRANSPORTS, fallback) };
   }
 
   vector(name: string, prefix: string, group: Group): VectorSource {
-    const { topic, line } = this.#topic(prefix, group);
+    const { topic, origin } = this.#topic(prefix, group);
     const type = this.#vectorType(group.get('type'));
     const listed = group.get('joints');
     const joints = listed === undefined ? [] : this.texts(listed);
@@ -109,17 +130,17 @@ class MappingReader {
     if (field !== undefined && type !== 'sensor_msgs/msg/JointState') {
       throw this.wrong(field, `${quoted(field.name)} is for JointState only, this source is a ${type}`);
     }
-    return { name, topic, line, type, joints, field: this.#oneOf(field, JOINT_FIELDS, 'position') };
+    return { name, topic, origin, type, joints, field: this.#oneOf(field, JOINT_FIELDS, 'position') };
   }
 
   text(name: string): string | undefined {
-    const entry = this.#file.entries.get(name);
+    const entry = this.#entries.get(name);
     if (entry === undefined) return undefined;
     if (typeof entry.value === 'string' && entry.value.trim() !== '') return entry.value;
     throw this.wrong(entry, `${quoted(name)} must be a text, got ${shown(entry.value)}`);
   }
 
-  texts(entry: ParameterEntry): readonly string[] {
+  texts(entry: MappingEntry): readonly string[] {
     const list: readonly unknown[] = Array.isArray(entry.value) ? entry.value : [entry.value];
     const texts = list.filter((item): item is string => typeof item === 'string' && item !== '');
     if (texts.length === list.length) return texts;
@@ -127,7 +148,7 @@ class MappingReader {
   }
 
   positive(name: string, whole: boolean): number | undefined {
-    const entry = this.#file.entries.get(name);
+    const entry = this.#entries.get(name);
     if (entry === undefined) return undefined;
     const { value } = entry;
     if (
@@ -144,11 +165,11 @@ class MappingReader {
     );
   }
 
-  wrong(entry: ParameterEntry | undefined, problem: string): UsageError {
-    return new UsageError(`${this.#file.file}${entry === undefined ? '' : `:${entry.line}`}: ${problem}`);
+  wrong(entry: MappingEntry | undefined, problem: string): UsageError {
+    return problemAt(entry?.origin ?? this.#origin, problem);
   }
 
-  #topic(prefix: string, group: Group): { topic: string; line: number } {
+  #topic(prefix: string, group: Group): { topic: string; origin: string } {
     const entry = group.get('topic');
     if (entry === undefined) {
       throw this.wrong([...group.values()][0], `${prefix}.topic is missing`);
@@ -158,12 +179,12 @@ class MappingReader {
       typeof value === 'string' &&
       /^[~/]?[A-Za-z_][A-Za-z0-9_]*(\/[A-Za-z0-9_]+)*$/.test(value.replace(/^~\//, '~'))
     ) {
-      return { topic: value, line: entry.line };
+      return { topic: value, origin: entry.origin };
     }
     throw this.wrong(entry, `${quoted(entry.name)} is not a topic name: ${shown(value)}`);
   }
 
-  #vectorType(entry: ParameterEntry | undefined): VectorSource['type'] {
+  #vectorType(entry: MappingEntry | undefined): VectorSource['type'] {
     if (entry === undefined) return 'sensor_msgs/msg/JointState';
     // The bare name is enough: no two of the types share it.
     const known = VECTOR_TYPES.find((type) => type === entry.value || type.split('/').pop() === entry.value);
@@ -174,7 +195,7 @@ class MappingReader {
     );
   }
 
-  #oneOf<T extends string>(entry: ParameterEntry | undefined, values: readonly T[], fallback: T): T {
+  #oneOf<T extends string>(entry: MappingEntry | undefined, values: readonly T[], fallback: T): T {
     if (entry === undefined) return fallback;
     const found = values.find((value) => value === entry.value);
     if (found !== undefined) return found;
@@ -184,7 +205,7 @@ class MappingReader {
     );
   }
 
-  #unknownKey(entry: ParameterEntry, key: string, keys: readonly string[]): UsageError {
+  #unknownKey(entry: MappingEntry, key: string, keys: readonly string[]): UsageError {
     return this.wrong(
       entry,
       `${quoted(entry.name)} is unknown${this.#meant(key, keys)}; known here: ${keys.join(', ')}`,
@@ -197,16 +218,20 @@ class MappingReader {
   }
 }
 
+function problemAt(origin: string, problem: string): UsageError {
+  return new UsageError(origin === '' ? problem : `${origin}: ${problem}`);
+}
+
 function shown(value: ParameterValue): string {
   return quoted(typeof value === 'string' ? value : JSON.stringify(value));
 }
 
-function proprioSources(reader: MappingReader, file: ParameterFile): readonly VectorSource[] {
+function proprioSources(reader: MappingReader): readonly VectorSource[] {
   const groups = reader.groups('proprio', VECTOR_KEYS, ['sources']);
   const sources = new Map(
     [...groups].map(([name, group]) => [name, reader.vector(name, `proprio.${name}`, group)]),
   );
-  const listed = file.entries.get('proprio.sources');
+  const listed = reader.entry('proprio.sources');
   if (listed === undefined) {
     if (sources.size > 1) {
       throw reader.wrong(
@@ -240,58 +265,77 @@ function proprioSources(reader: MappingReader, file: ParameterFile): readonly Ve
 }
 
 /**
- * What a params file says about topics (`cameras.*`, `proprio.*`, `commands.*`, `instruction`), and the rest of its
- * parameters as they stand.
+ * What settings say about topics: `cameras.*`, `proprio.*`, `commands.*`, `instruction`. Others are left alone.
  *
- * @throws UsageError with file and line for unknown or missing keys and values that cannot be meant.
+ * @param origin what the settings are from, a file's name; empty for a node's parameters
+ * @throws UsageError that begins with where it stands, for unknown or missing keys and values that cannot be meant.
  */
-export function mappingOf(file: ParameterFile): TopicMapping {
-  const reader = new MappingReader(file);
+export function mappingOf(entries: ReadonlyMap<string, MappingEntry>, origin = ''): TopicMapping {
+  return readTopics(new MappingReader(entries, origin));
+}
+
+function readTopics(reader: MappingReader): TopicMapping {
   for (const name of ['cameras', 'proprio', 'commands']) reader.mustBeGroup(name);
   const cameras = [...reader.groups('cameras', CAMERA_KEYS, [])].map(([name, group]) =>
     reader.camera(name, group),
   );
-  const proprio = proprioSources(reader, file);
+  const proprio = proprioSources(reader);
   const commandGroup = reader.group('commands', VECTOR_KEYS);
   const commands = commandGroup.size > 0 ? reader.vector('commands', 'commands', commandGroup) : undefined;
   const instruction = reader.text('instruction');
   const instructionTopic = reader.text('instruction_topic') ?? DEFAULT_INSTRUCTION_TOPIC;
-  const rate = reader.positive('control.rate', false);
-  const replanSteps = reader.positive('control.replan_steps', true);
-  const parameters = [...file.entries].filter(([name]) => !MAPPING_KEYS.includes(name.split('.')[0] ?? ''));
   return {
-    file: file.file,
     cameras,
     proprio,
     ...(commands && { commands }),
     ...(instruction !== undefined && { instruction }),
     instructionTopic,
-    control: { ...(rate !== undefined && { rate }), ...(replanSteps !== undefined && { replanSteps }) },
-    parameters: new Map(parameters),
   };
 }
 
-/** Reads a params file for a node and its topics, see {@link mappingOf} and {@link readParameterFile}. */
-export function readMapping(path: string, node?: string): TopicMapping {
-  return mappingOf(readParameterFile(path, node));
+/**
+ * Reads a params file for a node: its topics, see {@link mappingOf}, and the rest of its parameters as they stand, see
+ * {@link readParameterFile}.
+ */
+export function readMapping(path: string, node?: string): FileMapping {
+  const { file, entries } = readParameterFile(path, node);
+  const located = [...entries].map(([name, entry]) => {
+    const { value, line } = entry;
+    return [name, { name, value, origin: `${file}:${line}` }] as const;
+  });
+  const reader = new MappingReader(new Map(located), file);
+  const topics = readTopics(reader);
+  const rate = reader.positive('control.rate', false);
+  const replanSteps = reader.positive('control.replan_steps', true);
+  return {
+    ...topics,
+    file,
+    control: { ...(rate !== undefined && { rate }), ...(replanSteps !== undefined && { replanSteps }) },
+    parameters: new Map([...entries].filter(([name]) => !isMappingKey(name))),
+  };
 }
 
 /**
  * Checks that a mapping names exactly the cameras of a bundle.
  * @throws UsageError naming the camera that is unknown (with the nearest known one) or has no topic.
  */
-export function checkCameras(mapping: TopicMapping, cameras: readonly string[]): void {
-  for (const { name, line } of mapping.cameras) {
+export function checkCameras(
+  mapping: TopicMapping & { readonly file?: string },
+  cameras: readonly string[],
+): void {
+  for (const { name, origin } of mapping.cameras) {
     if (cameras.includes(name)) continue;
     const near = nearestName(name, cameras);
-    throw new UsageError(
-      `${mapping.file}:${line}: cameras.${name} is not a camera of the bundle${near === undefined ? '' : ` (did you mean ${near}?)`}; it has ${cameras.join(', ')}`,
+    throw problemAt(
+      origin,
+      `cameras.${name} is not a camera of the bundle${near === undefined ? '' : ` (did you mean ${near}?)`}; it has ${cameras.join(', ')}`,
     );
   }
   const missing = cameras.filter((name) => !mapping.cameras.some((camera) => camera.name === name));
   if (missing.length > 0) {
-    throw new UsageError(
-      `${mapping.file}: no topic for ${missing.join(', ')}: set ${missing.map((name) => `cameras.${name}.topic`).join(', ')}`,
+    throw problemAt(
+      mapping.file ?? '',
+      `no topic for ${missing.join(', ')}: set ${missing.map((name) => `cameras.${name}.topic`).join(', ')}`,
     );
   }
 }

@@ -1,9 +1,10 @@
 import { POLICIES, parameterName } from '../cache/registry';
-import type { Parameter } from './Parameter';
+import type { Parameter, ParameterField } from './Parameter';
 import { ParameterTable } from './ParameterTable';
 import type { ParameterFamily } from './ParameterTable';
 import { AUTOSTART, DIAGNOSTICS_PERIOD } from './nodeParameters';
-import { JOINT_FIELDS, TRANSPORTS, VECTOR_TYPES } from './sources';
+import { CAMERA_KEYS, JOINT_FIELDS, TRANSPORTS, VECTOR_KEYS, VECTOR_TYPES } from './sources';
+import type { CameraKey, VectorKey } from './sources';
 
 const OURS = 'this project';
 /** Any number that a double parameter of a duration or rate may sensibly take. */
@@ -231,82 +232,65 @@ const runParameters: readonly Parameter[] = [
   DIAGNOSTICS_PERIOD,
 ];
 
-function vectorFamily(prefix: string, of: string): ParameterFamily[] {
-  const topic = { type: 'text', default: '', source: OURS } as const;
-  return [
-    {
-      pattern: `${prefix}.topic`,
-      parameter: { settable: 'unconfigured', field: { ...topic, description: `topic of ${of}` } },
+/** A parameter for each setting of a source, with the names that the mapping reads. */
+function sourceFamily<K extends string>(
+  prefix: string,
+  keys: readonly K[],
+  fields: Readonly<Record<K, ParameterField>>,
+): ParameterFamily[] {
+  return keys.map((key) => ({
+    pattern: `${prefix}.${key}`,
+    parameter: { settable: 'unconfigured', field: fields[key] },
+  }));
+}
+
+const cameraFields: Readonly<Record<CameraKey, ParameterField>> = {
+  topic: {
+    type: 'text',
+    default: '',
+    description: "topic of this camera's images; every camera of the bundle needs one",
+    source: OURS,
+  },
+  transport: {
+    type: 'enum',
+    values: TRANSPORTS,
+    default: 'raw',
+    description:
+      'raw: sensor_msgs/msg/Image; compressed: sensor_msgs/msg/CompressedImage, also the default of topics that end in /compressed',
+    source: 'image_transport',
+  },
+};
+
+function vectorFields(of: string): Readonly<Record<VectorKey, ParameterField>> {
+  return {
+    topic: { type: 'text', default: '', description: `topic of ${of}`, source: OURS },
+    type: {
+      type: 'text',
+      default: VECTOR_TYPES[0],
+      description: `message type of ${of}: ${VECTOR_TYPES.join(', ')}; the bare name is enough`,
+      source: OURS,
     },
-    {
-      pattern: `${prefix}.type`,
-      parameter: {
-        settable: 'unconfigured',
-        field: {
-          ...topic,
-          default: VECTOR_TYPES[0],
-          description: `message type of ${of}: ${VECTOR_TYPES.join(', ')}; the bare name is enough`,
-        },
-      },
+    joints: {
+      type: 'names',
+      default: [],
+      description: `${of}: joints of a JointState in the order the policy takes them; names of an array's elements`,
+      source: OURS,
     },
-    {
-      pattern: `${prefix}.joints`,
-      parameter: {
-        settable: 'unconfigured',
-        field: {
-          type: 'names',
-          default: [],
-          description: `${of}: joints of a JointState in the order the policy takes them; names of an array's elements`,
-          source: OURS,
-        },
-      },
+    field: {
+      type: 'enum',
+      values: JOINT_FIELDS,
+      default: 'position',
+      description: `${of}: the part of a JointState that is read`,
+      source: OURS,
     },
-    {
-      pattern: `${prefix}.field`,
-      parameter: {
-        settable: 'unconfigured',
-        field: {
-          type: 'enum',
-          values: JOINT_FIELDS,
-          default: 'position',
-          description: `${of}: the part of a JointState that is read`,
-          source: OURS,
-        },
-      },
-    },
-  ];
+  };
 }
 
 const families: readonly ParameterFamily[] = [
-  {
-    pattern: 'cameras.<camera>.topic',
-    parameter: {
-      settable: 'unconfigured',
-      field: {
-        type: 'text',
-        default: '',
-        description: "topic of this camera's images; every camera of the bundle needs one",
-        source: OURS,
-      },
-    },
-  },
-  {
-    pattern: 'cameras.<camera>.transport',
-    parameter: {
-      settable: 'unconfigured',
-      field: {
-        type: 'enum',
-        values: TRANSPORTS,
-        default: 'raw',
-        description:
-          'raw: sensor_msgs/msg/Image; compressed: sensor_msgs/msg/CompressedImage, also the default of topics that end in /compressed',
-        source: 'image_transport',
-      },
-    },
-  },
-  ...vectorFamily('proprio.<source>', 'this source of proprioception'),
+  ...sourceFamily('cameras.<camera>', CAMERA_KEYS, cameraFields),
+  ...sourceFamily('proprio.<source>', VECTOR_KEYS, vectorFields('this source of proprioception')),
   // of recordings; the node accepts them so that one file serves both
-  ...vectorFamily('commands', 'the executed actions in a recording; replay only'),
+  ...sourceFamily('commands', VECTOR_KEYS, vectorFields('the executed actions in a recording; replay only')),
 ];
 
 /** The parameters of the policy node, in the order in which they are documented. Replay reads the same names. */

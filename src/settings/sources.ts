@@ -8,9 +8,17 @@ export interface CameraSource {
   readonly name: string;
   readonly topic: string;
   readonly transport: Transport;
-  /** line of the params file that names the topic */
-  readonly line: number;
+  /** where the topic is named: `file:line`; empty where it is a node's parameter */
+  readonly origin: string;
 }
+
+/** Settings of a camera: `cameras.<camera>.<key>`. */
+export const CAMERA_KEYS = ['topic', 'transport'] as const;
+export type CameraKey = (typeof CAMERA_KEYS)[number];
+
+/** Settings of a source of numbers: `proprio.<source>.<key>`, `commands.<key>`. */
+export const VECTOR_KEYS = ['topic', 'type', 'joints', 'field'] as const;
+export type VectorKey = (typeof VECTOR_KEYS)[number];
 
 /** Message types that numbers can be taken from. */
 export const VECTOR_TYPES = [
@@ -29,8 +37,8 @@ export type JointField = (typeof JOINT_FIELDS)[number];
 export interface VectorSource {
   readonly name: string;
   readonly topic: string;
-  /** line of the params file that names the topic */
-  readonly line: number;
+  /** where the topic is named: `file:line`; empty where it is a node's parameter */
+  readonly origin: string;
   readonly type: VectorType;
   /** JointState: which joints, in which order. Arrays: names of the elements, if given, and so their number. */
   readonly joints: readonly string[];

@@ -10,7 +10,7 @@ import type { StoredTensor } from '../../src/formats/StoredTensor';
 import { composeImage } from '../../src/observation/compose';
 import type { CameraPlacement } from '../../src/observation/types';
 import { readMapping } from '../../src/settings/mapping';
-import type { TopicMapping } from '../../src/settings/mapping';
+import type { FileMapping } from '../../src/settings/mapping';
 import { haveRecordings, recording } from './recordings';
 
 const ROOT = join(__dirname, '..', '..');
@@ -193,14 +193,14 @@ function fakeBag(messages: readonly Fake[]): BagReader {
 
 const joint = {
   topic: '/joints',
-  line: 1,
+  origin: 'p.yaml:1',
   type: 'sensor_msgs/msg/JointState',
   joints: ['j'],
   field: 'position',
 } as const;
-const MAPPING: TopicMapping = {
+const MAPPING: FileMapping = {
   file: 'p.yaml',
-  cameras: [{ name: 'cam', topic: '/image', transport: 'compressed', line: 2 }],
+  cameras: [{ name: 'cam', topic: '/image', transport: 'compressed', origin: 'p.yaml:2' }],
   proprio: [{ name: 'arm', ...joint }],
   commands: {
     ...joint,

@@ -8,7 +8,7 @@ import type { VectorSource } from '../../src/settings/sources';
 const ARM: VectorSource = {
   name: 'arm',
   topic: '/joint_states',
-  line: 1,
+  origin: 'p.yaml:1',
   type: 'sensor_msgs/msg/JointState',
   joints: ['a', 'b'],
   field: 'position',

@@ -50,10 +50,12 @@ describe('the topic mapping of a params file', () => {
         JOINTS,
       ),
     );
-    const withoutLines = (value: unknown): unknown =>
-      JSON.parse(JSON.stringify(value, (k, v: unknown) => (k === 'line' ? 0 : v)));
-    expect(withoutLines(nested)).toEqual(withoutLines(dotted));
-    expect(nested.cameras).toEqual([{ name: 'front', topic: '/front/image_raw', transport: 'raw', line: 5 }]);
+    const withoutOrigins = (value: unknown): unknown =>
+      JSON.parse(JSON.stringify(value, (k, v: unknown) => (k === 'origin' ? '' : v)));
+    expect(withoutOrigins(nested)).toEqual(withoutOrigins(dotted));
+    expect(nested.cameras).toEqual([
+      { name: 'front', topic: '/front/image_raw', transport: 'raw', origin: `${nested.file}:5` },
+    ]);
     expect(nested.proprio).toEqual([
       {
         name: 'arm',
@@ -61,7 +63,7 @@ describe('the topic mapping of a params file', () => {
         type: 'sensor_msgs/msg/JointState',
         joints: ['a', 'b'],
         field: 'position',
-        line: 10,
+        origin: `${nested.file}:10`,
       },
     ]);
     expect(nested.instructionTopic).toBe('instruction');

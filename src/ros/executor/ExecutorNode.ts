@@ -326,7 +326,7 @@ export class ExecutorNode {
       {
         name: 'state',
         topic,
-        line: 0,
+        origin: '',
         type: 'sensor_msgs/msg/JointState',
         joints: configured.manifest.actions.items.map(({ name }) => name),
         field: 'position',

@@ -1,12 +1,9 @@
 import type { BundleManifest } from '../../bundle/schema';
-import { UsageError, messageOf } from '../../errors';
-import { MAPPING_KEYS, checkCameras, mappingOf } from '../../settings/mapping';
-import type { TopicMapping } from '../../settings/mapping';
-import type { ParameterEntry } from '../../settings/parameterFile';
+import { UsageError } from '../../errors';
+import { checkCameras, isMappingKey, mappingOf } from '../../settings/mapping';
+import type { MappingEntry, TopicMapping } from '../../settings/mapping';
 import type { ParameterValues } from '../../settings/parameterValues';
 import { elementNames } from '../../settings/sources';
-
-const FILE = 'parameters';
 
 /**
  * Which topics the node's parameters make an observation of, checked against the bundle.
@@ -18,24 +15,17 @@ export function topicMapping(
   explicit: ReadonlySet<string>,
   { cameras, proprio }: Pick<BundleManifest, 'cameras' | 'proprio'>,
 ): TopicMapping {
-  const entries = new Map<string, ParameterEntry>();
+  const entries = new Map<string, MappingEntry>();
   for (const name of explicit) {
     const value = values.get(name);
     const empty = value === undefined || value === '' || (Array.isArray(value) && value.length === 0);
-    if (MAPPING_KEYS.includes(name.split('.')[0] ?? '') && !empty)
-      entries.set(name, { name, value, line: 0 });
+    if (isMappingKey(name) && !empty) entries.set(name, { name, value, origin: '' });
   }
-  let mapping: TopicMapping;
-  try {
-    mapping = mappingOf({ file: FILE, entries });
-    checkCameras(
-      mapping,
-      cameras.map(({ name }) => name),
-    );
-  } catch (error) {
-    // Parameters have no lines to point at.
-    throw new UsageError(messageOf(error).replace(/^parameters(:0)?: /, ''), { cause: error });
-  }
+  const mapping = mappingOf(entries);
+  checkCameras(
+    mapping,
+    cameras.map(({ name }) => name),
+  );
   checkProprio(mapping, proprio.names);
   return mapping;
 }
