@@ -1,0 +1,36 @@
+const BUNDLE = '--bundle bundles/tabletop';
+const RECORDING = `bags/tabletop_demo ${BUNDLE} --params params/tabletop_demo.yaml`;
+
+/** What the help of a command shows at its end. A test parses every line. */
+export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
+  export: [
+    'fastwam export --checkpoint libero_uncond_2cam224.pt --vae Wan2.2_VAE.pth --text-embeds text_embeds \\\n' +
+      '      --stats libero_uncond_2cam224_dataset_stats.json --config libero --out my_bundle',
+  ],
+  info: ['fastwam info bundles/tabletop', 'fastwam info my_bundle --verify'],
+  infer: [
+    `fastwam infer ${BUNDLE} --inputs episode.safetensors --instruction "put the red block on the plate" --out chunks.safetensors`,
+  ],
+  calibrate: [
+    'fastwam calibrate bundles/tabletop bags/tabletop_demo --params params/tabletop_demo.yaml --policy worldcache_ca --tolerance 0.05',
+    'fastwam calibrate bundles/tabletop bags/tabletop_demo --params params/tabletop_demo.yaml --policy bac',
+  ],
+  replay: [`fastwam replay ${RECORDING} --policy c3ache --refresh 4 --range 0:6`],
+  sweep: [
+    `fastwam sweep ${RECORDING} --refresh 0,2,4,8 --range 0:6,0:7 --tolerance translation=0.1 --tolerance flips=5`,
+  ],
+  simulate: [
+    `fastwam simulate ${BUNDLE} --episodes 40 --policy c3ache --refresh 4 --range 0:6`,
+    `fastwam simulate ${BUNDLE} --episodes 40 --grid --policy c3ache --refresh 0,4,8 --range 0:6,0:7 --out out/grid`,
+  ],
+  watch: [`fastwam watch ${BUNDLE}`, `fastwam watch ${BUNDLE} --suite long --refresh 8 --pace 1`],
+  demos: ['fastwam demos --episodes 480 --out demonstrations'],
+  bench: [`fastwam bench ${BUNDLE} --chunks 40 --threads 1`],
+  synth: ['fastwam synth --config libero --sparse --dtype BF16 --out big_checkpoint'],
+  play: ['npm run ros -- npx fastwam play bags/tabletop_demo --wait-for /fast_wam_policy'],
+  record: [
+    'npm run ros -- npx fastwam record /fast_wam_policy/action_chunk --out my_recording --duration 60',
+  ],
+  doctor: ['fastwam doctor', 'fastwam doctor --json'],
+  completion: ['source <(fastwam completion bash)', 'fastwam completion fish | source'],
+};
