@@ -7,7 +7,7 @@ import { DEFAULT_EXECUTION } from '../dist/model/execution.js';
 import { FastWamModel } from '../dist/model/FastWamModel.js';
 
 // What `Int8Linears` is applied to.
-const INT8 = /^mixtures\.action\.blocks\.\d+\.(self_attn\.[qkvo]|cross_attn\.q|ffn\.[02])\.weight$/;
+const INT8 = /^mixtures\.(action|video)\.blocks\.\d+\.(self_attn\.[qkvo]|cross_attn\.q|ffn\.[02])\.weight$/;
 const MEBIBYTE = 2 ** 20;
 
 const [folder, precision = 'fp32'] = process.argv.slice(2);

@@ -6,7 +6,9 @@ import type { FieldValue } from '../cache/fieldValues';
 import { POLICIES, policyNamed } from '../cache/registry';
 import type { CachePolicy } from '../cache/types';
 import { UsageError } from '../errors';
+import { PROVIDER_CHOICES } from '../model/execution';
 import type { ExecutionOptions } from '../model/execution';
+import { PRECISION_NAMES } from '../model/precisions';
 
 /** Options by which every command names a policy and its settings. */
 export interface PolicyOptions {
@@ -95,8 +97,8 @@ export function addExecutionOptions(command: Command): Command {
 /** @throws UsageError for a value that cannot be meant */
 export function readExecutionOptions(flags: ExecutionFlags): ExecutionOptions {
   return {
-    provider: oneOf('--provider', flags.provider, ['cpu', 'cuda', 'auto']),
-    precision: oneOf('--precision', flags.precision, ['fp32', 'fp16', 'bf16', 'int8']),
+    provider: oneOf('--provider', flags.provider, PROVIDER_CHOICES),
+    precision: oneOf('--precision', flags.precision, PRECISION_NAMES),
     device: wholeNumber('--device', flags.device),
     threads: wholeNumber('--threads', flags.threads),
   };

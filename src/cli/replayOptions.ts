@@ -5,6 +5,8 @@ import { UsageError } from '../errors';
 import { makeOutputFolder } from '../formats/outputFolder';
 import { replayRecording } from '../evaluation/replayRecording';
 import type { ReplayRequest } from '../evaluation/replayRecording';
+import { PROVIDER_CHOICES } from '../model/execution';
+import { PRECISION_NAMES } from '../model/precisions';
 import { ProgressBar } from '../report/ProgressBar';
 import { terminalReport, wantsColour } from '../report/terminalReport';
 import { writeReport } from '../report/writeReport';
@@ -122,10 +124,10 @@ export async function runReplayCommand(
 function executionOf(flags: ReplayFlags): ReplayRequest['execution'] {
   return {
     ...(flags.provider !== undefined && {
-      provider: oneOf('--provider', flags.provider, ['cpu', 'cuda', 'auto'] as const),
+      provider: oneOf('--provider', flags.provider, PROVIDER_CHOICES),
     }),
     ...(flags.precision !== undefined && {
-      precision: oneOf('--precision', flags.precision, ['fp32', 'fp16', 'bf16', 'int8'] as const),
+      precision: oneOf('--precision', flags.precision, PRECISION_NAMES),
     }),
     ...(flags.device !== undefined && { device: wholeNumber('--device', flags.device) }),
     ...(flags.threads !== undefined && { threads: wholeNumber('--threads', flags.threads) }),

@@ -1,5 +1,5 @@
 import { extname, join } from 'node:path';
-import type { Provider } from '../model/Session';
+import type { Provider } from '../model/precisions';
 import type { ProbeResult } from './sessionProbe';
 import { startChild } from './startChild';
 

@@ -1,7 +1,7 @@
 import { messageOf } from '../errors';
 import { DEFAULT_EXECUTION } from '../model/execution';
 import { Session } from '../model/Session';
-import type { Provider } from '../model/Session';
+import type { Provider } from '../model/precisions';
 import { loadOnnxRuntime } from '../model/runtime';
 import { GraphBuilder } from '../onnx/GraphBuilder';
 

@@ -1,6 +1,6 @@
 import type { Bundle } from '../bundle/Bundle';
 import { distinctRows } from '../model/distinctRows';
-import { MatrixProduct } from '../model/matrixProductRate';
+import { MatrixProduct } from '../model/MatrixProduct';
 import type { ExecutionOptions } from '../model/execution';
 import { relativeDistance } from '../cache/matrix';
 import { PolicyClient } from '../policy/PolicyClient';

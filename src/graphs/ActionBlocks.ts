@@ -4,12 +4,13 @@ import type { Value } from '../onnx/types';
 import { addBatch, attention, attentionOverBoth, dropBatch, splitHeads } from './attention';
 import type { KeyValue } from './attention';
 import { crossAttention } from './crossAttention';
-import { concat, geluTanh, layerNorm, rmsNorm, rotate } from './layers';
-import type { RotaryValues } from './layers';
+import { concat, geluTanh, layerNorm, rmsNorm } from './layers';
 import { FloatLinears } from './Linears';
 import type { Linears } from './Linears';
 import { videoTokens } from './prefill';
 import type { ChunkKeyValue } from './prefill';
+import { rotate } from './rotary';
+import type { RotaryValues } from './rotary';
 import type { Weights } from './Weights';
 
 const EXPERT = 'mixtures.action';

@@ -13,6 +13,9 @@ const ONNX_TYPE: Partial<Record<StoredDType, DataType>> = {
   BF16: 'bfloat16',
 };
 
+/** Types in which a graph can compute. */
+export type ComputeType = 'float32' | 'float16' | 'bfloat16';
+
 /**
  * The tensors of a checkpoint as initializers by reference: the graph holds the place of the bytes in the
  * checkpoint's own file, and a Cast (folded when the model loads) where the file's type is not the one computed in.
@@ -23,7 +26,7 @@ export class Weights {
     /** folder that external data is relative to; given to the session */
     readonly folder: string,
     /** element type of activations */
-    readonly compute: 'float32' | 'float16' | 'bfloat16',
+    readonly compute: ComputeType,
   ) {}
 
   /** Where a tensor lies. */

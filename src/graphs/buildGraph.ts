@@ -7,27 +7,52 @@ import { contextGraph } from './context';
 import { expertGraph } from './expert';
 import { gatedExpertGraph } from './gatedExpert';
 import { FloatLinears, Int8Linears } from './Linears';
+import type { Linears } from './Linears';
 import { prefillGraph } from './prefill';
 import type { ScratchWeights } from './ScratchWeights';
 import { vaeEncoderGraph } from './vaeEncoder';
 import { Weights } from './Weights';
+import type { ComputeType } from './Weights';
 
 export const GRAPH_NAMES = ['vae_encoder', 'context', 'prefill', 'expert'] as const;
 export type GraphName = (typeof GRAPH_NAMES)[number];
 
 /** Moves on with every change of what is emitted, so that an older bundle's files are not mistaken for today's. */
-export const GRAPH_REVISION = 3;
+export const GRAPH_REVISION = 4;
+
+/** What a graph computes in. */
+export interface NumberFormat {
+  /** type of activations, and of weights where they are not int8 */
+  readonly compute: ComputeType;
+  /** what the linear layers of the blocks multiply with */
+  readonly linears: 'float' | 'int8';
+}
 
 /** Which of the graphs of one name. The bundle's files hold `DEFAULT_VARIANT`. */
 export interface GraphVariant {
-  readonly precision: 'fp32' | 'fp16' | 'bf16' | 'int8';
+  readonly format: NumberFormat;
   /** prefill and expert in one graph, for devices that K/V should not leave */
   readonly fused: boolean;
   /** `block`: every block and sub-block can be left out */
   readonly grain: 'stack' | 'block';
 }
 
-export const DEFAULT_VARIANT: GraphVariant = { precision: 'fp32', fused: false, grain: 'stack' };
+export const DEFAULT_VARIANT: GraphVariant = {
+  format: { compute: 'float32', linears: 'float' },
+  fused: false,
+  grain: 'stack',
+};
+
+/** The bundle's own ONNX files hold the default variant; the others are made when they are needed. */
+export function isDefault({ format, fused, grain }: GraphVariant): boolean {
+  const usual = DEFAULT_VARIANT;
+  return (
+    format.compute === usual.format.compute &&
+    format.linears === usual.format.linears &&
+    fused === usual.fused &&
+    grain === usual.grain
+  );
+}
 
 /** Stands in the ONNX file for people who open it. */
 export const graphDescription = (name: GraphName): string => `Fast-WAM ${name}`;
@@ -40,16 +65,14 @@ export interface GraphSource {
   readonly vaeWeights: TensorFile;
 }
 
-const COMPUTE_TYPE = { fp32: 'float32', int8: 'float32', fp16: 'float16', bf16: 'bfloat16' } as const;
-
 /** The folder that a graph's external data is relative to: the checkpoint's, or one that holds what was put aside too. */
 export function weightsFolder(checkpoint: string, scratch?: ScratchWeights): string {
   return scratch ? parse(checkpoint).root : dirname(checkpoint);
 }
 
 /**
- * Emits one graph of a Fast-WAM. int8 applies to the blocks of the action expert, which is where the time goes.
- * @param scratch where an int8 graph puts its weights; needed until it is loaded
+ * Emits one graph of a Fast-WAM. int8 applies to the linear layers of the blocks, which is where the time goes.
+ * @param scratch where int8 weights are put; needed until the graph is loaded
  */
 export function buildGraph(
   name: GraphName,
@@ -59,21 +82,20 @@ export function buildGraph(
 ): GraphBuilder {
   const { dimensions: dims, schedule } = source;
   const file = name === 'vae_encoder' ? source.vaeWeights : source.policyWeights;
-  // bf16 has no convolution at opset 20, and half precision is enough for the encoder.
-  const precision = name === 'vae_encoder' && variant.precision === 'bf16' ? 'fp16' : variant.precision;
-  const folder = weightsFolder(file.path, scratch);
-  const weights = new Weights(file.tensors, folder, COMPUTE_TYPE[precision]);
+  const { compute, linears: kind } = variant.format;
+  const weights = new Weights(file.tensors, weightsFolder(file.path, scratch), compute);
+  const linears = (): Linears =>
+    kind === 'int8' ? int8Linears(weights, scratch) : new FloatLinears(weights);
   switch (name) {
     case 'vae_encoder':
       return vaeEncoderGraph(dims, weights);
     case 'context':
       return contextGraph(dims, weights);
     case 'prefill':
-      return prefillGraph(dims, weights);
+      return prefillGraph(dims, weights, linears());
     case 'expert': {
-      const linears = precision === 'int8' ? int8Linears(weights, scratch) : new FloatLinears(weights);
       const reads = variant.fused ? 'observation' : 'key_values';
-      const options = { dims, weights, linears, schedule, reads } as const;
+      const options = { dims, weights, linears: linears(), schedule, reads } as const;
       return variant.grain === 'block' ? gatedExpertGraph(options) : expertGraph(options);
     }
   }

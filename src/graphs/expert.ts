@@ -1,5 +1,5 @@
 import type { ModelDimensions } from '../bundle/layout';
-import { GraphBuilder, graph, int } from '../onnx/GraphBuilder';
+import { GraphBuilder, int } from '../onnx/GraphBuilder';
 import type { Dimension, Value } from '../onnx/types';
 import type { Schedule } from '../sampler/types';
 import type { KeyValue } from './attention';
@@ -7,11 +7,12 @@ import { ActionBlocks, SUB_BLOCKS } from './ActionBlocks';
 import type { BlockModulation } from './ActionBlocks';
 import { contextKeyValues } from './context';
 import type { TokenContext } from './crossAttention';
-import { rotaryValues } from './layers';
+import { stackInputs, stackOutputs } from './expertSignature';
+import type { StackInput } from './expertSignature';
 import type { Linears } from './Linears';
 import { CONTEXT_LOG_COUNT, keyValueName, latentsInput, videoKeyValues, videoTokens } from './prefill';
 import type { ChunkKeyValue } from './prefill';
-import { actionRotary } from './rotaryTables';
+import { actionRotary, rotaryValues } from './rotary';
 import { MODULATIONS, timeModulations } from './timeModulation';
 import { cast } from './Weights';
 import type { Weights } from './Weights';
@@ -29,33 +30,6 @@ export interface ExpertGraphOptions {
   readonly reads: 'key_values' | 'observation';
 }
 
-/** Inputs of the Loop over full steps; M is the number of steps of one call. */
-export interface LoopInputs {
-  /** int64 scalar M */
-  readonly count: Value;
-  /** [T, a] */
-  readonly x: Value;
-  /** int64 [M], denoising step indices */
-  readonly index: Value;
-  /** [M, a, a] and [M, T, a]: x <- x P + q before each step */
-  readonly beforeScale: Value;
-  readonly beforeShift: Value;
-  /** [M], Euler step sizes */
-  readonly delta: Value;
-}
-
-export function loopInputs(g: GraphBuilder, dims: ModelDimensions): LoopInputs {
-  const [t, a] = [dims.horizon, dims.actionDim];
-  return {
-    count: g.input('count', 'int64', []),
-    x: g.input('x', 'float32', [t, a]),
-    index: g.input('index', 'int64', ['M']),
-    beforeScale: g.input('before_scale', 'float32', ['M', a, a]),
-    beforeShift: g.input('before_shift', 'float32', ['M', t, a]),
-    delta: g.input('delta', 'float32', ['M']),
-  };
-}
-
 /** What the blocks read of a chunk, in the compute type: inputs, or computed in this graph. */
 export function chunkKeyValues(g: GraphBuilder, options: ExpertGraphOptions): ChunkKeyValue[] {
   const { dims, weights } = options;
@@ -64,7 +38,7 @@ export function chunkKeyValues(g: GraphBuilder, options: ExpertGraphOptions): Ch
   const tokens = g.input('tokens', 'float32', ['m', dims.textDim]);
   const context = contextKeyValues(g, dims, weights, tokens);
   const ofTokens = (own: KeyValue): TokenContext => ({ form: 'tokens', ...own });
-  const video = videoKeyValues(g, dims, weights, latents, context.video.map(ofTokens));
+  const video = videoKeyValues(g, options, latents, context.video.map(ofTokens));
   return video.map((own, l) => {
     const action = context.action[l];
     if (!action) throw new Error(`no context for layer ${l}`);
@@ -131,15 +105,15 @@ export function beginStep(
   body: GraphBuilder,
   iteration: Value,
   carried: Value,
-  inputs: LoopInputs,
+  inputs: Readonly<Record<StackInput, Value>>,
   constants: ExpertConstants,
   options: ExpertGraphOptions,
 ): StepStart {
   const { dims, weights } = options;
   const row = (table: Value): Value =>
     body.op('Gather', [table, iteration], { attributes: { axis: int(0) } });
-  const scaled = body.op('MatMul', [carried, row(inputs.beforeScale)]);
-  const x = body.op('Add', [scaled, row(inputs.beforeShift)]);
+  const scaled = body.op('MatMul', [carried, row(inputs.before_scale)]);
+  const x = body.op('Add', [scaled, row(inputs.before_shift)]);
   const index = row(inputs.index);
   const own = body.op('Gather', [constants.modulation, index], { attributes: { axis: int(0) } }, 'float32');
   const pieces = dims.layers * MODULATIONS;
@@ -149,11 +123,17 @@ export function beginStep(
     Array.from({ length: pieces }, () => weights.compute),
     { attributes: { axis: int(0), num_outputs: int(pieces) }, name: 'modulation' },
   );
-  const modulations = Array.from(
-    { length: dims.layers },
-    (_, l) => parts.slice(l * MODULATIONS, (l + 1) * MODULATIONS) as unknown as BlockModulation,
-  );
+  const modulations = Array.from({ length: dims.layers }, (_, l) => blockModulation(parts, l));
   return { iteration, x, delta: row(inputs.delta), modulations };
+}
+
+/** The pieces of one block from those of all. */
+function blockModulation(parts: readonly Value[], layer: number): BlockModulation {
+  const [shiftA, scaleA, gateA, shiftF, scaleF, gateF] = parts.slice(layer * MODULATIONS);
+  if (!shiftA || !scaleA || !gateA || !shiftF || !scaleF || !gateF) {
+    throw new Error(`no modulation for layer ${layer}`);
+  }
+  return [shiftA, scaleA, gateA, shiftF, scaleF, gateF];
 }
 
 /** Emits head and Euler step: v = head(h), x' = x + delta v. */
@@ -169,58 +149,42 @@ export function endStep(
 
 /**
  * The action expert as one Loop over full denoising steps; reused steps are the affine maps before each of them,
- * so a call costs what its full steps cost (cache-policies §6).
- *
- * Outputs: `x_out` [T, a]; `xs` [M, T, a] (what entered each stack); `vs` [M, T, a]; `residuals` [M, T, d]
- * (hL - h0).
+ * so a call costs what its full steps cost (`cache/affine.ts`). `stackInputs` in, `stackOutputs` out.
  */
 export function expertGraph(options: ExpertGraphOptions): GraphBuilder {
-  const g = GraphBuilder.create('expert');
-  const inputs = loopInputs(g, options.dims);
-  const kvs = chunkKeyValues(g, options);
-  emitExpertLoop(g, inputs, kvs, options);
-  return g;
-}
-
-/** Emits the plain Loop into `g` and declares its outputs. */
-function emitExpertLoop(
-  g: GraphBuilder,
-  inputs: LoopInputs,
-  kvs: readonly ChunkKeyValue[],
-  options: ExpertGraphOptions,
-): void {
   const { dims, weights } = options;
   const [t, a, d] = [dims.horizon, dims.actionDim, dims.actionHidden];
+  const g = GraphBuilder.create('expert');
+  const inputs = g.inputs(stackInputs(dims));
+  const kvs = chunkKeyValues(g, options);
   const constants = expertConstants(g, options);
-  const body = g.inner('step');
-  const iteration = body.input('iteration', 'int64', []);
-  const condition = body.input('condition', 'bool', []);
-  const carried = body.input('x_carried', 'float32', [t, a]);
-  const step = beginStep(body, iteration, carried, inputs, constants, options);
-  const h0 = constants.blocks.encode(body, cast(body, step.x, weights.compute));
-  let h = h0;
-  kvs.forEach((kv, l) => {
-    const modulation = step.modulations[l];
-    if (!modulation) throw new Error(`no modulation for layer ${l}`);
-    for (const part of SUB_BLOCKS) {
-      h = body.op('Add', [h, constants.blocks.contribution(body, part, h, l, modulation, kv)]);
-    }
+  const steps = g.loop({
+    name: 'steps',
+    count: inputs.count,
+    carried: { x: { value: inputs.x, shape: [t, a] } },
+    body: (body, iteration, { x }) => {
+      const step = beginStep(body, iteration, x, inputs, constants, options);
+      const h0 = constants.blocks.encode(body, cast(body, step.x, weights.compute));
+      let h = h0;
+      kvs.forEach((kv, l) => {
+        const modulation = step.modulations[l];
+        if (!modulation) throw new Error(`no modulation for layer ${l}`);
+        for (const part of SUB_BLOCKS) {
+          h = body.op('Add', [h, constants.blocks.contribution(body, part, h, l, modulation, kv)]);
+        }
+      });
+      const residual = cast(body, body.op('Sub', [h, h0]), 'float32');
+      const end = endStep(body, step, h, constants);
+      return {
+        carried: { x: end.x },
+        collected: {
+          xs: { value: step.x, shape: [t, a] },
+          vs: { value: end.v, shape: [t, a] },
+          residuals: { value: residual, shape: [t, d] },
+        },
+      };
+    },
   });
-  const residual = cast(body, body.op('Sub', [h, h0]), 'float32');
-  const end = endStep(body, step, h, constants);
-  body.yield(body.op('Identity', [condition]), []);
-  body.yield(end.x, [t, a]);
-  body.yield(body.op('Identity', [step.x]), [t, a]);
-  body.yield(end.v, [t, a]);
-  body.yield(residual, [t, d]);
-  const [x, xs, vs, residuals] = g.ops(
-    'Loop',
-    [inputs.count, undefined, inputs.x],
-    ['float32', 'float32', 'float32', 'float32'],
-    { attributes: { body: graph(body) }, name: 'steps' },
-  ) as [Value, Value, Value, Value];
-  g.output(x, 'x_out', [t, a]);
-  g.output(xs, 'xs', ['M', t, a]);
-  g.output(vs, 'vs', ['M', t, a]);
-  g.output(residuals, 'residuals', ['M', t, d]);
+  g.outputs(stackOutputs(dims), { ...steps, x_out: steps.x });
+  return g;
 }

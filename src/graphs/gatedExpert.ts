@@ -1,224 +1,129 @@
-import type { ModelDimensions } from '../bundle/layout';
 import { GraphBuilder, graph, int } from '../onnx/GraphBuilder';
+import type { ShapedValue } from '../onnx/GraphBuilder';
 import type { Value } from '../onnx/types';
 import { GATE_PIECE, SUB_BLOCKS } from './ActionBlocks';
 import type { BlockModulation, SubBlock } from './ActionBlocks';
-import { beginStep, chunkKeyValues, endStep, expertConstants, loopInputs } from './expert';
-import type { ExpertConstants, ExpertGraphOptions, LoopInputs } from './expert';
+import { beginStep, chunkKeyValues, endStep, expertConstants } from './expert';
+import type { ExpertConstants, ExpertGraphOptions } from './expert';
+import {
+  GATED_PARTS,
+  GATE_NUMBERS,
+  gateInputs,
+  gateOutputs,
+  stackInputs,
+  stackOutputs,
+} from './expertSignature';
+import type { GateInput } from './expertSignature';
 import { concat } from './layers';
 import type { ChunkKeyValue } from './prefill';
 import { MODULATIONS } from './timeModulation';
 import { cast } from './Weights';
 
-/** Inputs of the gated Loop besides those of the plain one. */
-interface GateInputs {
-  /** bool [M, L, 3]: sub-blocks to compute; the others add once more what they computed last (zero at first) */
-  readonly subBlocks: Value;
-  /**
-   * int64 [M, G]: rows of the modulation, seen as [N L 6, d], that gate the terms of this step; G counts the gated
-   * sub-blocks. Terms are held before their gate, so this says whether a held one keeps the gate under which it was
-   * computed or takes that of the step.
-   */
-  readonly gateRows: Value;
-  /** bool scalar: start from `hidden` instead of encode(x); for resuming after a probe */
-  readonly resume: Value;
-  /** [T, d] */
-  readonly hidden: Value;
-  /** bool [M, L]: blocks whose gate may skip them */
-  readonly allowed: Value;
-  /** int64 [K]: tokens that the spatial entry compares */
-  readonly tokens: Value;
-  /**
-   * What the cells keep, (step, block) by (step, block); no rows where nothing is allowed. Block inputs token by
-   * token [M·L·T, d], their means at length 1 [M·L, d], residuals [M·L, T, d], and the numbers of `GATE_NUMBERS`.
-   */
-  readonly fingerprints: Value;
-  readonly unitMeans: Value;
-  readonly residuals: Value;
-  readonly numbers: Value;
-  /** scalar */
-  readonly tauDev: Value;
-  /** bool scalars: what to write out */
-  readonly recordHidden: Value;
-  readonly recordParts: Value;
-}
-
-/**
- * What a gate reads of its cell beside tensors: both of its cosine thresholds, the norm of the fingerprint, and what
- * the largest deviation is divided by.
- */
-export const GATE_NUMBERS = ['tauCos', 'conditionCosine', 'norm', 'scale'] as const;
-
-/** Sub-blocks whose term is multiplied by a gate of the modulation, in order. */
-const GATED_PARTS = ['selfAttention', 'feedForward'] as const satisfies readonly SubBlock[];
-
-function gateInputs(g: GraphBuilder, dims: ModelDimensions): GateInputs {
-  const [t, d, l] = [dims.horizon, dims.actionHidden, dims.layers];
-  return {
-    subBlocks: g.input('sub_blocks', 'bool', ['M', l, SUB_BLOCKS.length]),
-    gateRows: g.input('gate_rows', 'int64', ['M', l * GATED_PARTS.length]),
-    resume: g.input('resume', 'bool', []),
-    hidden: g.input('hidden', 'float32', [t, d]),
-    allowed: g.input('gate_allowed', 'bool', ['M', l]),
-    tokens: g.input('gate_tokens', 'int64', ['tokens']),
-    fingerprints: g.input('gate_fingerprints', 'float32', ['rows', d]),
-    unitMeans: g.input('gate_unit_means', 'float32', ['cells', d]),
-    residuals: g.input('gate_residuals', 'float32', ['cells', t, d]),
-    numbers: g.input('gate_numbers', 'float32', ['cells', GATE_NUMBERS.length]),
-    tauDev: g.input('gate_tau_dev', 'float32', []),
-    recordHidden: g.input('record_hidden', 'bool', []),
-    recordParts: g.input('record_parts', 'bool', []),
-  };
-}
+/** Name of what the Loop carries on of a sub-block: layer by layer, part by part. */
+type Slot = `held_${number}`;
 
 /**
  * The action expert with every block and sub-block behind an If, for policies that decide below the whole stack:
  * fixed sub-block schedules (BAC), probe and resume (WorldCache content-aware) and the dual gate of X-Cache, which
- * is evaluated here, between the blocks. Weights lie inside the branches, where they are pre-packed
- * (runtime-measurements §2.2), so a full step costs what it costs in the plain Loop.
+ * is evaluated here, between the blocks. Weights lie inside the branches: onnxruntime packs those of a branch, but not
+ * those that a branch inside a Loop takes from the main graph, and a step then takes 1.4 times as long. So a full step
+ * costs what it costs in the plain Loop.
  *
- * Outputs: those of the plain Loop, and `hidden_states` [M, L+1, T, d] and `parts` [M, 3L, T, d] where recorded
- * (else with a zero dimension), `skipped` bool [M, L], `similarity` and `deviation` [M, L] (NaN where no gate ran).
+ * Takes `stackInputs` and `gateInputs`, gives `stackOutputs` and `gateOutputs`.
  */
 export function gatedExpertGraph(options: ExpertGraphOptions): GraphBuilder {
-  const g = GraphBuilder.create('gated_expert');
-  const inputs = loopInputs(g, options.dims);
-  const gate = gateInputs(g, options.dims);
-  const kvs = chunkKeyValues(g, options);
-  emitGatedLoop(g, inputs, gate, kvs, options);
-  return g;
-}
-
-function emitGatedLoop(
-  g: GraphBuilder,
-  inputs: LoopInputs,
-  gate: GateInputs,
-  kvs: readonly ChunkKeyValue[],
-  options: ExpertGraphOptions,
-): void {
   const { dims, weights } = options;
   const [t, a, d] = [dims.horizon, dims.actionDim, dims.actionHidden];
+  const g = GraphBuilder.create('gated_expert');
+  const inputs = g.inputs(stackInputs(dims));
+  const gate = g.inputs(gateInputs(dims));
+  const kvs = chunkKeyValues(g, options);
   const constants = expertConstants(g, options);
-  const zeros = cast(
-    g,
-    g.initializer('no_contribution', 'float32', [t, d], new Float32Array(t * d)),
-    weights.compute,
-  );
-  const slots = kvs.length * SUB_BLOCKS.length;
+  const zero = g.initializer('no_contribution', 'float32', [t, d], new Float32Array(t * d));
+  const nothingHeld: ShapedValue = { value: cast(g, zero, weights.compute), shape: ['held', d] };
+  const slots = Array.from({ length: kvs.length * SUB_BLOCKS.length }, (_, slot): Slot => `held_${slot}`);
+  const bySlot = <V>(value: (slot: number) => V): Record<Slot, V> =>
+    Object.fromEntries(slots.map((slot, i) => [slot, value(i)]));
   const rows = g.op('Reshape', [constants.modulation, g.int64([-1, d])], {}, 'float32');
 
-  const body = g.inner('gated_step');
-  const iteration = body.input('gated_iteration', 'int64', []);
-  const condition = body.input('gated_condition', 'bool', []);
-  const carried = body.input('gated_x', 'float32', [t, a]);
-  const held = Array.from({ length: slots }, (_, s) => body.input(`held_${s}`, weights.compute, ['held', d]));
-  const step = beginStep(body, iteration, carried, inputs, constants, options);
-  const encoded = constants.blocks.encode(body, cast(body, step.x, weights.compute));
-  const h0 = body.op(
-    'Where',
-    [gate.resume, cast(body, gate.hidden, weights.compute), encoded],
-    {},
-    weights.compute,
-  );
+  const start: Record<'x' | Slot, ShapedValue> = {
+    x: { value: inputs.x, shape: [t, a] },
+    ...bySlot(() => nothingHeld),
+  };
 
-  const flags = new RowFlags(body, iteration);
-  const compute = flags.row(gate.subBlocks, slots);
-  const allowed = flags.row(gate.allowed, dims.layers);
-  const gates = blockGates(body, rows, gate.gateRows, iteration, options);
-  const blocks = new GatedBlocks(constants, options, gate, iteration);
-  const hidden: Value[] = [h0];
-  const next: Value[] = [];
-  const verdicts: GateVerdict[] = [];
-  kvs.forEach((kv, l) => {
-    const modulation = step.modulations[l];
-    const h = hidden[l];
-    const may = allowed[l];
-    const own = gates[l];
-    if (!modulation || !h || !may || !own) throw new Error(`layer ${l} has no input`);
-    const range = [l * SUB_BLOCKS.length, (l + 1) * SUB_BLOCKS.length] as const;
-    const verdict = blocks.gate(body, h, l, may);
-    const out = blocks.block(body, {
-      h,
-      layer: l,
-      modulation,
-      gates: own,
-      kv,
-      skip: verdict.skip,
-      compute: compute.slice(...range),
-      held: held.slice(...range),
-    });
-    verdicts.push(verdict);
-    hidden.push(out.h);
-    next.push(...out.held);
+  const steps = g.loop({
+    name: 'gated_steps',
+    count: inputs.count,
+    carried: start,
+    body: (body, iteration, carried) => {
+      const step = beginStep(body, iteration, carried.x, inputs, constants, options);
+      const encoded = constants.blocks.encode(body, cast(body, step.x, weights.compute));
+      const resumed = cast(body, gate.hidden, weights.compute);
+      const h0 = body.op('Where', [gate.resume, resumed, encoded], {}, weights.compute);
+      const flags = new RowFlags(body, iteration);
+      const compute = flags.row(gate.sub_blocks, slots.length);
+      const allowed = flags.row(gate.gate_allowed, dims.layers);
+      const gates = blockGates(body, rows, gate.gate_rows, iteration, options);
+      const blocks = new GatedBlocks(constants, options, gate, iteration);
+      const hidden: Value[] = [h0];
+      const next: Value[] = [];
+      const verdicts: GateVerdict[] = [];
+      kvs.forEach((kv, l) => {
+        const modulation = step.modulations[l];
+        const h = hidden[l];
+        const may = allowed[l];
+        const own = gates[l];
+        if (!modulation || !h || !may || !own) throw new Error(`layer ${l} has no input`);
+        const range = [l * SUB_BLOCKS.length, (l + 1) * SUB_BLOCKS.length] as const;
+        const held = slots.slice(...range).flatMap((slot) => carried[slot] ?? []);
+        const verdict = blocks.gate(body, h, l, may);
+        const out = blocks.block(body, {
+          h,
+          layer: l,
+          modulation,
+          gates: own,
+          kv,
+          skip: verdict.skip,
+          compute: compute.slice(...range),
+          held,
+        });
+        verdicts.push(verdict);
+        hidden.push(out.h);
+        next.push(...out.held);
+      });
+      const last = hidden[hidden.length - 1] ?? h0;
+      const end = endStep(body, step, last, constants);
+      const contributions = next.map((slot, s): Recorded => {
+        const part = SUB_BLOCKS[s % SUB_BLOCKS.length];
+        const of = part && gates[Math.floor(s / SUB_BLOCKS.length)]?.[part];
+        return (inner) => (of ? inner.op('Mul', [slot, of]) : slot);
+      });
+      const states = hidden.map(
+        (state): Recorded =>
+          () =>
+            state,
+      );
+      const flat = (of: (verdict: GateVerdict) => Value): ShapedValue => ({
+        value: concat(body, verdicts.map(of), 0),
+        shape: [dims.layers],
+      });
+      return {
+        carried: { x: end.x, ...bySlot((slot) => next[slot] ?? zero) },
+        collected: {
+          xs: { value: step.x, shape: [t, a] },
+          vs: { value: end.v, shape: [t, a] },
+          residuals: { value: cast(body, body.op('Sub', [last, h0]), 'float32'), shape: [t, d] },
+          hidden_states: recordIf(body, gate.record_hidden, states, [t, d], 'hidden'),
+          parts: recordIf(body, gate.record_parts, contributions, [t, d], 'parts'),
+          skipped: flat((v) => v.skip),
+          similarity: flat((v) => v.similarity),
+          deviation: flat((v) => v.deviation),
+        },
+      };
+    },
   });
-  const last = hidden[hidden.length - 1] ?? h0;
-  const end = endStep(body, step, last, constants);
-  const flat = (values: readonly Value[]): Value => concat(body, values, 0);
-  const stacked = (values: readonly Recorded[], record: Value, name: string): Value =>
-    recordIf(body, record, values, [t, d], name);
-  const contributions = next.map((slot, s): Recorded => {
-    const part = SUB_BLOCKS[s % SUB_BLOCKS.length];
-    const of = part && gates[Math.floor(s / SUB_BLOCKS.length)]?.[part];
-    return (inner) => (of ? inner.op('Mul', [slot, of]) : slot);
-  });
-
-  body.yield(body.op('Identity', [condition]), []);
-  body.yield(end.x, [t, a]);
-  next.forEach((slot) => body.yield(slot, ['held', d]));
-  body.yield(body.op('Identity', [step.x]), [t, a]);
-  body.yield(end.v, [t, a]);
-  body.yield(cast(body, body.op('Sub', [last, h0]), 'float32'), [t, d]);
-  body.yield(
-    stacked(
-      hidden.map((state) => () => state),
-      gate.recordHidden,
-      'hidden',
-    ),
-    ['states', t, d],
-  );
-  body.yield(stacked(contributions, gate.recordParts, 'parts'), ['slots', t, d]);
-  body.yield(flat(verdicts.map((v) => v.skip)), [dims.layers]);
-  body.yield(flat(verdicts.map((v) => v.similarity)), [dims.layers]);
-  body.yield(flat(verdicts.map((v) => v.deviation)), [dims.layers]);
-
-  const results = g.ops(
-    'Loop',
-    [inputs.count, undefined, inputs.x, ...held.map(() => zeros)],
-    [
-      'float32',
-      ...held.map(() => weights.compute),
-      'float32',
-      'float32',
-      'float32',
-      'float32',
-      'float32',
-      'bool',
-      'float32',
-      'float32',
-    ],
-    { attributes: { body: graph(body) }, name: 'gated_steps' },
-  );
-  const [x] = results;
-  const [xs, vs, residuals, states, parts, skipped, similarity, deviation] = results.slice(1 + slots) as [
-    Value,
-    Value,
-    Value,
-    Value,
-    Value,
-    Value,
-    Value,
-    Value,
-  ];
-  if (!x) throw new Error('the Loop carries x');
-  g.output(x, 'x_out', [t, a]);
-  g.output(xs, 'xs', ['M', t, a]);
-  g.output(vs, 'vs', ['M', t, a]);
-  g.output(residuals, 'residuals', ['M', t, d]);
-  g.output(states, 'hidden_states', ['M', 'states', t, d]);
-  g.output(parts, 'parts', ['M', 'slots', t, d]);
-  g.output(skipped, 'skipped', ['M', dims.layers]);
-  g.output(similarity, 'similarity', ['M', dims.layers]);
-  g.output(deviation, 'deviation', ['M', dims.layers]);
+  g.outputs({ ...stackOutputs(dims), ...gateOutputs(dims) }, { ...steps, x_out: steps.x });
+  return g;
 }
 
 /** Splits one row of a table of flags into flags [1]: one Gather and one Split for each step. */
@@ -304,7 +209,7 @@ class GatedBlocks {
   constructor(
     private readonly constants: ExpertConstants,
     private readonly options: ExpertGraphOptions,
-    private readonly inputs: GateInputs,
+    private readonly inputs: Readonly<Record<GateInput, Value>>,
     private readonly iteration: Value,
   ) {}
 
@@ -331,24 +236,24 @@ class GatedBlocks {
     const now = cast(g, h, 'float32');
     const [tauCos, conditionCosine, norm, scale] = g.ops(
       'Split',
-      [row(g, inputs.numbers, cell)],
+      [row(g, inputs.gate_numbers, cell)],
       GATE_NUMBERS.map(() => 'float32' as const),
       { attributes: { axis: int(0), num_outputs: int(GATE_NUMBERS.length) }, name: 'gate_numbers' },
     ) as [Value, Value, Value, Value];
-    const seen = row(g, now, inputs.tokens);
+    const seen = row(g, now, inputs.gate_tokens);
     const firstRow = g.op('Mul', [cell, g.int64(horizon)]);
-    const stored = row(g, inputs.fingerprints, g.op('Add', [inputs.tokens, firstRow]));
+    const stored = row(g, inputs.gate_fingerprints, g.op('Add', [inputs.gate_tokens, firstRow]));
     const spatial = g.op('Div', [dot(g, seen, stored), g.op('Mul', [length(g, seen), norm])]);
     const share = new Float32Array(horizon).fill(1 / horizon);
     const mean = g.op('MatMul', [g.initializer(`mean_${layer}`, 'float32', [horizon], share), now]);
-    const overall = g.op('Div', [dot(g, mean, row(g, inputs.unitMeans, cell)), length(g, mean)]);
+    const overall = g.op('Div', [dot(g, mean, row(g, inputs.gate_unit_means, cell)), length(g, mean)]);
     const similarity = g.op('Min', [spatial, overall, conditionCosine]);
     const largest = g.op('ReduceMax', [g.op('Abs', [g.op('Sub', [seen, stored])])], {
       attributes: { keepdims: int(0) },
     });
     const deviation = g.op('Div', [largest, scale]);
     const alike = g.op('GreaterOrEqual', [similarity, tauCos], {}, 'bool');
-    const near = g.op('Less', [deviation, inputs.tauDev], {}, 'bool');
+    const near = g.op('Less', [deviation, inputs.gate_tau_dev], {}, 'bool');
     g.yield(g.op('And', [alike, near], {}, 'bool'), [1]);
     g.yield(similarity, [1]);
     g.yield(deviation, [1]);
@@ -371,7 +276,7 @@ class GatedBlocks {
     const skipped = g.inner(`skip_${call.layer}`);
     const residual = cast(
       skipped,
-      row(skipped, this.inputs.residuals, this.#cell(skipped, call.layer)),
+      row(skipped, this.inputs.gate_residuals, this.#cell(skipped, call.layer)),
       compute,
     );
     skipped.yield(skipped.op('Add', [call.h, residual]), [t, d]);
@@ -435,14 +340,14 @@ function dot(g: GraphBuilder, a: Value, b: Value): Value {
 /** A value to record; what it takes to make it goes into the graph that records. */
 type Recorded = (g: GraphBuilder) => Value;
 
-/** Stacks values along a new first axis if `record` is true, else yields an empty tensor of the same rank. */
+/** Stacks values along a new first axis if `record` is true, else gives an empty tensor of the same rank. */
 function recordIf(
   body: GraphBuilder,
   record: Value,
   values: readonly Recorded[],
   shape: readonly [number, number],
   name: string,
-): Value {
+): ShapedValue {
   const [t, d] = shape;
   const kept = body.inner(`record_${name}`);
   const rows = concat(
@@ -454,10 +359,7 @@ function recordIf(
   const none = body.inner(`no_${name}`);
   const empty = none.initializer(`empty_${name}`, 'float32', [0, t, d], new Float32Array(0));
   none.yield(none.op('Identity', [empty]), [0, t, d]);
-  return body.op(
-    'If',
-    [record],
-    { attributes: { then_branch: graph(kept), else_branch: graph(none) }, name: `record_${name}` },
-    'float32',
-  );
+  const branches = { then_branch: graph(kept), else_branch: graph(none) };
+  const value = body.op('If', [record], { attributes: branches, name: `record_${name}` }, 'float32');
+  return { value, shape: [`${name}_count`, t, d] };
 }

@@ -1,9 +1,7 @@
 import type { GraphBuilder } from '../onnx/GraphBuilder';
 import { float, int, text } from '../onnx/GraphBuilder';
 import type { Value } from '../onnx/types';
-import type { AttentionShape } from './attention';
 import type { Linears } from './Linears';
-import type { RotaryTables } from './rotaryTables';
 
 /** y = LN(x) * scale + bias over the last axis; scale and bias [d] may be computed values (adaLN). */
 export function layerNorm(g: GraphBuilder, x: Value, scale: Value, bias: Value, eps: number): Value {
@@ -14,33 +12,6 @@ export function layerNorm(g: GraphBuilder, x: Value, scale: Value, bias: Value, 
 export function rmsNorm(g: GraphBuilder, x: Value, weight: Value, eps: number): Value {
   return g.op('SimplifiedLayerNormalization', [x, weight], {
     attributes: { axis: int(-1), epsilon: float(eps) },
-  });
-}
-
-/** Rotary tables as initializers of one graph, shared by its layers. */
-export interface RotaryValues {
-  readonly cos: Value;
-  readonly sin: Value;
-}
-
-export function rotaryValues(
-  g: GraphBuilder,
-  name: string,
-  rotary: RotaryTables,
-  halfHead: number,
-): RotaryValues {
-  const shape = [rotary.positions, halfHead];
-  return {
-    cos: g.initializer(`${name}.cos`, 'float32', shape, rotary.cos),
-    sin: g.initializer(`${name}.sin`, 'float32', shape, rotary.sin),
-  };
-}
-
-/** Rotates interleaved pairs of x [1, S, heads * headDim]; positions count from 0. */
-export function rotate(g: GraphBuilder, x: Value, rotary: RotaryValues, shape: AttentionShape): Value {
-  return g.op('RotaryEmbedding', [x, g.int64([0]), rotary.cos, rotary.sin], {
-    domain: 'com.microsoft',
-    attributes: { interleaved: int(1), num_heads: int(shape.heads) },
   });
 }
 

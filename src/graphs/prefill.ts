@@ -6,11 +6,11 @@ import type { KeyValue } from './attention';
 import { TEXT_LOG_COUNT, contextName, contextWidth } from './context';
 import type { ContextPart } from './context';
 import { crossAttention } from './crossAttention';
-import type { BlockContext, RowContext } from './crossAttention';
-import { concat, geluTanh, layerNorm, rmsNorm, rotaryValues, rotate } from './layers';
-import type { RotaryValues } from './layers';
-import { FloatLinears } from './Linears';
-import { videoRotary } from './rotaryTables';
+import type { BlockContext, CrossAttentionOptions, RowContext } from './crossAttention';
+import { concat, geluTanh, layerNorm, rmsNorm } from './layers';
+import type { Linears } from './Linears';
+import { rotaryValues, rotate, videoRotary } from './rotary';
+import type { RotaryValues } from './rotary';
 import { MODULATIONS, timeModulations } from './timeModulation';
 import { cast } from './Weights';
 import type { Weights } from './Weights';
@@ -44,7 +44,7 @@ export function videoTokens(dims: ModelDimensions): { rows: number; columns: num
  * token -> K and V of the first frame in every layer, and the action expert's context.
  * Source: `prefill_video_cache` in `mot.py`, `_append_proprio_to_context` in `fastwam.py`.
  */
-export function prefillGraph(dims: ModelDimensions, weights: Weights): GraphBuilder {
+export function prefillGraph(dims: ModelDimensions, weights: Weights, linears: Linears): GraphBuilder {
   const g = GraphBuilder.create('prefill');
   const latents = latentsInput(g, dims);
   const logCount = logCounts(g, dims);
@@ -53,7 +53,7 @@ export function prefillGraph(dims: ModelDimensions, weights: Weights): GraphBuil
     contextInput(g, dims, weights, 'action', logCount),
   ];
   const videoShape = [dims.heads, videoTokens(dims).count, dims.headDim];
-  videoKeyValues(g, dims, weights, latents, video).forEach(({ key, value }, l) => {
+  videoKeyValues(g, { dims, weights, linears }, latents, video).forEach(({ key, value }, l) => {
     g.output(cast(g, key, 'float32'), keyValueName('videoKey', l), videoShape);
     g.output(cast(g, value, 'float32'), keyValueName('videoValue', l), videoShape);
   });
@@ -101,12 +101,12 @@ function contextInput(
 /** Emits K (normed, rotated) and V of the first frame's tokens in every layer. */
 export function videoKeyValues(
   g: GraphBuilder,
-  dims: ModelDimensions,
-  weights: Weights,
+  options: CrossAttentionOptions,
   latents: Value,
   context: readonly BlockContext[],
 ): KeyValue[] {
-  const blocks = new VideoBlocks(g, dims, weights);
+  const { dims } = options;
+  const blocks = new VideoBlocks(g, options);
   let x = blocks.tokens(latents);
   return context.map((own, l) => {
     const { key, value, finish } = blocks.keyValue(x, l);
@@ -117,16 +117,14 @@ export function videoKeyValues(
 }
 
 class VideoBlocks {
-  readonly #linears: FloatLinears;
   readonly #rotary: RotaryValues;
   readonly #modulation: Float32Array;
 
   constructor(
     private readonly g: GraphBuilder,
-    private readonly dims: ModelDimensions,
-    private readonly weights: Weights,
+    private readonly options: CrossAttentionOptions,
   ) {
-    this.#linears = new FloatLinears(weights);
+    const { dims, weights } = options;
     const { rows, columns } = videoTokens(dims);
     const rotary = rotaryValues(
       g,
@@ -141,7 +139,8 @@ class VideoBlocks {
 
   /** latents [48, h, w] -> tokens [V, videoDim] in (row, column) order */
   tokens(latents: Value): Value {
-    const { g, dims, weights } = this;
+    const { g } = this;
+    const { dims, weights } = this.options;
     const { rows, columns } = videoTokens(dims);
     const cells = g.op('Reshape', [latents, g.int64([dims.latentChannels, rows, 2, columns, 2])]);
     const moved = g.op('Transpose', [cells], { attributes: { perm: ints([1, 3, 0, 2, 4]) } });
@@ -157,40 +156,37 @@ class VideoBlocks {
   }
 
   #modulationOf(layer: number, kind: number): Value {
-    const { g, dims } = this;
+    const { g } = this;
+    const { dims, weights } = this.options;
     const start = (layer * MODULATIONS + kind) * dims.videoDim;
     const values = this.#modulation.slice(start, start + dims.videoDim);
     const constant = g.initializer(`video_modulation_${layer}_${kind}`, 'float32', [dims.videoDim], values);
-    return cast(g, constant, this.weights.compute);
+    return cast(g, constant, weights.compute);
   }
 
   /** K and V [1, V, inner] of layer `l` for tokens x [V, videoDim], and the rest of the block. */
   keyValue(x: Value, l: number): { key: Value; value: Value; finish: (context: BlockContext) => Value } {
-    const { g, dims, weights } = this;
+    const { g, options } = this;
+    const { dims, weights, linears } = options;
     const block = `mixtures.video.blocks.${l}`;
-    const options = { dims, weights, linears: this.#linears };
     const [shiftA, scaleA, gateA, shiftF, scaleF, gateF] = Array.from({ length: MODULATIONS }, (_, kind) =>
       this.#modulationOf(l, kind),
     ) as [Value, Value, Value, Value, Value, Value];
     const normed = layerNorm(g, x, scaleA, shiftA, dims.eps);
     const project = (name: 'q' | 'k'): Value => {
-      const linear = this.#linears.apply(g, normed, `${block}.self_attn.${name}`);
+      const linear = linears.apply(g, normed, `${block}.self_attn.${name}`);
       const weight = weights.use(g, `${block}.self_attn.norm_${name}.weight`);
       return rotate(g, addBatch(g, rmsNorm(g, linear, weight, dims.eps)), this.#rotary, dims);
     };
     const key = project('k');
-    const value = addBatch(g, this.#linears.apply(g, normed, `${block}.self_attn.v`));
+    const value = addBatch(g, linears.apply(g, normed, `${block}.self_attn.v`));
     const finish = (context: BlockContext): Value => {
       const mixed = dropBatch(g, attention(g, project('q'), key, value, dims));
-      const out = this.#linears.apply(g, mixed, `${block}.self_attn.o`);
+      const out = linears.apply(g, mixed, `${block}.self_attn.o`);
       const afterSelf = g.op('Add', [x, g.op('Mul', [out, gateA])]);
       const afterCross = g.op('Add', [afterSelf, crossAttention(g, afterSelf, block, context, options)]);
-      const inner = this.#linears.apply(
-        g,
-        layerNorm(g, afterCross, scaleF, shiftF, dims.eps),
-        `${block}.ffn.0`,
-      );
-      const ffn = this.#linears.apply(g, geluTanh(g, inner), `${block}.ffn.2`);
+      const inner = linears.apply(g, layerNorm(g, afterCross, scaleF, shiftF, dims.eps), `${block}.ffn.0`);
+      const ffn = linears.apply(g, geluTanh(g, inner), `${block}.ffn.2`);
       return g.op('Add', [afterCross, g.op('Mul', [ffn, gateF])]);
     };
     return { key, value, finish };

@@ -6,25 +6,22 @@ import { applyLinear } from '../cache/linearMap';
 import type { ExpertShape, Grain, LinearMap } from '../cache/types';
 import { InputError, ProviderError } from '../errors';
 import { readFloat32 } from '../formats/readTensor';
-import {
-  DEFAULT_VARIANT,
-  GRAPH_REVISION,
-  buildGraph,
-  graphDescription,
-  weightsFolder,
-} from '../graphs/buildGraph';
+import { GRAPH_REVISION, buildGraph, graphDescription, isDefault, weightsFolder } from '../graphs/buildGraph';
 import type { GraphName, GraphVariant } from '../graphs/buildGraph';
 import { CONTEXT_PARTS, EXPERTS, TEXT_LOG_COUNT, contextName } from '../graphs/context';
 import { distinctRows } from './distinctRows';
 import { KeptFeeds } from './KeptFeeds';
 import { ScratchWeights } from '../graphs/ScratchWeights';
 import type { Schedule } from '../sampler/types';
-import { refuseExecution } from './execution';
+import { BlockExpert } from './BlockExpert';
+import { executionOn, refuseExecution } from './execution';
 import type { ExecutionOptions } from './execution';
-import { OrtExpert } from './OrtExpert';
-import type { ExpertConstantsJs } from './OrtExpert';
+import type { ExpertFacts } from './LoopExpert';
+import { PRECISIONS } from './precisions';
+import type { Provider } from './precisions';
 import { Session } from './Session';
-import type { Feeds, Provider } from './Session';
+import type { Feeds } from './Session';
+import { StackExpert } from './StackExpert';
 import { loadOnnxRuntime } from './runtime';
 import type { OrtModule } from './runtime';
 
@@ -49,7 +46,7 @@ interface Sessions {
  * model serves several at once. Every call blocks the thread it runs on, so it lives in the inference worker.
  */
 export class FastWamModel {
-  readonly constants: ExpertConstantsJs;
+  readonly facts: ExpertFacts;
   readonly #contexts = new KeptFeeds(CONTEXT_BYTES_KEPT);
   readonly #proprioEncoder: LinearMap | undefined;
 
@@ -60,7 +57,7 @@ export class FastWamModel {
     readonly provider: Provider,
     private readonly sessions: Sessions,
   ) {
-    this.constants = expertConstants(bundle);
+    this.facts = expertFacts(bundle);
     const { proprioDim, textDim } = bundle.dimensions;
     if (proprioDim > 0) this.#proprioEncoder = linearMap(bundle, 'proprio_encoder', proprioDim, textDim);
   }
@@ -84,13 +81,12 @@ export class FastWamModel {
       return FastWamModel.#loadOn(bundle, ort, execution, execution.provider, grain);
     }
     try {
-      const precision = execution.precision === 'int8' ? 'fp32' : execution.precision;
-      return await FastWamModel.#loadOn(bundle, ort, { ...execution, precision }, 'cuda', grain);
+      return await FastWamModel.#loadOn(bundle, ort, executionOn('cuda', execution), 'cuda', grain);
     } catch (error) {
       if (!(error instanceof ProviderError)) throw error;
-      const precision = execution.precision === 'int8' ? 'int8' : 'fp32';
-      notice(`execution.provider auto runs on the CPU (${precision}): ${error.message}`);
-      return FastWamModel.#loadOn(bundle, ort, { ...execution, precision }, 'cpu', grain);
+      const onCpu = executionOn('cpu', execution);
+      notice(`execution.provider auto runs on the CPU (${onCpu.precision}): ${error.message}`);
+      return FastWamModel.#loadOn(bundle, ort, onCpu, 'cpu', grain);
     }
   }
 
@@ -123,11 +119,11 @@ export class FastWamModel {
   }
 
   get shape(): ExpertShape {
-    return this.constants.shape;
+    return this.facts.shape;
   }
 
   get schedule(): Schedule {
-    return this.constants.schedule;
+    return this.facts.schedule;
   }
 
   get grain(): Grain {
@@ -187,8 +183,10 @@ export class FastWamModel {
   }
 
   /** The expert for one chunk. */
-  expert(binding: ChunkBinding): OrtExpert {
-    return new OrtExpert(this.constants, this.sessions.expert, this.sessions.grain, binding.feeds);
+  expert(binding: ChunkBinding): StackExpert | BlockExpert {
+    const { expert, grain } = this.sessions;
+    const Kind = grain === 'block' ? BlockExpert : StackExpert;
+    return new Kind(this.facts, expert, binding.feeds);
   }
 
   /**
@@ -271,12 +269,12 @@ async function createSession(
   name: GraphName,
   grain: Grain,
 ): Promise<Session> {
-  // int8 is a matter of the expert alone, so the other graphs are the bundle's files.
-  const precision = execution.precision === 'int8' && name !== 'expert' ? 'fp32' : execution.precision;
-  const variant: GraphVariant = { precision, fused: provider === 'cuda' && name === 'expert', grain };
+  const { vae, blocks } = PRECISIONS[execution.precision];
+  const format = name === 'vae_encoder' ? vae : blocks;
+  const variant: GraphVariant = { format, fused: provider === 'cuda' && name === 'expert', grain };
   const source = name === 'vae_encoder' ? bundle.vaeWeights : bundle.policyWeights;
   const current = bundle.manifest.graphs.revision === GRAPH_REVISION;
-  const scratch = precision === 'int8' ? new ScratchWeights() : undefined;
+  const scratch = format.linears === 'int8' ? new ScratchWeights() : undefined;
   try {
     const bytes =
       current && isDefault(variant)
@@ -290,13 +288,7 @@ async function createSession(
   }
 }
 
-/** The bundle's own ONNX files hold the default variant; the others are made when they are needed. */
-function isDefault(variant: GraphVariant): boolean {
-  const { precision, fused, grain } = DEFAULT_VARIANT;
-  return variant.precision === precision && variant.fused === fused && variant.grain === grain;
-}
-
-function expertConstants(bundle: Bundle): ExpertConstantsJs {
+function expertFacts(bundle: Bundle): ExpertFacts {
   const { horizon, actionDim, actionHidden, layers } = bundle.dimensions;
   const { schedule } = bundle;
   const encoder = linearMap(bundle, 'mixtures.action.action_encoder', actionDim, actionHidden);

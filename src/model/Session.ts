@@ -2,12 +2,16 @@ import type * as Ort from 'onnxruntime-node';
 import { cudaError, hasCudaProvider } from './cudaProvider';
 import { FastWamError, messageOf } from '../errors';
 import type { ExecutionOptions } from './execution';
+import type { Provider } from './precisions';
 import type { OrtModule } from './runtime';
 
-export type Provider = 'cpu' | 'cuda';
-export type Feeds = Readonly<Record<string, Ort.Tensor>>;
+export type Tensor = Ort.Tensor;
+export type Feeds = Readonly<Record<string, Tensor>>;
 
-/** Spinning longer than this burns CPU for no latency (runtime-measurements §4.2). */
+/**
+ * How long a thread of the pool waits for the next kernel before it sleeps. Not waiting at all costs a quarter of the
+ * latency; waiting longer than this gains none, and burns a third more CPU.
+ */
 const SPIN_MICROSECONDS = '50';
 
 interface SessionOptions extends Pick<ExecutionOptions, 'device' | 'threads'> {
@@ -70,14 +74,18 @@ export class Session {
     }
   }
 
-  async run(feeds: Feeds, fetches?: readonly string[]): Promise<Readonly<Record<string, Ort.Tensor>>> {
+  /** All outputs by name. */
+  run(feeds: Feeds): Promise<Readonly<Record<string, Tensor>>>;
+  /** The outputs in `fetches`; what else the graph has is not copied out. */
+  run<K extends string>(feeds: Feeds, fetches: readonly K[]): Promise<Readonly<Record<K, Tensor>>>;
+  async run(feeds: Feeds, fetches?: readonly string[]): Promise<Readonly<Record<string, Tensor>>> {
     return fetches ? this.session.run(feeds, [...fetches]) : this.session.run(feeds);
   }
 
-  tensor(type: 'float32', data: Float32Array, dims: readonly number[]): Ort.Tensor;
-  tensor(type: 'int64', data: BigInt64Array, dims: readonly number[]): Ort.Tensor;
-  tensor(type: 'bool' | 'uint8', data: Uint8Array, dims: readonly number[]): Ort.Tensor;
-  tensor(type: Ort.Tensor.Type, data: Ort.Tensor.DataType, dims: readonly number[]): Ort.Tensor {
+  tensor(type: 'float32', data: Float32Array, dims: readonly number[]): Tensor;
+  tensor(type: 'int64', data: BigInt64Array, dims: readonly number[]): Tensor;
+  tensor(type: 'bool' | 'uint8', data: Uint8Array, dims: readonly number[]): Tensor;
+  tensor(type: Ort.Tensor.Type, data: Ort.Tensor.DataType, dims: readonly number[]): Tensor {
     return new this.ort.Tensor(type, data, dims);
   }
 

@@ -1,9 +1,15 @@
+import { precisionsOf, runsOn } from './precisions';
+import type { Precision, Provider } from './precisions';
+
+/** What can be asked for: `auto` takes CUDA where it starts. */
+export const PROVIDER_CHOICES = ['cpu', 'cuda', 'auto'] as const;
+
 /** How a model is executed; the ROS parameters `execution.*`. */
 export interface ExecutionOptions {
-  readonly provider: 'cpu' | 'cuda' | 'auto';
+  readonly provider: (typeof PROVIDER_CHOICES)[number];
   /** CUDA device number */
   readonly device: number;
-  readonly precision: 'fp32' | 'fp16' | 'bf16' | 'int8';
+  readonly precision: Precision;
   /** intra-op threads; 0 = one for each physical core (onnxruntime's choice) */
   readonly threads: number;
 }
@@ -16,13 +22,15 @@ export const DEFAULT_EXECUTION: ExecutionOptions = {
 };
 
 /** A sentence if precision and provider do not go together. */
-export function refuseExecution(options: ExecutionOptions): string | undefined {
-  const { provider, precision } = options;
-  if (provider === 'cpu' && (precision === 'fp16' || precision === 'bf16')) {
-    return `execution.precision ${precision} needs execution.provider cuda; on the CPU choose fp32 or int8`;
-  }
-  if (provider === 'cuda' && precision === 'int8') {
-    return 'execution.precision int8 runs on the CPU only; with cuda choose fp32, fp16 or bf16';
-  }
-  return undefined;
+export function refuseExecution({ provider, precision }: ExecutionOptions): string | undefined {
+  if (provider === 'auto' || runsOn(precision, provider)) return undefined;
+  const other: Provider = provider === 'cpu' ? 'cuda' : 'cpu';
+  const known = precisionsOf(provider).join(' or ');
+  return `execution.precision ${precision} needs execution.provider ${other}; with ${provider} choose ${known}`;
+}
+
+/** The options with a precision that `provider` executes: the one asked for, or fp32. */
+export function executionOn(provider: Provider, options: ExecutionOptions): ExecutionOptions {
+  const precision = runsOn(options.precision, provider) ? options.precision : 'fp32';
+  return { ...options, provider, precision };
 }

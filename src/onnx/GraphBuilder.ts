@@ -1,5 +1,13 @@
 import { DATA_TYPE } from './types';
-import type { DataType, Dimension, ExternalBytes, TensorAttribute, Value } from './types';
+import type {
+  DataType,
+  Dimension,
+  ExternalBytes,
+  Signature,
+  TensorAttribute,
+  TypedShape,
+  Value,
+} from './types';
 import { WireWriter } from './WireWriter';
 
 /** Opset 20 has a kernel for every operator used here on the CPU and the CUDA provider; IR 10 goes with it. */
@@ -26,6 +34,34 @@ export interface NodeOptions {
   readonly domain?: '' | 'com.microsoft';
   /** stem of the node's and its outputs' names */
   readonly name?: string;
+}
+
+/** A value and the shape that it has. */
+export interface ShapedValue {
+  readonly value: Value;
+  readonly shape: readonly Dimension[];
+}
+
+/** A Loop that runs `count` times; there is no other condition. `C` are what it carries on, `S` what it collects. */
+export interface LoopOptions<C extends string, S extends string> {
+  readonly name: string;
+  /** int64 scalar */
+  readonly count: Value;
+  /** what the first iteration starts from */
+  readonly carried: Readonly<Record<C, ShapedValue>>;
+  /**
+   * Emits one iteration.
+   * @param carried what the iteration before handed on
+   * @returns what goes to the next iteration, and what is collected: the Loop's output has one more axis in front
+   */
+  readonly body: (
+    g: GraphBuilder,
+    iteration: Value,
+    carried: Readonly<Record<C, Value>>,
+  ) => {
+    readonly carried: Readonly<Record<C, Value>>;
+    readonly collected: Readonly<Record<S, ShapedValue>>;
+  };
 }
 
 /** Names are unique within a model: an inner graph that repeats an outer name would silently shadow it. */
@@ -77,6 +113,20 @@ export class GraphBuilder {
     return value;
   }
 
+  /** Declares the inputs of a signature. */
+  inputs<K extends string>(signature: Signature<K>): Readonly<Record<K, Value>> {
+    return mapValues(signature, ({ type, shape }, name) => this.input(name, type, shape));
+  }
+
+  /** Declares the outputs of a signature. */
+  outputs<K extends string>(signature: Signature<K>, values: Readonly<Record<NoInfer<K>, Value>>): void {
+    for (const [name, { type, shape }] of entries<K, TypedShape>(signature)) {
+      const value = values[name];
+      if (value.type !== type) throw new Error(`output ${name} is ${type}, its value ${value.type}`);
+      this.output(value, name, shape);
+    }
+  }
+
   /** Declares an output under `name` (an Identity is placed where the value has another name). */
   output(value: Value, name: string, shape: readonly Dimension[]): void {
     const named = { name: this.#names.unique(name), type: value.type };
@@ -113,6 +163,35 @@ export class GraphBuilder {
     const outs = results.map((t, i) => ({ name: this.#names.unique(`${stem}_${i}`), type: t }));
     this.#emit(type, inputs, outs, options);
     return outs;
+  }
+
+  /** Adds a Loop. @returns what was carried to its end, and what was collected, by name */
+  loop<C extends string, S extends string>(options: LoopOptions<C, S>): Readonly<Record<C | S, Value>> {
+    const { name } = options;
+    const body = this.inner(name);
+    const iteration = body.input(`${name}.iteration`, 'int64', []);
+    const condition = body.input(`${name}.condition`, 'bool', []);
+    const carried = mapValues(options.carried, ({ value, shape }, key) =>
+      body.input(`${name}.${key}`, value.type, shape),
+    );
+    const step = options.body(body, iteration, carried);
+    body.yield(body.op('Identity', [condition]), []);
+    const keys = Object.keys(options.carried) as C[];
+    for (const key of keys) body.yield(step.carried[key], options.carried[key].shape);
+    const collected = entries<S, ShapedValue>(step.collected);
+    for (const [, { value, shape }] of collected) body.yield(value, shape);
+    const names: (C | S)[] = [...keys, ...collected.map(([key]) => key)];
+    const types = [
+      ...keys.map((key) => options.carried[key].value.type),
+      ...collected.map(([, { value }]) => value.type),
+    ];
+    const outs = this.ops(
+      'Loop',
+      [options.count, undefined, ...keys.map((key) => options.carried[key].value)],
+      types,
+      { attributes: { body: graph(body) }, name },
+    );
+    return Object.fromEntries(names.map((key, i) => [key, outs[i]])) as Record<C | S, Value>;
   }
 
   /** An initializer whose bytes are part of the model. */
@@ -206,6 +285,19 @@ export class GraphBuilder {
     }
     return model.bytes();
   }
+}
+
+const entries = <K extends string, V>(record: Readonly<Record<K, V>>): [K, V][] =>
+  Object.entries(record) as [K, V][];
+
+function mapValues<K extends string, V, W>(
+  record: Readonly<Record<K, V>>,
+  map: (value: V, key: K) => W,
+): Record<K, W> {
+  return Object.fromEntries(entries<K, V>(record).map(([key, value]) => [key, map(value, key)])) as Record<
+    K,
+    W
+  >;
 }
 
 function tensorHeader(type: DataType, shape: readonly number[]): WireWriter {

@@ -22,6 +22,15 @@ export interface Value {
   readonly type: DataType;
 }
 
+/** Element type and shape of an input or output. */
+export interface TypedShape {
+  readonly type: DataType;
+  readonly shape: readonly Dimension[];
+}
+
+/** Inputs or outputs of a graph by name: what the graph declares and what its caller feeds or fetches. */
+export type Signature<K extends string> = Readonly<Record<K, TypedShape>>;
+
 export interface TensorAttribute {
   readonly type: DataType;
   readonly shape: readonly number[];

@@ -1,4 +1,6 @@
 import { POLICIES, parameterName } from '../cache/registry';
+import { PROVIDER_CHOICES } from '../model/execution';
+import { PRECISION_NAMES } from '../model/precisions';
 import type { Parameter, ParameterField } from './Parameter';
 import { ParameterTable } from './ParameterTable';
 import type { ParameterFamily } from './ParameterTable';
@@ -27,7 +29,7 @@ const modelParameters: readonly Parameter[] = [
     settable: 'unconfigured',
     field: {
       type: 'enum',
-      values: ['cpu', 'cuda', 'auto'],
+      values: PROVIDER_CHOICES,
       default: 'cpu',
       description: 'what computes the model; auto takes cuda where it starts, else cpu, and says which',
       source: OURS,
@@ -50,7 +52,7 @@ const modelParameters: readonly Parameter[] = [
     settable: 'unconfigured',
     field: {
       type: 'enum',
-      values: ['fp32', 'bf16', 'fp16', 'int8'],
+      values: PRECISION_NAMES,
       default: 'fp32',
       description: 'number format of the weights: fp32 anywhere, bf16 and fp16 on CUDA, int8 on the CPU',
       source: OURS,

@@ -5,9 +5,10 @@ import { Bundle } from '../../src/bundle/Bundle';
 import { DEFAULT_VARIANT, GRAPH_NAMES, buildGraph, graphDescription } from '../../src/graphs/buildGraph';
 import { DEFAULT_EXECUTION } from '../../src/model/execution';
 import { FastWamModel } from '../../src/model/FastWamModel';
-import { OrtExpert } from '../../src/model/OrtExpert';
+import { BlockExpert } from '../../src/model/BlockExpert';
 import { loadOnnxRuntime } from '../../src/model/runtime';
 import { Session } from '../../src/model/Session';
+import { StackExpert } from '../../src/model/StackExpert';
 import { goldenCase, relativeError, removeFolders, temporaryFolder } from '../helpers';
 import type { GoldenCase } from '../helpers';
 
@@ -59,7 +60,8 @@ describe('graph variants', () => {
   /** Prefill and expert in one graph, which reads every token of the context. */
   const fusedRun = async (grain: 'stack' | 'block', tokens: Float32Array) => {
     const { bundle } = golden;
-    const bytes = buildGraph('expert', bundle, { precision: 'fp32', fused: true, grain }).model('fused');
+    const variant = { ...DEFAULT_VARIANT, fused: true, grain };
+    const bytes = buildGraph('expert', bundle, variant).model('fused');
     const folder = dirname(bundle.policyWeights.path);
     const options = { device: 0, threads: 1 };
     const session = await Session.create(loadOnnxRuntime(), bytes, folder, 'cpu', options);
@@ -68,7 +70,8 @@ describe('graph variants', () => {
       latents: session.tensor('float32', golden.tensor('chunk0.latents'), model.latentShape),
       tokens: session.tensor('float32', tokens, [tokens.length / textDim, textDim]),
     };
-    const run = await new OrtExpert(model.constants, session, grain, feeds).fullSteps(noise, STEPS);
+    const Kind = grain === 'block' ? BlockExpert : StackExpert;
+    const run = await new Kind(model.facts, session, feeds).fullSteps(noise, STEPS);
     await session.release();
     return run;
   };

@@ -37,6 +37,43 @@ describe('GraphBuilder', () => {
     expect(y!.data).toEqual(Float32Array.of(11, 22));
   });
 
+  it('gives what a Loop carried and collected by name, in whatever order its body returns it', async () => {
+    const g = GraphBuilder.create('growth');
+    const inputs = g.inputs({ x: { type: 'float32', shape: [1] }, step: { type: 'float32', shape: [1] } });
+    const steps = g.loop({
+      name: 'grow',
+      count: g.int64(3),
+      carried: { x: { value: inputs.x, shape: [1] }, power: { value: inputs.step, shape: [1] } },
+      body: (body, _iteration, { x, power }) => ({
+        carried: { power: body.op('Mul', [power, inputs.step]), x: body.op('Add', [x, power]) },
+        collected: {
+          added: { value: body.op('Identity', [power]), shape: [1] },
+          before: { value: body.op('Identity', [x]), shape: [1] },
+        },
+      }),
+    });
+    const all = { type: 'float32', shape: ['n', 1] } as const;
+    const one = { type: 'float32', shape: [1] } as const;
+    g.outputs(
+      { x_out: one, power_out: one, before: all, added: all },
+      { ...steps, x_out: steps.x, power_out: steps.power },
+    );
+    const out = await run(g, { x: Float32Array.of(10), step: Float32Array.of(2) });
+    // 10 + 2 + 4 + 8
+    expect(out.x_out!.data).toEqual(Float32Array.of(24));
+    expect(out.power_out!.data).toEqual(Float32Array.of(16));
+    expect(out.before!.data).toEqual(Float32Array.of(10, 12, 16));
+    expect(out.added!.data).toEqual(Float32Array.of(2, 4, 8));
+  });
+
+  it('refuses an output of another type than its signature says', () => {
+    const g = GraphBuilder.create('wrong');
+    const x = g.input('x', 'float32', [1]);
+    expect(() => g.outputs({ y: { type: 'bool', shape: [1] } }, { y: x })).toThrow(
+      'output y is bool, its value float32',
+    );
+  });
+
   it('keeps names unique across a graph and its inner graphs, where a repeated one would shadow the outer', async () => {
     const g = GraphBuilder.create('branches');
     const x = g.input('x', 'float32', [1]);

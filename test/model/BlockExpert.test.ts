@@ -7,7 +7,7 @@ import { timeModulations, MODULATIONS } from '../../src/graphs/timeModulation';
 import { Weights } from '../../src/graphs/Weights';
 import { DEFAULT_EXECUTION } from '../../src/model/execution';
 import { FastWamModel } from '../../src/model/FastWamModel';
-import type { OrtExpert } from '../../src/model/OrtExpert';
+import { BlockExpert } from '../../src/model/BlockExpert';
 import { RecordedInputs } from '../../src/policy/recordedEpisode';
 import { goldenCase, relativeError, removeFolders } from '../helpers';
 import type { GoldenCase } from '../helpers';
@@ -17,7 +17,7 @@ const SUB_BLOCKS = 3;
 describe('the expert with gates between its blocks', () => {
   let golden: GoldenCase;
   let model: FastWamModel;
-  let experts: OrtExpert[];
+  let experts: BlockExpert[];
   let noise: Float32Array;
 
   beforeAll(async () => {
@@ -30,7 +30,8 @@ describe('the expert with gates between its blocks', () => {
     for (const chunk of [0, 1]) {
       const { image, proprio } = inputs.observation(chunk, golden.task);
       const latents = await model.encode(image!);
-      experts.push(model.expert(await model.prefill(latents, Float32Array.from(proprio), text)));
+      const expert = model.expert(await model.prefill(latents, Float32Array.from(proprio), text));
+      if (expert instanceof BlockExpert) experts.push(expert);
     }
     noise = inputs.noise(0)!;
   });

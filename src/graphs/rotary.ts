@@ -1,3 +1,8 @@
+import type { GraphBuilder } from '../onnx/GraphBuilder';
+import { int } from '../onnx/GraphBuilder';
+import type { Value } from '../onnx/types';
+import type { AttentionShape } from './attention';
+
 /** Cosines and sines of rotary position embedding, each float32 [positions, headDim / 2]. */
 export interface RotaryTables {
   readonly cos: Float32Array;
@@ -40,4 +45,31 @@ export function videoRotary(rows: number, columns: number, headDim: number): Rot
     }
   }
   return tables(angles);
+}
+
+/** Rotary tables as initializers of one graph, shared by its layers. */
+export interface RotaryValues {
+  readonly cos: Value;
+  readonly sin: Value;
+}
+
+export function rotaryValues(
+  g: GraphBuilder,
+  name: string,
+  rotary: RotaryTables,
+  halfHead: number,
+): RotaryValues {
+  const shape = [rotary.positions, halfHead];
+  return {
+    cos: g.initializer(`${name}.cos`, 'float32', shape, rotary.cos),
+    sin: g.initializer(`${name}.sin`, 'float32', shape, rotary.sin),
+  };
+}
+
+/** Rotates interleaved pairs of x [1, S, heads * headDim]; positions count from 0. */
+export function rotate(g: GraphBuilder, x: Value, rotary: RotaryValues, shape: AttentionShape): Value {
+  return g.op('RotaryEmbedding', [x, g.int64([0]), rotary.cos, rotary.sin], {
+    domain: 'com.microsoft',
+    attributes: { interleaved: int(1), num_heads: int(shape.heads) },
+  });
 }

@@ -1,0 +1,120 @@
+import type { Expert, ExpertShape, FullRun, FullStep, LinearMap } from '../cache/types';
+import { InputError } from '../errors';
+import type { StackInput, StackOutput } from '../graphs/expertSignature';
+import type { Schedule } from '../sampler/types';
+import type { Feeds, Session, Tensor } from './Session';
+
+/** What is constant about an expert over all chunks. */
+export interface ExpertFacts {
+  readonly shape: ExpertShape;
+  readonly schedule: Schedule;
+  readonly encoder: LinearMap;
+  readonly head: LinearMap;
+  readonly A: Float64Array;
+}
+
+/** What an expert computed during a chunk, for reports. */
+export interface ExpertCounters {
+  /** seconds inside onnxruntime */
+  seconds: number;
+  calls: number;
+}
+
+/** What both experts of one chunk share: the chunk's K/V bound to a session, and the Loop over full steps. */
+export abstract class LoopExpert<Output extends string = StackOutput> implements Expert {
+  readonly counters: ExpertCounters = { seconds: 0, calls: 0 };
+
+  constructor(
+    private readonly facts: ExpertFacts,
+    protected readonly session: Session,
+    /** K/V of the chunk, or what the graph computes them from */
+    private readonly binding: Feeds,
+  ) {}
+
+  get shape(): ExpertShape {
+    return this.facts.shape;
+  }
+  get schedule(): Schedule {
+    return this.facts.schedule;
+  }
+  get encoder(): LinearMap {
+    return this.facts.encoder;
+  }
+  get head(): LinearMap {
+    return this.facts.head;
+  }
+  get A(): Float64Array {
+    return this.facts.A;
+  }
+
+  abstract fullSteps(...args: Parameters<Expert['fullSteps']>): Promise<FullRun>;
+  abstract probe(...args: Parameters<Expert['probe']>): ReturnType<Expert['probe']>;
+  abstract resume(...args: Parameters<Expert['resume']>): ReturnType<Expert['resume']>;
+  abstract scheduledSteps(
+    ...args: Parameters<Expert['scheduledSteps']>
+  ): ReturnType<Expert['scheduledSteps']>;
+  abstract gatedSteps(...args: Parameters<Expert['gatedSteps']>): ReturnType<Expert['gatedSteps']>;
+
+  /** Feeds of the Loop over full steps. */
+  protected stepFeeds(x: Float32Array, steps: readonly FullStep[]): Record<StackInput, Tensor> {
+    const { horizon: t, actionDim: a } = this.shape;
+    const { delta } = this.schedule;
+    const count = steps.length;
+    const scale = new Float32Array(count * a * a);
+    const shift = new Float32Array(count * t * a);
+    steps.forEach((step, i) => {
+      if (step.before) {
+        scale.set(step.before.P, i * a * a);
+        shift.set(step.before.q, i * t * a);
+      } else {
+        for (let j = 0; j < a; j++) scale[i * a * a + j * a + j] = 1;
+      }
+    });
+    const index = BigInt64Array.from(steps, (s) => BigInt(s.index));
+    const sizes = Float32Array.from(steps, (s) => delta[s.index] ?? Number.NaN);
+    const make = this.session;
+    return {
+      count: make.tensor('int64', BigInt64Array.of(BigInt(count)), []),
+      x: make.tensor('float32', x, [t, a]),
+      index: make.tensor('int64', index, [count]),
+      before_scale: make.tensor('float32', scale, [count, a, a]),
+      before_shift: make.tensor('float32', shift, [count, t, a]),
+      delta: make.tensor('float32', sizes, [count]),
+    };
+  }
+
+  protected async run<K extends Output>(
+    feeds: Feeds,
+    fetches: readonly K[],
+  ): Promise<Readonly<Record<K, Tensor>>> {
+    const started = performance.now();
+    const out = await this.session.run({ ...this.binding, ...feeds }, fetches);
+    this.counters.seconds += (performance.now() - started) / 1000;
+    this.counters.calls += 1;
+    return out;
+  }
+}
+
+/** The float32 data of an output. */
+export function floats(tensor: Tensor): Float32Array {
+  if (tensor.data instanceof Float32Array) return tensor.data;
+  throw new InputError(`the expert graph gave ${tensor.type}, expected float32`);
+}
+
+/** What a call computed, from the outputs that were fetched. */
+export function fullRun(
+  out: Readonly<Record<'x_out' | 'xs' | 'vs', Tensor> & Partial<Record<'residuals' | 'parts', Tensor>>>,
+): FullRun {
+  return {
+    x: floats(out.x_out),
+    xs: floats(out.xs),
+    vs: floats(out.vs),
+    ...(out.residuals ? { residuals: floats(out.residuals) } : {}),
+    ...(out.parts ? { parts: floats(out.parts) } : {}),
+  };
+}
+
+/** What a call gives for no steps at all. */
+export function noSteps(x: Float32Array): FullRun {
+  return { x: x.slice(), xs: new Float32Array(0), vs: new Float32Array(0) };
+}
