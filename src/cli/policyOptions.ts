@@ -82,15 +82,20 @@ export interface ExecutionFlags {
   readonly provider: string;
   readonly device: string;
   readonly precision: string;
+  readonly prefillPrecision?: string;
   readonly threads: string;
 }
 
-/** Adds `--provider`, `--device`, `--precision` and `--threads`. */
+/** Adds `--provider`, `--device`, `--precision`, `--prefill-precision` and `--threads`. */
 export function addExecutionOptions(command: Command): Command {
   return command
     .option('--provider <name>', 'cpu, cuda or auto', 'cpu')
     .option('--device <n>', 'CUDA device', '0')
     .option('--precision <name>', 'fp32; int8 on the CPU; fp16, bf16 on CUDA', 'fp32')
+    .option(
+      '--prefill-precision <name>',
+      'of the video prefill on the CPU, where it is another: fp32 or int8',
+    )
     .option('--threads <n>', 'threads of one model; 0 = one for each core', '0');
 }
 
@@ -99,9 +104,18 @@ export function readExecutionOptions(flags: ExecutionFlags): ExecutionOptions {
   return {
     provider: oneOf('--provider', flags.provider, PROVIDER_CHOICES),
     precision: oneOf('--precision', flags.precision, PRECISION_NAMES),
+    ...prefillPrecisionOf(flags),
     device: wholeNumber('--device', flags.device),
     threads: wholeNumber('--threads', flags.threads),
   };
+}
+
+/** Only where it was said. */
+export function prefillPrecisionOf(
+  flags: Pick<ExecutionFlags, 'prefillPrecision'>,
+): Pick<ExecutionOptions, 'prefillPrecision'> {
+  const { prefillPrecision: own } = flags;
+  return own === undefined ? {} : { prefillPrecision: oneOf('--prefill-precision', own, PRECISION_NAMES) };
 }
 
 /** A whole number of at least 0. */

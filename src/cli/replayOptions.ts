@@ -10,7 +10,7 @@ import { PRECISION_NAMES } from '../model/precisions';
 import { ProgressBar } from '../report/ProgressBar';
 import { terminalReport, wantsColour } from '../report/terminalReport';
 import { writeReport } from '../report/writeReport';
-import { wholeNumber } from './policyOptions';
+import { prefillPrecisionOf, wholeNumber } from './policyOptions';
 
 /** Flags that `replay` and `sweep` have in common. */
 export interface ReplayFlags {
@@ -29,6 +29,7 @@ export interface ReplayFlags {
   readonly provider?: string;
   readonly device?: string;
   readonly precision?: string;
+  readonly prefillPrecision?: string;
   readonly threads?: string;
   readonly out: string;
 }
@@ -72,6 +73,10 @@ export function addReplayOptions(command: Command, out: string): Command {
     .option('--provider <name>', 'cpu, cuda or auto')
     .option('--device <n>', 'CUDA device')
     .option('--precision <name>', 'fp32; int8 on the CPU; fp16, bf16 on CUDA')
+    .option(
+      '--prefill-precision <name>',
+      'of the video prefill on the CPU, where it is another: fp32 or int8',
+    )
     .option('--threads <n>', 'threads of one model; 0 = one for each core')
     .option('--out <dir>', 'folder for report.html, metrics.json and chunks.csv', out);
 }
@@ -129,6 +134,7 @@ function executionOf(flags: ReplayFlags): ReplayRequest['execution'] {
     ...(flags.precision !== undefined && {
       precision: oneOf('--precision', flags.precision, PRECISION_NAMES),
     }),
+    ...prefillPrecisionOf(flags),
     ...(flags.device !== undefined && { device: wholeNumber('--device', flags.device) }),
     ...(flags.threads !== undefined && { threads: wholeNumber('--threads', flags.threads) }),
   };

@@ -9,6 +9,7 @@ import { policySettings } from '../evaluation/EngineRunner';
 import { machineFacts, modelDescription, packageVersion } from '../evaluation/provenance';
 import { withUncached } from '../evaluation/replay';
 import type { Configuration } from '../evaluation/types';
+import { describePrecision } from '../model/execution';
 import { modelFacts } from '../policy/modelFacts';
 import { settingsWarning } from '../policy/settingsWarning';
 import { ProgressBar } from '../report/ProgressBar';
@@ -173,7 +174,7 @@ async function runSimulateCommand(flags: SimulateFlags): Promise<void> {
       world: worldFacts(selection, sampler, bundle, flags),
       machine: [
         ...machineFacts(),
-        ['execution', `${execution.provider}, ${execution.precision}`],
+        ['execution', `${execution.provider}, ${describePrecision(execution)}`],
         [
           'copies of the model',
           `${jobs}, ${execution.threads === 0 ? 'all cores' : `threads: ${execution.threads}`}`,

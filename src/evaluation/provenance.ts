@@ -3,6 +3,7 @@ import { cpus, release, totalmem, type } from 'node:os';
 import { basename, join } from 'node:path';
 import type { BagReader } from '../bag/types';
 import type { Bundle } from '../bundle/Bundle';
+import { describePrecision } from '../model/execution';
 import type { ExecutionOptions } from '../model/execution';
 import type { LoadReport } from '../policy/workerMessages';
 import { toSeconds } from '../observation/stamp';
@@ -47,7 +48,7 @@ export function provenanceOf(facts: RunFacts): Provenance {
       ...machineFacts(),
       [
         'execution',
-        `${facts.loaded.provider}, ${facts.execution.precision}, ${facts.execution.threads === 0 ? 'one thread for each core' : `${facts.execution.threads} threads`}`,
+        `${facts.loaded.provider}, ${describePrecision(facts.execution)}, ${facts.execution.threads === 0 ? 'one thread for each core' : `${facts.execution.threads} threads`}`,
       ],
     ],
     settings: facts.settings,

@@ -7,14 +7,14 @@ import type { ExpertShape, Grain, LinearMap } from '../cache/types';
 import { InputError, ProviderError } from '../errors';
 import { readFloat32 } from '../formats/readTensor';
 import { GRAPH_REVISION, buildGraph, graphDescription, isDefault, weightsFolder } from '../graphs/buildGraph';
-import type { GraphName, GraphVariant } from '../graphs/buildGraph';
+import type { GraphName, GraphVariant, NumberFormat } from '../graphs/buildGraph';
 import { CONTEXT_PARTS, EXPERTS, TEXT_LOG_COUNT, contextName } from '../graphs/context';
 import { distinctRows } from './distinctRows';
 import { KeptFeeds } from './KeptFeeds';
 import { ScratchWeights } from '../graphs/ScratchWeights';
 import type { Schedule } from '../sampler/types';
 import { BlockExpert } from './BlockExpert';
-import { executionOn, refuseExecution } from './execution';
+import { executionOn, prefillPrecision, refuseExecution } from './execution';
 import type { ExecutionOptions } from './execution';
 import type { ExpertFacts } from './LoopExpert';
 import { PRECISIONS } from './precisions';
@@ -269,8 +269,7 @@ async function createSession(
   name: GraphName,
   grain: Grain,
 ): Promise<Session> {
-  const { vae, blocks } = PRECISIONS[execution.precision];
-  const format = name === 'vae_encoder' ? vae : blocks;
+  const format = formatOf(name, execution);
   const variant: GraphVariant = { format, fused: provider === 'cuda' && name === 'expert', grain };
   const source = name === 'vae_encoder' ? bundle.vaeWeights : bundle.policyWeights;
   const current = bundle.manifest.graphs.revision === GRAPH_REVISION;
@@ -285,6 +284,21 @@ async function createSession(
     return await Session.create(ort, bytes, folder, provider, { device, threads, arena: name === 'expert' });
   } finally {
     scratch?.remove();
+  }
+}
+
+/** What a graph computes in. The context's has no blocks, whose linear layers alone are int8. */
+function formatOf(name: GraphName, execution: ExecutionOptions): NumberFormat {
+  const { vae, blocks } = PRECISIONS[execution.precision];
+  switch (name) {
+    case 'vae_encoder':
+      return vae;
+    case 'context':
+      return { ...blocks, linears: 'float' };
+    case 'prefill':
+      return PRECISIONS[prefillPrecision(execution)].blocks;
+    case 'expert':
+      return blocks;
   }
 }
 

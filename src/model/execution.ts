@@ -10,6 +10,8 @@ export interface ExecutionOptions {
   /** CUDA device number */
   readonly device: number;
   readonly precision: Precision;
+  /** of the video prefill, where it is another one: on the CPU it is a graph of its own */
+  readonly prefillPrecision?: Precision;
   /** intra-op threads; 0 = one for each physical core (onnxruntime's choice) */
   readonly threads: number;
 }
@@ -21,16 +23,43 @@ export const DEFAULT_EXECUTION: ExecutionOptions = {
   threads: 0,
 };
 
-/** A sentence if precision and provider do not go together. */
-export function refuseExecution({ provider, precision }: ExecutionOptions): string | undefined {
-  if (provider === 'auto' || runsOn(precision, provider)) return undefined;
+/** A sentence if precisions and provider do not go together. */
+export function refuseExecution(options: ExecutionOptions): string | undefined {
+  const { provider, precision, prefillPrecision = precision } = options;
+  if (provider === 'auto') return undefined;
+  if (provider === 'cuda' && prefillPrecision !== precision) {
+    return `execution.prefill_precision ${prefillPrecision} needs execution.provider cpu; with cuda the prefill and the expert are one graph`;
+  }
   const other: Provider = provider === 'cpu' ? 'cuda' : 'cpu';
-  const known = precisionsOf(provider).join(' or ');
-  return `execution.precision ${precision} needs execution.provider ${other}; with ${provider} choose ${known}`;
+  for (const [name, value] of [
+    ['execution.precision', precision],
+    ['execution.prefill_precision', prefillPrecision],
+  ] as const) {
+    if (runsOn(value, provider)) continue;
+    const known = precisionsOf(provider).join(' or ');
+    return `${name} ${value} needs execution.provider ${other}; with ${provider} choose ${known}`;
+  }
+  return undefined;
 }
 
-/** The options with a precision that `provider` executes: the one asked for, or fp32. */
+/** "int8", or "fp32, prefill int8". */
+export function describePrecision({
+  precision,
+  prefillPrecision: own = precision,
+}: ExecutionOptions): string {
+  return own === precision ? precision : `${precision}, prefill ${own}`;
+}
+
+/** What the prefill of `options` computes in. */
+export function prefillPrecision({ precision, prefillPrecision: own }: ExecutionOptions): Precision {
+  return own ?? precision;
+}
+
+/** The options with precisions that `provider` executes: those asked for, or fp32. */
 export function executionOn(provider: Provider, options: ExecutionOptions): ExecutionOptions {
-  const precision = runsOn(options.precision, provider) ? options.precision : 'fp32';
-  return { ...options, provider, precision };
+  const possible = (wanted: Precision): Precision => (runsOn(wanted, provider) ? wanted : 'fp32');
+  const { prefillPrecision: own, ...rest } = options;
+  const precision = possible(options.precision);
+  const prefill = provider === 'cpu' && own !== undefined ? { prefillPrecision: possible(own) } : {};
+  return { ...rest, provider, precision, ...prefill };
 }

@@ -54,9 +54,11 @@ export function chunkSettings(values: ParameterValues): ChunkSettings {
 
 /** How the model is to be executed. */
 export function executionOptions(values: ParameterValues): ExecutionOptions {
+  const prefill = text(values, 'execution.prefill_precision');
   return {
     provider: text(values, 'execution.provider') as ExecutionOptions['provider'],
     precision: text(values, 'execution.precision') as ExecutionOptions['precision'],
+    ...(prefill === 'same' ? {} : { prefillPrecision: prefill as ExecutionOptions['precision'] }),
     device: number(values, 'execution.device'),
     threads: number(values, 'execution.threads'),
   };

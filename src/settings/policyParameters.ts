@@ -1,6 +1,6 @@
 import { POLICIES, parameterName } from '../cache/registry';
 import { PROVIDER_CHOICES } from '../model/execution';
-import { PRECISION_NAMES } from '../model/precisions';
+import { PRECISION_NAMES, precisionsOf } from '../model/precisions';
 import type { Parameter, ParameterField } from './Parameter';
 import { ParameterTable } from './ParameterTable';
 import type { ParameterFamily } from './ParameterTable';
@@ -55,6 +55,18 @@ const modelParameters: readonly Parameter[] = [
       values: PRECISION_NAMES,
       default: 'fp32',
       description: 'number format of the weights: fp32 anywhere, bf16 and fp16 on CUDA, int8 on the CPU',
+      source: OURS,
+    },
+  },
+  {
+    name: 'execution.prefill_precision',
+    settable: 'unconfigured',
+    field: {
+      type: 'enum',
+      values: ['same', ...precisionsOf('cpu')],
+      default: 'same',
+      description:
+        'number format of the video prefill on the CPU, where it is to be another than execution.precision',
       source: OURS,
     },
   },

@@ -72,6 +72,18 @@ describe('the parameters of the policy node', () => {
     expect(
       set.problemWith(changes({ 'execution.precision': 'bf16', 'execution.provider': 'cuda' }), false),
     ).toBeUndefined();
+    expect(
+      set.problemWith(
+        changes({ 'execution.provider': 'cuda', 'execution.prefill_precision': 'int8' }),
+        false,
+      ),
+    ).toBe(
+      'execution.prefill_precision int8 needs execution.provider cpu; with cuda the prefill and the expert are one graph',
+    );
+    expect(set.problemWith(changes({ 'execution.prefill_precision': 'int8' }), false)).toBeUndefined();
+    expect(set.problemWith(changes({ 'execution.prefill_precision': 'bf16' }), false)).toMatch(
+      /same, fp32, int8/,
+    );
     expect(set.problemWith(changes({ 'control.replan_steps': 33 }), true)).toMatch(/must be at most 32/);
   });
 
