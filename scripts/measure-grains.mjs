@@ -4,10 +4,11 @@
 import { performance } from 'node:perf_hooks';
 import { Bundle } from '../dist/bundle/Bundle.js';
 import { Fingerprints } from '../dist/cache/Fingerprints.js';
+import { bacCalibration } from '../dist/cache/bac.js';
 import { flagsOf } from '../dist/cache/bacSchedule.js';
 import { DEFAULT_EXECUTION } from '../dist/model/execution.js';
 import { FastWamModel } from '../dist/model/FastWamModel.js';
-import { BacScheduleFile } from '../dist/policy/BacScheduleFile.js';
+import { CalibrationFile } from '../dist/policy/CalibrationFile.js';
 import { randn } from '../dist/sampler/noise.js';
 
 const [folder, repetitions = '13'] = process.argv.slice(2);
@@ -74,7 +75,7 @@ const variants = {
   'two calls of half the steps, plain graph': () => inCalls(2),
   'a call for each step, plain graph': () => inCalls(steps),
 };
-for (const [i, schedule] of new BacScheduleFile(bundle).read().entries()) {
+for (const [i, schedule] of new CalibrationFile(bundle, bacCalibration).read().entries()) {
   const flags = flagsOf(schedule);
   const computed = flags.reduce((sum, flag) => sum + flag, 0) / flags.length;
   variants[`bac, schedule ${i}, ${(100 * computed).toFixed(1)} % of the sub-blocks`] = () =>

@@ -2,9 +2,19 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Bundle } from '../src/bundle/Bundle';
+import type { PolicySettings } from '../src/cache/choice';
 import { exportBundle } from '../src/export/exportBundle';
 import { readFloat32 } from '../src/formats/readTensor';
 import { openSafetensors } from '../src/formats/safetensors';
+
+/** Settings as a node begins with them. */
+export const DEFAULT_SETTINGS: PolicySettings = {
+  policy: 'c3ache',
+  values: {},
+  companions: {},
+  noise: 'fixed',
+  seed: 42,
+};
 
 export const FIXTURES = join(__dirname, 'fixtures');
 

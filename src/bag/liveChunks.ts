@@ -19,6 +19,7 @@ export interface LiveChunk {
   readonly actions: Float32Array;
   readonly cache: {
     readonly policy: string;
+    readonly refresh_interval: number;
     readonly range_start: number;
     readonly range_end: number;
     readonly refreshed: boolean;
@@ -27,6 +28,7 @@ export interface LiveChunk {
     readonly reused_steps: number;
     readonly stack_evaluations: number;
     readonly computed_blocks: number;
+    readonly total_blocks: number;
     readonly bytes: bigint;
   };
   readonly times: Readonly<Record<'decode' | 'vae' | 'prefill' | 'expert' | 'total', number>>;

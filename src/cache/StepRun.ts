@@ -1,28 +1,8 @@
 import { InputError } from '../errors';
-import type { ChunkContext, ChunkOutcome, ComputedShape, Expert, ExpertShape, FullRun } from './types';
+import type { ChunkContext, ChunkOutcome, Expert, ExpertShape, FullRun, StepRun } from './types';
 
 /** The three sub-blocks of a block: self-attention, cross-attention, FFN. */
 export const SUB_BLOCKS = 3;
-
-/** What happened in consecutive denoising steps of one chunk. */
-export interface StepRun {
-  /** x after the last step, [T, a] */
-  readonly x: Float32Array;
-  /** velocity of each step, [steps, T, a] */
-  readonly velocity: Float32Array;
-  /** 1 where the stack ran, [steps] */
-  readonly computed: Uint8Array;
-  /** the same in finer grain, where a policy decides below the whole stack */
-  readonly finer?: { readonly computed: Uint8Array; readonly shape: ComputedShape };
-  readonly computedSubBlocks: number;
-  /** hL - h0 of the full steps by step index, as far as it was recorded */
-  readonly residuals: ReadonlyMap<number, Float32Array>;
-  /** time spent deciding and predicting outside the graph, seconds */
-  readonly gateSeconds: number;
-  /** bytes that the steps held on to while they ran */
-  readonly bytes: number;
-  readonly signals: Readonly<Record<string, number>>;
-}
 
 /** Elements of one x or velocity: T a. */
 export function stepElements(shape: ExpertShape): number {

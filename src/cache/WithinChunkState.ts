@@ -1,34 +1,37 @@
 import { checkNoise, outcomeOf } from './StepRun';
-import type { StepRun } from './StepRun';
-import type { CacheState, ChunkContext, ChunkOutcome, Expert, ExpertShape } from './types';
-
-/** Runs the steps `first`..N-1 of a chunk from x, with a cache that lives no longer than the chunk. */
-export type WithinChunk<S> = (
-  expert: Expert,
-  x: Float32Array,
-  first: number,
-  settings: S,
-  recordResiduals: boolean,
-) => Promise<StepRun>;
+import type { FieldTable, FieldValues } from './fields';
+import type {
+  CacheResources,
+  CacheState,
+  ChunkContext,
+  ChunkOutcome,
+  Expert,
+  ExpertShape,
+  Tail,
+} from './types';
 
 /**
  * The episode state of a policy that caches within a chunk only: there is none, so nothing can leak from one chunk
- * into the next. `bytes` is what the last chunk held while it ran.
+ * into the next. `bytes` is what the last chunk held while it ran. As it starts at any step, the policy can be the tail
+ * of another one.
  */
-export class WithinChunkState<S> implements CacheState<S> {
+export class WithinChunkState<F extends FieldTable> implements CacheState<FieldValues<F>> {
   readonly #shape: ExpertShape;
-  readonly #steps: WithinChunk<S>;
+  readonly #steps: Tail<F>['run'];
+  readonly #resources: CacheResources | undefined;
   #bytes = 0;
   #stagedBytes = 0;
 
-  constructor(shape: ExpertShape, steps: WithinChunk<S>) {
+  constructor(shape: ExpertShape, steps: Tail<F>['run'], resources?: CacheResources) {
     this.#shape = shape;
     this.#steps = steps;
+    this.#resources = resources;
   }
 
-  async run(chunk: ChunkContext, settings: S, expert: Expert): Promise<ChunkOutcome> {
+  async run(chunk: ChunkContext, settings: FieldValues<F>, expert: Expert): Promise<ChunkOutcome> {
     checkNoise(chunk, this.#shape);
-    const run = await this.#steps(expert, chunk.noise, 0, settings, chunk.recordResiduals ?? false);
+    const recordResiduals = chunk.recordResiduals ?? false;
+    const run = await this.#steps(expert, chunk.noise, 0, settings, recordResiduals, this.#resources);
     this.#stagedBytes = run.bytes;
     return outcomeOf(run, { reason: '' }, this.#shape, chunk);
   }

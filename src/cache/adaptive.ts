@@ -6,11 +6,18 @@ import { RefreshMemory } from './RefreshMemory';
 import type { CommittedRefresh } from './refresh';
 import { maxAgeField, rangeField, refreshIntervalField } from './sharedFields';
 import { checkNoise, joinRuns, outcomeOf, runInFull } from './StepRun';
-import type { StepRun } from './StepRun';
 import { bytesOf, runWithReuse, stepValuesOf } from './stepValues';
 import type { StepValues } from './stepValues';
 import type { FieldTable, FieldValues } from './fields';
-import type { CachePolicy, CacheState, ChunkContext, ChunkOutcome, Expert, ExpertShape } from './types';
+import type {
+  CachePolicy,
+  CacheState,
+  ChunkContext,
+  ChunkOutcome,
+  Expert,
+  ExpertShape,
+  StepRun,
+} from './types';
 
 /** A threshold that is never reached. */
 const OFF = 1e9;
@@ -87,7 +94,6 @@ export const adaptive: CachePolicy<typeof fields> = {
   title: 'adaptive: C3ache that refreshes when reuse would move the actions too far',
   source: 'this project; named as future work in arXiv 2606.08962',
   fields,
-  usesSharedRefresh: true,
   grain: () => 'stack',
   refuse: (_settings, shape) =>
     shape.steps < 2
@@ -100,6 +106,7 @@ export const adaptive: CachePolicy<typeof fields> = {
       : coverageWarning(schedule, range);
   },
   createState: (shape) => new AdaptiveState(shape),
+  threshold: { settings: (looseness) => ({ tolerance: looseness }), start: 0.05, says: 'tolerance' },
 };
 
 interface StoredRefresh extends CommittedRefresh, ObservedState {

@@ -1,12 +1,11 @@
 import { InputError } from '../errors';
-import { SIMILARITIES, flagsOf } from './bacSchedule';
+import { BacLearner } from './BacLearner';
+import { SIMILARITIES, flagsOf, parseBacSchedule } from './bacSchedule';
 import type { BacSchedule } from './bacSchedule';
 import { SUB_BLOCKS, residualsByStep, runInFull, subBlocksOfStack } from './StepRun';
-import type { StepRun } from './StepRun';
 import { WithinChunkState } from './WithinChunkState';
-import type { WithinChunk } from './WithinChunkState';
 import type { FieldTable, FieldValues } from './fields';
-import type { CachePolicy, CacheResources, Expert, ExpertShape } from './types';
+import type { CachePolicy, CacheResources, Calibration, Expert, ExpertShape, StepRun } from './types';
 
 const PAPER = 'arXiv 2506.13456';
 
@@ -49,7 +48,36 @@ const fields = {
   },
 } as const satisfies FieldTable;
 
-export type BacSettings = FieldValues<typeof fields>;
+type BacSettings = FieldValues<typeof fields>;
+
+/** What a schedule is learnt for. */
+type Budget = Pick<BacSettings, 'updates' | 'union_blocks' | 'similarity'>;
+
+const budgetOf = ({ updates, union_blocks, similarity }: Budget): Budget => ({
+  updates,
+  union_blocks,
+  similarity,
+});
+
+/** How schedules are learnt, and kept beside a bundle. */
+export const bacCalibration: Calibration<typeof fields, BacSchedule> = {
+  policy: 'bac',
+  file: 'bac_schedules.json',
+  looksAt: 'parts',
+  begin: (shape) => new BacLearner(shape),
+  parse: parseBacSchedule,
+  settingsOf: budgetOf,
+  withoutRecord: ({ steps }) => ({ updates: steps }),
+  describe: ({ computed, updates, steps }) => {
+    const flags = computed.flat(2);
+    const ones = flags.filter((flag) => flag === 1).length;
+    const note = updates < steps ? '' : ` (${updates} updates in ${steps} steps, nothing is held)`;
+    return {
+      text: `${ones} of ${flags.length} sub-blocks are computed${note}`,
+      figures: { computed_sub_blocks: ones, of: flags.length },
+    };
+  },
+};
 
 /** BAC: sub-blocks held over denoising steps by a schedule that was calibrated beforehand (arXiv 2506.13456). */
 export const bac: CachePolicy<typeof fields> = {
@@ -57,14 +85,16 @@ export const bac: CachePolicy<typeof fields> = {
   title: 'BAC: sub-blocks held over steps by a calibrated schedule',
   source: PAPER,
   fields,
-  usesSharedRefresh: false,
   grain: () => 'block',
   refuse: (settings, shape, _schedule, resources) => missingSchedule(settings, shape, resources),
-  createState: (shape, _schedule, resources) => new WithinChunkState(shape, bacSteps(resources)),
+  createState: (shape, _schedule, resources) => new WithinChunkState(shape, runBac, resources),
+  // The first step fills what later ones hold, and the last one is always computed.
+  tail: { run: runBac, fewestSteps: () => 3 },
+  calibration: bacCalibration,
 };
 
 /** Why there is no schedule for these settings, and how to make one; undefined if there is one, or none is needed. */
-export function missingSchedule(
+function missingSchedule(
   settings: BacSettings,
   shape: ExpertShape,
   resources: CacheResources = {},
@@ -81,19 +111,24 @@ export function missingSchedule(
   return `no bac schedule for ${wanted} (${known}): make it with fastwam calibrate BUNDLE --policy bac BAG ${given}`;
 }
 
-/** The steps of `bac` with the schedules of a bundle. */
-export function bacSteps(resources: CacheResources = {}): WithinChunk<BacSettings> {
-  return async (expert, x, first, settings, recordResiduals) => {
-    const { shape } = expert;
-    if (settings.updates >= shape.steps) {
-      const run = await runInFull(expert, x, first, recordResiduals);
-      const computed = new Uint8Array(run.computedSubBlocks).fill(1);
-      return { ...run, finer: { computed, shape: 'subblocks' } };
-    }
-    const schedule = scheduleFor(settings, shape, resources);
-    if (schedule === undefined) throw new InputError(missingSchedule(settings, shape, resources) ?? '');
-    return runScheduled(expert, x, first, flagsOf(schedule), settings.gate_mode, recordResiduals);
-  };
+/** Steps `first`..N-1 of a chunk, by the schedules of a bundle. */
+async function runBac(
+  expert: Expert,
+  x: Float32Array,
+  first: number,
+  settings: BacSettings,
+  recordResiduals: boolean,
+  resources: CacheResources = {},
+): Promise<StepRun> {
+  const { shape } = expert;
+  if (settings.updates >= shape.steps) {
+    const run = await runInFull(expert, x, first, recordResiduals);
+    const computed = new Uint8Array(run.computedSubBlocks).fill(1);
+    return { ...run, finer: { computed, shape: 'subblocks' } };
+  }
+  const schedule = scheduleFor(settings, shape, resources);
+  if (schedule === undefined) throw new InputError(missingSchedule(settings, shape, resources) ?? '');
+  return runScheduled(expert, x, first, flagsOf(schedule), settings.gate_mode, recordResiduals);
 }
 
 async function runScheduled(
@@ -142,15 +177,13 @@ function scheduleFor(
   return fitting(resources, shape).find((candidate) => budgetText(candidate) === budgetText(settings));
 }
 
-function fitting({ bacSchedules = [] }: CacheResources, shape: ExpertShape): readonly BacSchedule[] {
-  return bacSchedules.filter(({ steps, layers }) => steps === shape.steps && layers === shape.layers);
+function fitting(resources: CacheResources, shape: ExpertShape): readonly BacSchedule[] {
+  const schedules = resources.learnt?.(bacCalibration) ?? [];
+  return schedules.filter(({ steps, layers }) => steps === shape.steps && layers === shape.layers);
 }
 
-/** The settings that tell schedules apart, as text. */
-export function budgetText({
-  updates,
-  union_blocks,
-  similarity,
-}: Pick<BacSettings, 'updates' | 'union_blocks' | 'similarity'>): string {
-  return `updates=${updates} union_blocks=${union_blocks} similarity=${similarity}`;
+function budgetText(budget: Budget): string {
+  return Object.entries(budgetOf(budget))
+    .map(([name, value]) => `${name}=${value}`)
+    .join(' ');
 }

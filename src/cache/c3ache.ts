@@ -1,12 +1,11 @@
+import { UNCACHED_POLICY } from './none';
 import { RefreshMemory } from './RefreshMemory';
 import { checkNoise, joinRuns, outcomeOf, runInFull } from './StepRun';
-import type { StepRun } from './StepRun';
 import { coverageWarning } from './pathCoverage';
 import { maxAgeField, rangeField, refreshIntervalField } from './sharedFields';
 import { bytesOf, runWithReuse, stepValuesOf } from './stepValues';
 import type { StepValues } from './stepValues';
-import { TAIL_NAMES, boundTail, refuseTail } from './tailPolicies';
-import type { Schedule } from '../sampler/types';
+import { boundTail, refuseTail } from './tail';
 import type { FieldTable, FieldValues } from './fields';
 import type { CommittedRefresh } from './refresh';
 import type {
@@ -17,6 +16,7 @@ import type {
   ChunkOutcome,
   Expert,
   ExpertShape,
+  StepRun,
 } from './types';
 
 const fields = {
@@ -32,9 +32,9 @@ const fields = {
     source: 'residual: eq. 7 of arXiv 2606.08962; affine: this project, equal within rounding',
   },
   tail: {
-    type: 'enum',
-    values: TAIL_NAMES,
-    default: 'none',
+    type: 'policy',
+    offers: 'tail',
+    default: UNCACHED_POLICY,
     description:
       'a policy that caches within the chunk and takes over the steps after the range, with its own settings; refreshes stay full',
     source: 'arXiv 2606.08962 says that the two compose; this project',
@@ -49,18 +49,20 @@ export const c3ache: CachePolicy<typeof fields> = {
   title: 'C3ache: residuals of the first steps, reused for R chunks',
   source: 'arXiv 2606.08962',
   fields,
-  usesSharedRefresh: true,
-  grain: ({ tail }) => (tail === 'worldcache_ca' || tail === 'bac' ? 'block' : 'stack'),
+  grain: ({ tail }, companions = {}) => {
+    const { policy, values } = companions[tail] ?? {};
+    return policy && values ? policy.grain(values) : 'stack';
+  },
   refuse: ({ tail, range }, shape, schedule, context = {}) => {
     if (shape.steps < 2) {
       return 'c3ache has nothing to reuse in a model that takes 1 denoising step: use policy none';
     }
-    const bound = boundTail(tail, shape, schedule, context.companions, context);
-    return bound === undefined ? undefined : refuseTail(bound, range, shape.steps, context);
+    const bound = boundTail(tail, context.companions, context);
+    return bound === undefined ? undefined : refuseTail(bound, range, shape, schedule, context);
   },
   warn: ({ range, refresh_interval }, _shape, schedule) =>
     refresh_interval === 1 ? undefined : coverageWarning(schedule, range),
-  createState: (shape, schedule, resources) => new C3acheState(shape, schedule, resources),
+  createState: (shape, _schedule, resources) => new C3acheState(shape, resources),
 };
 
 interface StoredRefresh extends CommittedRefresh {
@@ -69,13 +71,11 @@ interface StoredRefresh extends CommittedRefresh {
 
 class C3acheState implements CacheState<C3acheSettings> {
   readonly #shape: ExpertShape;
-  readonly #schedule: Schedule;
   readonly #resources: CacheResources;
   readonly #memory = new RefreshMemory<StoredRefresh>();
 
-  constructor(shape: ExpertShape, schedule: Schedule, resources: CacheResources = {}) {
+  constructor(shape: ExpertShape, resources: CacheResources = {}) {
     this.#shape = shape;
-    this.#schedule = schedule;
     this.#resources = resources;
   }
 
@@ -108,7 +108,7 @@ class C3acheState implements CacheState<C3acheSettings> {
     values: StepValues,
   ): Promise<StepRun> {
     const recordResiduals = chunk.recordResiduals ?? false;
-    const tail = boundTail(tailName, this.#shape, this.#schedule, chunk.companions, this.#resources);
+    const tail = boundTail(tailName, chunk.companions, this.#resources);
     const to = tail === undefined ? this.#shape.steps : range[1] + 1;
     const prefix = await runWithReuse(expert, chunk.noise, {
       from: 0,

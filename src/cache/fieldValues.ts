@@ -1,7 +1,9 @@
 import { UsageError } from '../errors';
 import type { DefaultContext, Field, FieldTable, FieldValues } from './fields';
 import { nearestName } from './nearestName';
+import { UNCACHED_POLICY } from './none';
 import { rangeText } from './pathCoverage';
+import { POLICIES } from './registry';
 
 /** Values that a field may hold. */
 export type FieldValue = FieldValues<FieldTable>[string];
@@ -9,6 +11,15 @@ export type FieldValue = FieldValues<FieldTable>[string];
 /** The default of a field for a model. */
 export function defaultOf(field: Field, context: DefaultContext): FieldValue {
   return typeof field.default === 'function' ? field.default(context) : field.default;
+}
+
+/** The words that a field may hold; none where it is no choice of words. */
+export function wordsOf(field: Field): readonly string[] {
+  if (field.type === 'enum') return field.values;
+  if (field.type !== 'policy') return [];
+  const { offers } = field;
+  const others = POLICIES.filter((policy) => offers === undefined || policy[offers] !== undefined);
+  return [...new Set([UNCACHED_POLICY, ...others.map(({ name }) => name)])];
 }
 
 /**
@@ -25,9 +36,12 @@ export function problemWith(
     case 'boolean':
       return typeof value === 'boolean' ? undefined : `${name} ${shown(value)}: expected true or false`;
     case 'enum':
-      return typeof value === 'string' && field.values.includes(value)
+    case 'policy': {
+      const words = wordsOf(field);
+      return typeof value === 'string' && words.includes(value)
         ? undefined
-        : `${name} ${shown(value)}: expected one of ${field.values.join(', ')}${suggestion(value, field.values)}`;
+        : `${name} ${shown(value)}: expected one of ${words.join(', ')}${suggestion(value, words)}`;
+    }
     case 'integer':
     case 'number':
       return problemWithNumber(name, field, value);
@@ -59,26 +73,10 @@ export function resolveSettings<F extends FieldTable>(
 }
 
 /**
- * Reads `name=value` as it is written on a command line: `refresh_interval=4`, `range=0:6` (or `[0, 6]`),
- * `mode=residual`, `protect_first_step=true`. Only the spelling is checked here; limits are the model's affair.
- * @throws UsageError for a missing `=`, an unknown name or a value that cannot be read
+ * Reads the value of one field as it is written on a command line: `4`, `0:6` or `[0, 6]`, `residual`, `true`. Only the
+ * spelling is checked; limits are the model's affair.
+ * @throws UsageError if it cannot be read as the field's type
  */
-export function parseSetting(
-  owner: string,
-  fields: FieldTable,
-  text: string,
-): readonly [name: string, value: FieldValue] {
-  const equals = text.indexOf('=');
-  if (equals < 1) {
-    throw new UsageError(
-      `setting "${text}": expected name=value, for instance ${exampleOf(fields) ?? 'name=1'}`,
-    );
-  }
-  const name = text.slice(0, equals).trim();
-  return [name, parseValue(name, fieldNamed(owner, fields, name), text.slice(equals + 1).trim())];
-}
-
-/** Reads the value of one field from text. @throws UsageError if it cannot be read as the field's type */
 export function parseValue(name: string, field: Field, text: string): FieldValue {
   switch (field.type) {
     case 'boolean': {
@@ -87,6 +85,7 @@ export function parseValue(name: string, field: Field, text: string): FieldValue
       return value;
     }
     case 'enum':
+    case 'policy':
       return text;
     case 'integer':
     case 'number': {
@@ -170,12 +169,6 @@ function problemWithRange(name: string, value: unknown, steps: number): string |
 function suggestion(value: unknown, known: readonly string[]): string {
   const near = typeof value === 'string' ? nearestName(value, known) : undefined;
   return near === undefined ? '' : `; did you mean "${near}"?`;
-}
-
-function exampleOf(fields: FieldTable): string | undefined {
-  const [name, field] = Object.entries(fields)[0] ?? [];
-  if (name === undefined || field === undefined) return undefined;
-  return typeof field.default === 'function' ? `${name}=0:6` : `${name}=${String(field.default)}`;
 }
 
 function shown(value: unknown): string {

@@ -7,6 +7,8 @@ interface FieldBase {
   readonly unit?: string;
   /** Where the default comes from: paper, table, code, or "this project". */
   readonly source: string;
+  /** Whether it means the same in every policy that has it, and so is one parameter, `cache.<name>`. */
+  readonly shared?: boolean;
 }
 
 /** What a default may depend on. */
@@ -38,13 +40,20 @@ export interface EnumField<V extends string = string> extends FieldBase {
   readonly values: readonly V[];
   readonly default: DefaultOf<V>;
 }
+/** Name of another policy to which this one hands work; `none` hands over nothing. */
+export interface PolicyField extends FieldBase {
+  readonly type: 'policy';
+  /** what that policy must offer; without it any policy will do */
+  readonly offers?: 'tail';
+  readonly default: string;
+}
 /** Inclusive denoising step indices [start, end]. */
 export interface RangeField extends FieldBase {
   readonly type: 'range';
   readonly default: DefaultOf<readonly [number, number]>;
 }
 
-export type Field = IntegerField | NumberField | BooleanField | EnumField | RangeField;
+export type Field = IntegerField | NumberField | BooleanField | EnumField | PolicyField | RangeField;
 export type FieldTable = Readonly<Record<string, Field>>;
 
 type ValueOf<F extends Field> = F extends IntegerField | NumberField
@@ -53,7 +62,9 @@ type ValueOf<F extends Field> = F extends IntegerField | NumberField
     ? boolean
     : F extends EnumField<infer V>
       ? V
-      : readonly [number, number];
+      : F extends PolicyField
+        ? string
+        : readonly [number, number];
 
 /** The value type that a table of fields describes. */
 export type FieldValues<F extends FieldTable> = { readonly [K in keyof F]: ValueOf<F[K]> };

@@ -1,15 +1,17 @@
 import { checkNoise, outcomeOf, runInFull } from './StepRun';
 import type { CachePolicy, CacheState, ChunkContext, ChunkOutcome, Expert, ExpertShape } from './types';
 
+/** Name of the policy that computes everything. As a setting that names another policy it means that there is none. */
+export const UNCACHED_POLICY = 'none';
+
 const fields = {} as const;
 
 /** No cache: every chunk is computed in full. The reference that all others are measured against. */
 export const none: CachePolicy<typeof fields> = {
-  name: 'none',
+  name: UNCACHED_POLICY,
   title: 'no cache: every step of every chunk in full',
   source: 'Fast-WAM as published',
   fields,
-  usesSharedRefresh: false,
   grain: () => 'stack',
   refuse: () => undefined,
   createState: (shape) => new NoCacheState(shape),

@@ -31,11 +31,9 @@ export function policyNamed(name: string): CachePolicy {
 }
 
 /**
- * The name of a policy's field as a parameter: `cache.refresh_interval`, `cache.range` and `cache.max_age` are shared
- * by the policies that refresh in the same sense, everything else is `cache.<policy>.<field>`.
+ * The name of a policy's field as a parameter: `cache.<field>` of a shared one (`cache.refresh_interval`), else
+ * `cache.<policy>.<field>`.
  */
 export function parameterName(policy: CachePolicy, field: string): string {
-  const shared =
-    field === 'max_age' || (policy.usesSharedRefresh && (field === 'refresh_interval' || field === 'range'));
-  return shared ? `cache.${field}` : `cache.${policy.name}.${field}`;
+  return policy.fields[field]?.shared === true ? `cache.${field}` : `cache.${policy.name}.${field}`;
 }

@@ -1,5 +1,5 @@
 import type { DefaultContext, Field } from './fields';
-import { defaultOf } from './fieldValues';
+import { defaultOf, wordsOf } from './fieldValues';
 import { rangeText } from './pathCoverage';
 import { parameterName } from './registry';
 import type { CachePolicy } from './types';
@@ -10,7 +10,8 @@ export function describeLimits(field: Field): string {
     case 'boolean':
       return 'true or false';
     case 'enum':
-      return field.values.join(', ');
+    case 'policy':
+      return wordsOf(field).join(', ');
     case 'range':
       return 'start:end';
     case 'integer':

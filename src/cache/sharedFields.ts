@@ -1,8 +1,9 @@
 import { COVERAGE, safeRange } from './pathCoverage';
 import type { FieldTable } from './fields';
 
-/** Fields that mean the same in several policies and are one parameter each: `cache.<name>`. */
+/** Fields that mean the same in several policies. */
 export const refreshIntervalField = {
+  shared: true,
   type: 'integer',
   description:
     'R: a chunk refreshes when at least this many chunks have passed since the last refresh; 0 = only the first chunk of an episode, 1 = every chunk',
@@ -14,6 +15,7 @@ export const refreshIntervalField = {
 } as const;
 
 export const rangeField = {
+  shared: true,
   type: 'range',
   description: 'first and last denoising step that are reused, both inclusive',
   unit: 'steps',
@@ -23,6 +25,7 @@ export const rangeField = {
 } as const satisfies FieldTable[string];
 
 export const maxAgeField = {
+  shared: true,
   type: 'number',
   description: 'a chunk refreshes when the stored values are older than this; 0 = off',
   unit: 's',

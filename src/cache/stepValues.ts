@@ -2,8 +2,7 @@ import { addScaled, allFinite } from './matrix';
 import { composeReusedSteps, constantOfVelocity, reusedVelocity } from './affine';
 import { applyLinear } from './linearMap';
 import { residualsByStep, stepElements, subBlocksOfStack } from './StepRun';
-import type { StepRun } from './StepRun';
-import type { Expert, FullRun, FullStep } from './types';
+import type { Expert, FullRun, FullStep, StepRun } from './types';
 
 /** What a refresh leaves of its N steps. The range only selects which of them are reused, so all are kept. */
 export interface StepValues {

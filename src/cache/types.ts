@@ -1,6 +1,5 @@
 import type { Schedule } from '../sampler/types';
-import type { BacSchedule } from './bacSchedule';
-import type { FieldTable, FieldValues } from './fields';
+import type { DefaultContext, FieldTable, FieldValues } from './fields';
 
 /** What of the action expert a policy needs to be able to address. `stack` is served by every expert graph. */
 export type Grain = 'stack' | 'block';
@@ -148,34 +147,42 @@ export interface ChunkContext {
   readonly grippers?: readonly number[];
   /** keep the whole-stack residual of every full step for evaluation */
   readonly recordResiduals?: boolean;
-  /** settings of the other policies by name, for a policy that hands part of the chunk to one of them; a policy
-   * that is not named here runs with its defaults */
-  readonly companions?: Readonly<Record<string, FieldValues<FieldTable>>>;
+  /** the policies that this one hands work to, by name */
+  readonly companions?: Companions;
 }
+
+/** A policy to which another one hands work, with its settings filled in. */
+export interface Companion {
+  readonly policy: CachePolicy;
+  readonly values: FieldValues<FieldTable>;
+}
+export type Companions = Readonly<Record<string, Companion>>;
 
 /** What belongs to a bundle and is not a setting. */
 export interface CacheResources {
-  /** schedules made by calibrating `bac`, told apart by the settings they were made with */
-  readonly bacSchedules?: readonly BacSchedule[];
+  /** All records that a calibration has left beside the bundle; none where nothing was calibrated. */
+  learnt?<L>(calibration: Calibration<FieldTable, L>): readonly L[];
+}
+
+/** What settings are held against: a model, and what lies beside it. */
+export interface CacheModel extends DefaultContext {
+  readonly resources?: CacheResources;
 }
 
 /** What a refusal may depend on beside a policy's own settings. */
 export interface RefusalContext extends CacheResources {
-  /** as in `ChunkContext` */
-  readonly companions?: ChunkContext['companions'];
+  readonly companions?: Companions;
 }
 
 export type ComputedShape = 'steps' | 'blocks' | 'subblocks';
 
-/** What a policy did in one chunk. */
-export interface ChunkOutcome {
-  /** final x, normalised actions [T, a] */
-  readonly x: Float32Array;
-  /** velocity used at each step, [N, T, a] */
-  readonly velocity: Float32Array;
-  /** [N], [N, L] or [N, L, 3]: 1 where computed */
-  readonly computed: Uint8Array;
-  readonly computedShape: ComputedShape;
+/** What the cache did in one chunk: the report that every chunk carries, on the wire and into every figure. */
+export interface ChunkReport {
+  /** name of the cache policy */
+  readonly policy: string;
+  /** the settings in force; 0 and [0, 0] for policies without them */
+  readonly refreshInterval: number;
+  readonly range: readonly [number, number];
   readonly refreshed: boolean;
   /** why it refreshed; empty for a reuse chunk */
   readonly reason: string;
@@ -184,14 +191,52 @@ export interface ChunkOutcome {
   /** full-stack equivalents */
   readonly stackEvaluations: number;
   readonly computedSubBlocks: number;
+  /** sub-blocks of an uncached chunk */
+  readonly totalSubBlocks: number;
+  /** [N], [N, L] or [N, L, 3] by `computedShape`: 1 where computed */
+  readonly computed: Uint8Array;
+  readonly computedShape: ComputedShape;
   /** time spent deciding, seconds */
   readonly gateSeconds: number;
   /** figures behind the decision, by name (drift, proprio jump ...) */
   readonly signals: Readonly<Record<string, number>>;
   /** stored values that did not fit (non-finite, wrong shape) and were recomputed */
   readonly fallbacks: number;
+  /** bytes that the cache holds after the chunk */
+  readonly bytes: number;
+}
+
+/** What a policy did in one chunk. */
+export interface ChunkOutcome extends Omit<
+  ChunkReport,
+  'policy' | 'refreshInterval' | 'range' | 'totalSubBlocks' | 'bytes'
+> {
+  /** final x, normalised actions [T, a] */
+  readonly x: Float32Array;
+  /** velocity used at each step, [N, T, a] */
+  readonly velocity: Float32Array;
   /** hL - h0 of the full steps by step index, if `recordResiduals` */
   readonly residuals?: ReadonlyMap<number, Float32Array>;
+}
+
+/** What happened in consecutive denoising steps of one chunk. */
+export interface StepRun {
+  /** x after the last step, [T, a] */
+  readonly x: Float32Array;
+  /** velocity of each step, [steps, T, a] */
+  readonly velocity: Float32Array;
+  /** 1 where the stack ran, [steps] */
+  readonly computed: Uint8Array;
+  /** the same in finer grain, where a policy decides below the whole stack */
+  readonly finer?: { readonly computed: Uint8Array; readonly shape: ComputedShape };
+  readonly computedSubBlocks: number;
+  /** hL - h0 of the full steps by step index, as far as it was recorded */
+  readonly residuals: ReadonlyMap<number, Float32Array>;
+  /** time spent deciding and predicting outside the graph, seconds */
+  readonly gateSeconds: number;
+  /** bytes that the steps held on to while they ran */
+  readonly bytes: number;
+  readonly signals: Readonly<Record<string, number>>;
 }
 
 /**
@@ -208,6 +253,61 @@ export interface CacheState<S> {
   readonly bytes: number;
 }
 
+/** Offered by a policy that caches within a chunk only: it may take over the steps that another one leaves. */
+export interface Tail<F extends FieldTable = FieldTable> {
+  /** Runs the steps `first`..N-1 from x, as the policy itself does from 0. */
+  run(
+    expert: Expert,
+    x: Float32Array,
+    first: number,
+    settings: FieldValues<F>,
+    recordResiduals: boolean,
+    resources?: CacheResources,
+  ): Promise<StepRun>;
+  /** The fewest steps of which it could skip one. */
+  fewestSteps(settings: FieldValues<F>): number;
+}
+
+/** Offered by a policy that one number trades between closeness and speed: `fastwam calibrate` searches it. */
+export interface Threshold<F extends FieldTable = FieldTable> {
+  /** The settings that belong to a looseness above 0: the larger, the more is reused. Numbers are rounded to four digits. */
+  settings(looseness: number): Partial<FieldValues<F>>;
+  /** looseness at which the search begins */
+  readonly start: number;
+  /** what is searched, for people: `tau_floor = 1 - u with margin = u` */
+  readonly says: string;
+}
+
+/** Learns for one policy from the uncached chunks of one model. */
+export interface Learner<F extends FieldTable, L> {
+  /** Takes in all N steps of one uncached chunk, with what the calibration `looksAt`. */
+  add(run: FullRun): void;
+  /** What was learnt for these settings. @throws InputError before the first chunk */
+  solve(settings: FieldValues<F>): L;
+}
+
+/**
+ * Offered by a policy that learns from recordings beforehand. `fastwam calibrate` keeps the records L, plain JSON, in a
+ * file beside the bundle; the policy finds them in `CacheResources`.
+ */
+export interface Calibration<F extends FieldTable = FieldTable, L = unknown> {
+  /** name of the policy */
+  readonly policy: string;
+  /** name of the file beside the bundle */
+  readonly file: string;
+  /** what the steps of an uncached chunk are recorded with: the terms of all sub-blocks, or the residuals of the stack */
+  readonly looksAt: 'parts' | 'residuals';
+  begin(shape: ExpertShape): Learner<F, L>;
+  /** A record from JSON. @throws FileFormatError */
+  parse(json: unknown, file: string): L;
+  /** The settings that a record was learnt for; they tell records apart. */
+  settingsOf(record: L): Partial<FieldValues<F>>;
+  /** Settings that need no record, because they compute everything. */
+  withoutRecord(shape: ExpertShape): Partial<FieldValues<F>>;
+  /** A record for people, and its figures for programs. */
+  describe(record: L): { readonly text: string; readonly figures: Readonly<Record<string, number>> };
+}
+
 /** A cache policy: settings documented field by field, and its state for one episode. One file each. */
 export interface CachePolicy<F extends FieldTable = FieldTable> {
   readonly name: string;
@@ -216,9 +316,7 @@ export interface CachePolicy<F extends FieldTable = FieldTable> {
   /** paper or origin */
   readonly source: string;
   readonly fields: F;
-  /** whether `refresh_interval` and `range` are the shared `cache.refresh_interval`, `cache.range` */
-  readonly usesSharedRefresh: boolean;
-  grain(settings: FieldValues<F>): Grain;
+  grain(settings: FieldValues<F>, companions?: Companions): Grain;
   /** A sentence that says what would fit if the settings do not fit this model; undefined if they do. */
   refuse(
     settings: FieldValues<F>,
@@ -229,4 +327,7 @@ export interface CachePolicy<F extends FieldTable = FieldTable> {
   /** A sentence for settings that are allowed but unwise. */
   warn?(settings: FieldValues<F>, shape: ExpertShape, schedule: Schedule): string | undefined;
   createState(shape: ExpertShape, schedule: Schedule, resources?: CacheResources): CacheState<FieldValues<F>>;
+  readonly tail?: Tail<F>;
+  readonly threshold?: Threshold<F>;
+  readonly calibration?: Calibration<F>;
 }

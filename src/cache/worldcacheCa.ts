@@ -10,10 +10,9 @@ import {
   skipThreshold,
 } from './probeDrift';
 import { SUB_BLOCKS, residualsByStep, runInFull, stepElements, subBlocksOfStack } from './StepRun';
-import type { StepRun } from './StepRun';
 import { WithinChunkState } from './WithinChunkState';
 import type { FieldTable, FieldValues } from './fields';
-import type { CachePolicy, Expert, ExpertShape } from './types';
+import type { CachePolicy, Expert, ExpertShape, StepRun } from './types';
 
 const PAPER = 'arXiv 2603.22286';
 
@@ -104,7 +103,7 @@ const fields = {
   },
 } as const satisfies FieldTable;
 
-export type WorldcacheCaSettings = FieldValues<typeof fields>;
+type WorldcacheCaSettings = FieldValues<typeof fields>;
 
 /** Content-aware WorldCache: a probe of the first blocks decides at each step about the rest (arXiv 2603.22286). */
 export const worldcacheCa: CachePolicy<typeof fields> = {
@@ -112,17 +111,19 @@ export const worldcacheCa: CachePolicy<typeof fields> = {
   title: 'WorldCache (content-aware): a probe of the first blocks decides about the rest',
   source: PAPER,
   fields,
-  usesSharedRefresh: false,
   grain: () => 'block',
   refuse: ({ probe_depth }, { layers }) =>
     probe_depth < layers
       ? undefined
       : `probe_depth ${probe_depth}: must be at most ${layers - 1}, the model has ${layers} ${layers === 1 ? 'block' : 'blocks'}`,
   createState: (shape) => new WithinChunkState(shape, runWorldcacheCa),
+  // The first step of a chunk has nothing to compare with, so it runs.
+  tail: { run: runWorldcacheCa, fewestSteps: () => 2 },
+  threshold: { settings: (looseness) => ({ threshold: looseness }), start: 0.08, says: 'threshold' },
 };
 
 /** Steps `first`..N-1 of a chunk. */
-export async function runWorldcacheCa(
+async function runWorldcacheCa(
   expert: Expert,
   start: Float32Array,
   first: number,

@@ -4,10 +4,9 @@ import { addScaled, at } from './matrix';
 import { chaoticError, forecastFrom, forecastOutput } from './hermiteForecast';
 import type { Forecast, ForecastMoment, TimedOutput, Token } from './hermiteForecast';
 import { residualsByStep, stepElements, subBlocksOfStack } from './StepRun';
-import type { StepRun } from './StepRun';
 import { WithinChunkState } from './WithinChunkState';
 import type { FieldTable, FieldValues } from './fields';
-import type { CachePolicy, Expert, ExpertShape } from './types';
+import type { CachePolicy, Expert, ExpertShape, StepRun } from './types';
 
 const PAPER = "arXiv 2603.06331, authors' code";
 
@@ -87,7 +86,7 @@ const fields = {
   },
 } as const satisfies FieldTable;
 
-export type WorldcacheHtSettings = FieldValues<typeof fields>;
+type WorldcacheHtSettings = FieldValues<typeof fields>;
 
 /** Sizes of the groups of one action, by its number of dimensions. */
 const MODALITIES = new Map<number, readonly number[]>([
@@ -101,7 +100,6 @@ export const worldcacheHt: CachePolicy<typeof fields> = {
   title: 'WorldCache (heterogeneous): outputs predicted within a chunk',
   source: 'arXiv 2603.06331',
   fields,
-  usesSharedRefresh: false,
   grain: () => 'stack',
   refuse: ({ stable_quantile, chaotic_quantile, modality_split, space }, shape) => {
     if (stable_quantile > chaotic_quantile) {
@@ -118,10 +116,16 @@ export const worldcacheHt: CachePolicy<typeof fields> = {
       ? `worldcache_ht predicts nothing: ${shape.steps} steps are fewer than the ${shortestPrediction(settings)} that warm-up, one prediction and the last step take`
       : undefined,
   createState: (shape) => new WithinChunkState(shape, runWorldcacheHt),
+  tail: { run: runWorldcacheHt, fewestSteps: shortestPrediction },
+  threshold: {
+    settings: (looseness) => ({ error_budget: looseness }),
+    start: 0.2,
+    says: 'error_budget',
+  },
 };
 
 /** Fewest steps of which one is predicted: the warm-up, that one, and the last step, which is always full. */
-export function shortestPrediction({ warmup_steps }: Pick<WorldcacheHtSettings, 'warmup_steps'>): number {
+function shortestPrediction({ warmup_steps }: Pick<WorldcacheHtSettings, 'warmup_steps'>): number {
   return Math.max(warmup_steps, HISTORY) + 2;
 }
 
@@ -129,7 +133,7 @@ export function shortestPrediction({ warmup_steps }: Pick<WorldcacheHtSettings, 
 const HISTORY = 3;
 
 /** Steps `first`..N-1 of a chunk; the warm-up counts from `first`. */
-export async function runWorldcacheHt(
+async function runWorldcacheHt(
   expert: Expert,
   start: Float32Array,
   first: number,

@@ -26,6 +26,7 @@ const EPSILON = 1e-6;
 const fields = {
   refresh_interval: {
     ...refreshIntervalField,
+    shared: false,
     description:
       'every so many chunks all blocks are computed (the KV-update chunk of the paper); 0 = only the first, 1 = every chunk',
     source:
@@ -137,7 +138,6 @@ export const xCache: CachePolicy<typeof fields> = {
   title: 'X-Cache: single blocks reused across chunks where their inputs look alike',
   source: 'arXiv 2604.20289',
   fields,
-  usesSharedRefresh: false,
   grain: () => 'block',
   refuse: () => undefined,
   warn: ({ front_anchors, back_anchors }, { layers }) => {
@@ -149,6 +149,16 @@ export const xCache: CachePolicy<typeof fields> = {
       : undefined;
   },
   createState: (shape) => new XCacheState(shape),
+  threshold: {
+    // The margin follows, so that the running mean never asks for more than the floor; the cosine alone decides.
+    settings: (looseness) => ({
+      tau_floor: Math.max(-1, 1 - looseness),
+      margin: Math.min(4, looseness),
+      tau_dev: 1e9,
+    }),
+    start: 0.03,
+    says: 'tau_floor = 1 - u with margin = u and tau_dev off',
+  },
 };
 
 /** What a chunk would leave behind. */

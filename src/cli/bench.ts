@@ -1,11 +1,13 @@
 import type { Command } from 'commander';
 import { Bundle } from '../bundle/Bundle';
-import { bac } from '../cache/bac';
+import { UNCACHED, someSettings } from '../cache/choice';
+import type { Configuration } from '../cache/choice';
 import type { BenchLine } from '../evaluation/runBench';
 import { runBench } from '../evaluation/runBench';
-import type { Configuration } from '../evaluation/types';
 import { POLICIES } from '../cache/registry';
-import { BacScheduleFile } from '../policy/BacScheduleFile';
+import type { CachePolicy } from '../cache/types';
+import { CalibrationFile } from '../policy/CalibrationFile';
+import { modelFacts } from '../policy/modelFacts';
 import { ProgressBar } from '../report/ProgressBar';
 import { addExecutionOptions, readExecutionOptions, wholeNumber } from './policyOptions';
 import type { ExecutionFlags } from './policyOptions';
@@ -19,13 +21,18 @@ interface BenchFlags extends ExecutionFlags {
   readonly json?: boolean;
 }
 
-const RANGE: readonly [number, number] = [0, 6];
+const c3ache = (name: string, refresh_interval: number, range: readonly [number, number]): Configuration => ({
+  name,
+  policy: 'c3ache',
+  values: { refresh_interval, range },
+  companions: {},
+});
 
 /** What `fastwam bench` measures: no cache, C3ache as the paper's tables run it most, and its fastest cell. */
 const CONFIGURATIONS: readonly Configuration[] = [
-  { name: 'none', policy: 'none', settings: {} },
-  { name: 'c3ache', policy: 'c3ache', settings: { refresh_interval: 4, range: RANGE } },
-  { name: 'c3ache_R0_0-7', policy: 'c3ache', settings: { refresh_interval: 0, range: [0, 7] } },
+  { ...UNCACHED, name: 'none' },
+  c3ache('c3ache', 4, [0, 6]),
+  c3ache('c3ache_R0_0-7', 0, [0, 7]),
 ];
 
 /** `fastwam bench` */
@@ -61,22 +68,20 @@ export function benchCommand(program: Command): Command {
 
 function otherPolicies(bundle: Bundle): Configuration[] {
   const measured = new Set(CONFIGURATIONS.map((c) => c.policy));
-  return POLICIES.filter((p) => !measured.has(p.name)).map((p) =>
-    p.name === bac.name ? bacConfiguration(bundle) : { name: p.name, policy: p.name, settings: {} },
-  );
+  return POLICIES.filter((p) => !measured.has(p.name)).map((policy) => measurable(policy, bundle));
 }
 
-/** `bac` with a schedule that the bundle has; without one it can only be measured holding nothing. */
-function bacConfiguration(bundle: Bundle): Configuration {
-  const [made] = new BacScheduleFile(bundle).read();
-  if (made) {
-    const { updates, union_blocks, similarity } = made;
-    return { name: bac.name, policy: bac.name, settings: { updates, union_blocks, similarity } };
-  }
+/** A policy at its defaults; one that learns beforehand with a record that the bundle has, or else computing everything. */
+function measurable({ name, calibration }: CachePolicy, bundle: Bundle): Configuration {
+  const defaults = { name, policy: name, values: {}, companions: {} };
+  if (!calibration) return defaults;
+  const [record] = new CalibrationFile(bundle, calibration).read();
+  if (record !== undefined) return { ...defaults, values: someSettings(calibration.settingsOf(record)) };
   process.stderr.write(
-    'bac: the bundle has no schedule (fastwam calibrate --policy bac makes one), so it is measured holding nothing\n',
+    `${name}: the bundle has nothing learnt for it (fastwam calibrate --policy ${name} makes it), so it is measured computing everything\n`,
   );
-  return { name: 'bac_M=N', policy: bac.name, settings: { updates: bundle.schedule.steps } };
+  const everything = calibration.withoutRecord(modelFacts(bundle).shape);
+  return { ...defaults, name: `${name}_full`, values: someSettings(everything) };
 }
 
 /** The figures as a table. */

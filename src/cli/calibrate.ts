@@ -1,15 +1,15 @@
 import type { Command } from 'commander';
-import type { FieldValue } from '../cache/fieldValues';
-import { resolveSettings } from '../cache/fieldValues';
-import { bac } from '../cache/bac';
+import { settingTexts, someSettings } from '../cache/choice';
+import type { Choice, Settings } from '../cache/choice';
+import { POLICIES, policyNamed } from '../cache/registry';
+import type { Calibration } from '../cache/types';
 import { UsageError } from '../errors';
 import { calibrationChunks } from '../evaluation/calibrationChunks';
 import type { CalibrationChunk, CalibrationSource } from '../evaluation/calibrationChunks';
-import { calibrateBac } from '../evaluation/calibrationOfBac';
-import { CALIBRATED_BY_TOLERANCE, calibrateThreshold } from '../evaluation/calibrationOfThreshold';
+import { learn } from '../evaluation/learn';
+import { calibrateThreshold } from '../evaluation/calibrationOfThreshold';
 import type { PartResult, ThresholdCalibration } from '../evaluation/calibrationOfThreshold';
 import { PolicyClient } from '../policy/PolicyClient';
-import { modelFacts } from '../policy/modelFacts';
 import {
   addExecutionOptions,
   readExecutionOptions,
@@ -35,6 +35,11 @@ interface CalibrateFlags extends ExecutionFlags {
 
 type Write = (text: string) => void;
 
+/** Policies with something to calibrate. */
+const CALIBRATED = POLICIES.filter(({ calibration, threshold }) => calibration ?? threshold).map(
+  ({ name }) => name,
+);
+
 /** `fastwam calibrate` */
 export function calibrateCommand(program: Command): Command {
   const command = program
@@ -42,7 +47,7 @@ export function calibrateCommand(program: Command): Command {
     .description('make the schedule of bac, or find the fastest threshold of a policy within a tolerance')
     .argument('<bundle>', 'a bundle')
     .argument('[recordings...]', 'rosbag2 recordings, read with --params')
-    .requiredOption('--policy <name>', `bac, or one of ${CALIBRATED_BY_TOLERANCE.join(', ')}`)
+    .requiredOption('--policy <name>', CALIBRATED.join(', '))
     .option('--params <file>', "the node's params file, which names the recordings' topics")
     .option(
       '--inputs <file>',
@@ -64,9 +69,9 @@ export function calibrateCommand(program: Command): Command {
     // `--set a=1 b=2 BAG`: what is no setting belongs to the recordings.
     const set = flags.set.filter((text) => text.includes('='));
     const bags = [...recordings, ...flags.set.filter((text) => !text.includes('='))];
-    const { policy, values } = readPolicyOptions({ policy: flags.policy, set });
-    const isBac = policy.name === bac.name;
-    const tolerance = toleranceOf(flags, isBac);
+    const choice = readPolicyOptions({ policy: flags.policy, set });
+    const { calibration } = policyNamed(choice.policy);
+    const tolerance = toleranceOf(flags, choice.policy);
     const source: CalibrationSource = {
       bags,
       onWarning: (message) => process.stderr.write(`${message}\n`),
@@ -77,13 +82,13 @@ export function calibrateCommand(program: Command): Command {
     };
     const client = await PolicyClient.load(bundle, {
       execution: readExecutionOptions(flags),
-      grain: isBac ? 'block' : 'stack',
+      grain: tolerance === undefined && calibration?.looksAt === 'parts' ? 'block' : 'stack',
     });
-    const job = { client, chunks: calibrationChunks(source, client.bundle), values, flags };
+    const job = { client, chunks: calibrationChunks(source, client.bundle), choice, flags };
     try {
       const write: Write = (text) => process.stdout.write(text);
-      if (isBac) await runBac(job, write);
-      else await runThreshold({ ...job, policy: policy.name, tolerance }, write);
+      if (tolerance !== undefined) await runThreshold({ ...job, tolerance }, write);
+      else if (calibration) await runLearning({ ...job, calibration }, write);
     } finally {
       await client.close();
     }
@@ -93,50 +98,41 @@ export function calibrateCommand(program: Command): Command {
 interface Job {
   readonly client: PolicyClient;
   readonly chunks: AsyncIterable<CalibrationChunk>;
-  readonly values: Readonly<Record<string, FieldValue>>;
+  readonly choice: Choice;
   readonly flags: CalibrateFlags;
 }
 
-async function runBac({ client, chunks, values, flags }: Job, write: Write): Promise<void> {
-  const model = modelFacts(client.bundle);
-  const { updates, union_blocks, similarity } = resolveSettings(bac.name, bac.fields, values, model);
-  const budget = { updates, union_blocks, similarity };
-  const { schedule, path } = await calibrateBac(client, chunks, budget, readSampler(flags));
-  const flagsOf = schedule.computed.flat(2);
-  const computed = flagsOf.filter((flag) => flag === 1).length;
-  const result = {
-    ...budget,
-    chunks: schedule.chunks,
-    computed_sub_blocks: computed,
-    of: flagsOf.length,
-    path,
-  };
-  const note =
-    updates < model.shape.steps ? '' : `: ${updates} updates in ${model.shape.steps} steps, nothing is held`;
+async function runLearning(
+  { client, chunks, choice, flags, calibration }: Job & { readonly calibration: Calibration },
+  write: Write,
+): Promise<void> {
+  const learnt = await learn(client, chunks, calibration, choice.values, readSampler(flags));
+  const { figures, text } = calibration.describe(learnt.record);
+  const settings = someSettings(calibration.settingsOf(learnt.record));
   if (flags.json) {
+    const result = { ...settings, chunks: learnt.chunks, ...figures, path: learnt.path };
     write(`${JSON.stringify(result)}\n`);
     return;
   }
   write(
-    `bac: ${computed} of ${flagsOf.length} sub-blocks are computed, learnt from ${schedule.chunks} chunks${note} -> ${path}\n` +
-      `use it with --policy bac ${setLine({ updates, union_blocks, similarity })}\n`,
+    `${choice.policy}: ${text}, learnt from ${learnt.chunks} chunks -> ${learnt.path}\n` +
+      `use it with --policy ${choice.policy} ${setLine(settings)}\n`,
   );
 }
 
 async function runThreshold(
-  { client, chunks, values, flags, policy, tolerance }: Job & { policy: string; tolerance: number },
+  { client, chunks, choice, flags, tolerance }: Job & { readonly tolerance: number },
   write: Write,
 ): Promise<void> {
   const all: CalibrationChunk[] = [];
   for await (const chunk of chunks) all.push(chunk);
   const result = await calibrateThreshold(client, all, {
-    policy,
-    values,
+    choice,
     tolerance,
     sampler: readSampler(flags),
     trials: wholeNumber('--trials', flags.trials),
   });
-  const line = result.settings && `--policy ${policy} ${setLine(result.settings)}`;
+  const line = result.settings && `--policy ${choice.policy} ${setLine(result.settings)}`;
   if (flags.json) write(`${JSON.stringify({ ...result, tolerance, use: line ?? null })}\n`);
   else write(thresholdText(result, tolerance, line));
 }
@@ -186,24 +182,28 @@ function partText(part: PartResult): string {
   return `deviation ${part.deviation.toPrecision(3)}, worst chunk ${part.worstChunk.toPrecision(3)}, ${(100 * share).toFixed(1)} % of the stack computed, ${part.chunks} chunks`;
 }
 
-function setLine(settings: Readonly<Record<string, FieldValue>>): string {
-  return Object.entries(settings)
-    .map(([name, value]) => `--set ${name}=${Array.isArray(value) ? value.join(':') : String(value)}`)
+/** The settings as options of a command line. */
+function setLine(values: Settings): string {
+  return Object.entries(settingTexts({ values, companions: {} }))
+    .map(([name, value]) => `--set ${name}=${value}`)
     .join(' ');
 }
 
-function toleranceOf({ policy, tolerance }: CalibrateFlags, isBac: boolean): number {
-  if (isBac) {
-    if (tolerance === undefined) return 0;
+/** The tolerance to search a threshold for; undefined for a policy that learns beforehand. */
+function toleranceOf({ tolerance }: CalibrateFlags, name: string): number | undefined {
+  const { calibration, threshold } = policyNamed(name);
+  if (!calibration && !threshold) {
+    throw new UsageError(`policy ${name} has nothing to calibrate; calibrate takes ${CALIBRATED.join(', ')}`);
+  }
+  if (tolerance === undefined && calibration) return undefined;
+  if (!threshold) {
     throw new UsageError(
-      'bac is calibrated for a budget, not for a tolerance: --set updates=M union_blocks=n',
+      `${name} is calibrated for a budget, not for a tolerance: leave out --tolerance, and give --set`,
     );
   }
   const value = Number(tolerance);
   if (tolerance !== undefined && Number.isFinite(value) && value > 0) return value;
   throw new UsageError(
-    CALIBRATED_BY_TOLERANCE.includes(policy)
-      ? `--tolerance ${tolerance ?? ''}: expected a number above 0, in normalised actions, for instance 0.05`
-      : `policy ${policy} has nothing to calibrate; calibrate takes bac, ${CALIBRATED_BY_TOLERANCE.join(', ')}`,
+    `--tolerance ${tolerance ?? ''}: expected a number above 0, in normalised actions, for instance 0.05`,
   );
 }

@@ -6,7 +6,7 @@ import type { SpeedName } from '../sim/speeds';
 import { SUITES } from '../sim/tasks';
 import { oneOf } from './oneOf';
 import { wholeNumber } from './policyOptions';
-import { listed } from './replayOptions';
+import { listed } from '../cache/choice';
 
 interface DemosFlags {
   readonly out: string;

@@ -32,8 +32,7 @@ export function inferCommand(program: Command): Command {
   addPolicyOptions(command, 'none');
   addExecutionOptions(command);
   return command.action(async (flags: InferFlags) => {
-    const { policy, values, companions } = readPolicyOptions(flags);
-    const settings = { policy: policy.name, values, companions, ...readSampler(flags) };
+    const settings = { ...readPolicyOptions(flags), ...readSampler(flags) };
     const { chunks, notices } = await inferRecorded({
       ...flags,
       settings,

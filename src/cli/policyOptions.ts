@@ -1,14 +1,14 @@
 import type { Command } from 'commander';
 import { collect } from './collect';
 import { oneOf } from './oneOf';
-import { parseSetting } from '../cache/fieldValues';
-import type { FieldValue } from '../cache/fieldValues';
-import { POLICIES, policyNamed } from '../cache/registry';
-import type { CachePolicy } from '../cache/types';
+import { UNCACHED, readChoices } from '../cache/choice';
+import type { Choice } from '../cache/choice';
+import { POLICIES } from '../cache/registry';
 import { UsageError } from '../errors';
 import { PROVIDER_CHOICES } from '../model/execution';
 import type { ExecutionOptions } from '../model/execution';
 import { PRECISION_NAMES } from '../model/precisions';
+import type { Sampler } from '../sampler/types';
 
 /** Options by which every command names a policy and its settings. */
 export interface PolicyOptions {
@@ -32,45 +32,30 @@ export function addPolicyOptions(command: Command, defaultPolicy: string): Comma
     );
 }
 
-type Values = Readonly<Record<string, FieldValue>>;
-
-/** A policy as it was asked for; spelling is checked, limits are checked against the model. */
-export interface ChosenPolicy {
-  readonly policy: CachePolicy;
-  readonly values: Values;
-  /** settings of the policies it may hand steps to, by policy name */
-  readonly companions: Readonly<Record<string, Values>>;
+/** The settings of the flags as texts, `name=value`; what `--set` says goes before the short flags. */
+export function givenTexts({
+  refresh,
+  range,
+  set,
+}: Pick<PolicyOptions, 'refresh' | 'range' | 'set'>): readonly string[] {
+  return [
+    ...(refresh === undefined ? [] : [`refresh_interval=${refresh}`]),
+    ...(range === undefined ? [] : [`range=${range}`]),
+    ...set,
+  ];
 }
 
-/**
- * The policy and its settings. `--set name=value` is one of its own, `--set policy.name=value` one of another policy
- * that it may hand steps to (the tail of `c3ache`).
- * @throws UsageError for unknown names and values that cannot be read
- */
-export function readPolicyOptions(options: PolicyOptions): ChosenPolicy {
-  const policy = policyNamed(options.policy);
-  const texts = [...options.set];
-  if (options.refresh !== undefined) texts.push(`refresh_interval=${options.refresh}`);
-  if (options.range !== undefined) texts.push(`range=${options.range}`);
-  const given = new Map<string, Record<string, FieldValue>>();
-  for (const text of texts) {
-    const [, prefix, rest] = /^\s*([^.=]+)\.(.*)$/s.exec(text) ?? [];
-    const owner = prefix === undefined ? policy : policyNamed(prefix);
-    const [name, value] = parseSetting(owner.name, owner.fields, rest ?? text);
-    given.set(owner.name, { ...given.get(owner.name), [name]: value });
-  }
-  const { [policy.name]: values = {}, ...companions } = Object.fromEntries(given);
-  return { policy, values, companions };
+/** The policy and its settings. @throws UsageError for unknown names and values that cannot be read */
+export function readPolicyOptions(options: PolicyOptions): Choice {
+  const [choice = UNCACHED] = readChoices({ policies: [options.policy], texts: givenTexts(options) });
+  return choice;
 }
 
 /**
  * `--noise` and `--seed`.
  * @throws UsageError for a value that cannot be meant
  */
-export function readSampler(flags: { readonly noise: string; readonly seed: string }): {
-  noise: 'fixed' | 'fresh';
-  seed: number;
-} {
+export function readSampler(flags: { readonly noise: string; readonly seed: string }): Sampler {
   return {
     noise: oneOf('--noise', flags.noise, ['fixed', 'fresh']),
     seed: wholeNumber('--seed', flags.seed),

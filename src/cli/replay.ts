@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
 import { collect } from './collect';
-import { UsageError } from '../errors';
 import { addReplayOptions, runReplayCommand } from './replayOptions';
 import type { ReplayFlags } from './replayOptions';
 
@@ -18,27 +17,5 @@ export function replayCommand(program: Command): Command {
       collect,
       [] as readonly string[],
     )
-    .action((bag: string, flags: ReplayFlags) =>
-      runReplayCommand(
-        bag,
-        flags,
-        settingTexts(flags).map(([name, value]) => [name, [value]]),
-      ),
-    );
-}
-
-/** The settings of the flags by name, as text. @throws UsageError for a `--set` without a name or value */
-export function settingTexts(
-  flags: Pick<ReplayFlags, 'set' | 'refresh' | 'range'>,
-): readonly (readonly [name: string, value: string])[] {
-  return [
-    ...(flags.refresh === undefined ? [] : [['refresh_interval', flags.refresh] as const]),
-    ...(flags.range === undefined ? [] : [['range', flags.range] as const]),
-    ...flags.set.map((text) => {
-      const equals = text.indexOf('=');
-      if (equals < 1)
-        throw new UsageError(`--set ${text}: expected name=value, for instance refresh_interval=4`);
-      return [text.slice(0, equals).trim(), text.slice(equals + 1).trim()] as const;
-    }),
-  ];
+    .action((bag: string, flags: ReplayFlags) => runReplayCommand(bag, flags, { lists: false }));
 }

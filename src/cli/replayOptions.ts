@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { collect } from './collect';
+import { listed } from '../cache/choice';
 import { UsageError } from '../errors';
 import { makeOutputFolder } from '../formats/outputFolder';
 import { replayRecording } from '../evaluation/replayRecording';
@@ -10,7 +11,8 @@ import { PRECISION_NAMES } from '../model/precisions';
 import { ProgressBar } from '../report/ProgressBar';
 import { terminalReport, wantsColour } from '../report/terminalReport';
 import { writeReport } from '../report/writeReport';
-import { prefillPrecisionOf, wholeNumber } from './policyOptions';
+import { oneOf } from './oneOf';
+import { givenTexts, prefillPrecisionOf, wholeNumber } from './policyOptions';
 
 /** Flags that `replay` and `sweep` have in common. */
 export interface ReplayFlags {
@@ -35,14 +37,6 @@ export interface ReplayFlags {
 }
 
 const EXIT_FAILED = 1;
-
-/** Splits a list at its commas, but not inside `[0,6]`. */
-export function listed(text: string): readonly string[] {
-  return text
-    .split(/,(?![^[]*\])/)
-    .map((part) => part.trim())
-    .filter((part) => part !== '');
-}
 
 /** Adds what both commands take besides their lists of settings. */
 export function addReplayOptions(command: Command, out: string): Command {
@@ -85,7 +79,7 @@ export function addReplayOptions(command: Command, out: string): Command {
 export async function runReplayCommand(
   bag: string,
   flags: ReplayFlags,
-  settings: ReplayRequest['configurations']['settings'],
+  { lists }: { readonly lists: boolean },
 ): Promise<void> {
   const stop = new AbortController();
   const interrupt = (): void => stop.abort();
@@ -96,7 +90,7 @@ export async function runReplayCommand(
     const outcome = await replayRecording({
       bag,
       params: flags.params,
-      configurations: { policies: flags.policy, settings },
+      choices: { policies: flags.policy, texts: givenTexts(flags), lists },
       execution: executionOf(flags),
       residuals: flags.residuals,
       tolerance: { texts: flags.tolerance, measure: measureOf(flags.toleranceMeasure) },
@@ -142,12 +136,6 @@ function executionOf(flags: ReplayFlags): ReplayRequest['execution'] {
 
 function measureOf(name: string): 'rmse' | 'worst' {
   return oneOf('--tolerance-measure', name, ['rmse', 'worst'] as const);
-}
-
-function oneOf<T extends string>(flag: string, value: string, known: readonly T[]): T {
-  const found = known.find((one) => one === value);
-  if (found !== undefined) return found;
-  throw new UsageError(`${flag} ${value}: expected ${known.join(', ')}`);
 }
 
 function positiveNumber(flag: string, value: string): number {

@@ -3,15 +3,13 @@ import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { collect } from './collect';
 import { Bundle } from '../bundle/Bundle';
+import { configurationOf, fit, listed, readChoices } from '../cache/choice';
+import type { Configuration } from '../cache/choice';
 import { UsageError } from '../errors';
-import { configurationsOf } from '../evaluation/configurations';
-import { policySettings } from '../evaluation/EngineRunner';
 import { machineFacts, modelDescription, packageVersion } from '../evaluation/provenance';
 import { withUncached } from '../evaluation/replay';
-import type { Configuration } from '../evaluation/types';
 import { describePrecision } from '../model/execution';
 import { modelFacts } from '../policy/modelFacts';
-import { settingsWarning } from '../policy/settingsWarning';
 import { ProgressBar } from '../report/ProgressBar';
 import { collectExhibits } from '../report/simulation/collectExhibits';
 import { recommended, simulationFront } from '../report/simulation/Simulation';
@@ -19,19 +17,17 @@ import type { Facts } from '../report/simulation/Simulation';
 import { simulationLine } from '../report/simulation/simulationLine';
 import { simulationText } from '../report/simulation/simulationText';
 import { writeSimulationReport } from '../report/simulation/writeSimulationReport';
-import type { SimulatedConfiguration } from '../sim/episodeRecord';
 import type { EpisodeSelection } from '../sim/episodes';
-import type { SamplerSettings } from '../sim/runConfigurations';
+import type { Sampler } from '../sampler/types';
 import { simulate } from '../sim/simulate';
 import type { SimulationOutcome } from '../sim/simulate';
 import { simulationFigures } from '../sim/simulationFigures';
 import type { SimulatedFigures, SimulationFigures } from '../sim/simulationFigures';
+import type { ModelFacts } from '../settings/Parameter';
 import { SUITES } from '../sim/tasks';
 import { oneOf } from './oneOf';
-import { addExecutionOptions, readExecutionOptions, wholeNumber } from './policyOptions';
+import { addExecutionOptions, readExecutionOptions, givenTexts, wholeNumber } from './policyOptions';
 import type { ExecutionFlags } from './policyOptions';
-import { settingTexts } from './replay';
-import { listed } from './replayOptions';
 import { addWorldOptions, readWorldOptions } from './worldOptions';
 import type { WorldFlags } from './worldOptions';
 
@@ -95,9 +91,10 @@ async function runSimulateCommand(flags: SimulateFlags): Promise<void> {
   const startedAt = new Date();
   const bundle = Bundle.open(flags.bundle);
   const { selection, sampler } = readWorldOptions(flags);
-  const configurations = configurationsFor(flags, bundle);
+  const facts = modelFacts(bundle);
+  const configurations = configurationsFor(flags, facts);
   for (const one of configurations) {
-    const warning = settingsWarning(bundle, policySettings(one, sampler));
+    const { warning } = fit(one, facts);
     if (warning !== undefined) process.stderr.write(`${one.name}: ${warning}\n`);
   }
   if (flags.resume && flags.out === undefined) {
@@ -199,10 +196,7 @@ function printLines({ configurations, records }: SimulationOutcome, named: boole
 }
 
 /** The uncached run, the choice, and the one that fails most: what a reader wants to see side by side. */
-function filmed(
-  { configurations }: SimulationFigures,
-  choice: string | undefined,
-): readonly SimulatedConfiguration[] {
+function filmed({ configurations }: SimulationFigures, choice: string | undefined): readonly Configuration[] {
   const worst = configurations.reduce<SimulatedFigures | undefined>(
     (found, one) => (found && found.success.value <= one.success.value ? found : one),
     undefined,
@@ -214,7 +208,7 @@ function filmed(
 
 function worldFacts(
   { seed, speed, condition }: EpisodeSelection,
-  { noise, seed: noiseSeed }: SamplerSettings,
+  { noise, seed: noiseSeed }: Sampler,
   { manifest }: Bundle,
   { initialStates }: SimulateFlags,
 ): Facts {
@@ -228,16 +222,10 @@ function worldFacts(
 }
 
 /** What is run: the one configuration, with the uncached one to compare it with unless only a line is asked for. */
-function configurationsFor(flags: SimulateFlags, bundle: Bundle): readonly Configuration[] {
+function configurationsFor(flags: SimulateFlags, model: ModelFacts): readonly Configuration[] {
   const policies = flags.policy.length > 0 ? flags.policy : [flags.grid ? 'c3ache' : 'none'];
-  const configurations = configurationsOf(
-    {
-      policies,
-      settings: settingTexts(flags).map(([name, value]) => [name, flags.grid ? listed(value) : [value]]),
-      base: () => ({}),
-    },
-    modelFacts(bundle),
-  );
+  const choices = readChoices({ policies, texts: givenTexts(flags), lists: flags.grid === true });
+  const configurations = choices.map((choice) => configurationOf(choice, model));
   if (configurations.length > 1 && !flags.grid) {
     throw new UsageError(`--policy names ${configurations.length} policies; add --grid to compare them`);
   }

@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
 import { collect } from './collect';
-import { settingTexts } from './replay';
-import { addReplayOptions, listed, runReplayCommand } from './replayOptions';
+import { addReplayOptions, runReplayCommand } from './replayOptions';
 import type { ReplayFlags } from './replayOptions';
 
 /** `fastwam sweep` */
@@ -18,11 +17,5 @@ export function sweepCommand(program: Command): Command {
       collect,
       [] as readonly string[],
     )
-    .action((bag: string, flags: ReplayFlags) =>
-      runReplayCommand(
-        bag,
-        flags,
-        settingTexts(flags).map(([name, values]) => [name, listed(values)]),
-      ),
-    );
+    .action((bag: string, flags: ReplayFlags) => runReplayCommand(bag, flags, { lists: true }));
 }

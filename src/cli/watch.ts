@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { collect } from './collect';
 import { Bundle } from '../bundle/Bundle';
+import { settingTexts } from '../cache/choice';
 import { POLICIES } from '../cache/registry';
 import { UsageError } from '../errors';
 import { PolicyClient } from '../policy/PolicyClient';
@@ -11,9 +12,8 @@ import { LiveLoop } from '../watch/LiveLoop';
 import { watchPage } from '../watch/watchPage';
 import { WatchServer } from '../watch/WatchServer';
 import { oneOf } from './oneOf';
-import { addExecutionOptions, readExecutionOptions, wholeNumber } from './policyOptions';
+import { addExecutionOptions, readExecutionOptions, readPolicyOptions, wholeNumber } from './policyOptions';
 import type { ExecutionFlags } from './policyOptions';
-import { settingTexts } from './replay';
 import { addWorldOptions, readWorldOptions } from './worldOptions';
 import type { WorldFlags } from './worldOptions';
 
@@ -70,16 +70,11 @@ async function watch(flags: WatchFlags, out: Pick<NodeJS.WriteStream, 'write'>):
   if (seed > LARGEST_SEED) throw new UsageError(`--seed ${seed}: expected 0 to ${LARGEST_SEED}`);
   const bundle = Bundle.open(flags.bundle);
   checkSimulatedBundle(bundle);
+  const chosen = readPolicyOptions(flags);
   // What was asked for is checked, and the port taken, before a model is loaded.
   const loop = new LiveLoop({
     bundle,
-    settings: {
-      policy: flags.policy,
-      values: Object.fromEntries(
-        settingTexts(flags).map(([name, value]) => [ownName(name, flags.policy), value]),
-      ),
-      noise: sampler.noise,
-    },
+    settings: { policy: chosen.policy, values: settingTexts(chosen), noise: sampler.noise },
     choice: {
       suite: oneOf('--suite', flags.suite, ['all', ...SUITES] as const),
       ...selection,
@@ -110,9 +105,4 @@ async function watch(flags: WatchFlags, out: Pick<NodeJS.WriteStream, 'write'>):
     await server.close();
     await client?.close();
   }
-}
-
-/** `c3ache.range` is the range of `c3ache`. */
-function ownName(name: string, policy: string): string {
-  return name.startsWith(`${policy}.`) ? name.slice(policy.length + 1) : name;
 }

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { EpisodeSelection } from '../sim/episodes';
-import type { SamplerSettings } from '../sim/runConfigurations';
+import type { Sampler } from '../sampler/types';
 import { SPEED_NAMES } from '../sim/speeds';
 import { CONDITIONS } from '../sim/tasks';
 import { oneOf } from './oneOf';
@@ -28,7 +28,7 @@ export function addWorldOptions(command: Command): Command {
 /** @throws UsageError for a value that cannot be meant */
 export function readWorldOptions(flags: WorldFlags): {
   readonly selection: EpisodeSelection;
-  readonly sampler: SamplerSettings;
+  readonly sampler: Sampler;
 } {
   return {
     selection: {

@@ -1,13 +1,13 @@
+import { UNCACHED } from '../cache/choice';
+import type { Configuration } from '../cache/choice';
 import type { BundleManifest } from '../bundle/schema';
 import type { Bundle } from '../bundle/Bundle';
 import type { EpisodeHandle, PolicyClient } from '../policy/PolicyClient';
-import type { ActionChunk, Observation, PolicySettings } from '../policy/types';
-import type { ActionLayout, ChunkResult, Configuration } from './types';
+import type { ActionChunk, Observation } from '../policy/types';
+import type { Sampler } from '../sampler/types';
+import type { ActionLayout, ChunkResult } from './types';
 import type { Runner } from './replay';
 import type { ResidualsByStep } from './residualCosine';
-
-/** The sampler's part of the settings, the same for all configurations. */
-export type SamplerSettings = Pick<PolicySettings, 'noise' | 'seed'>;
 
 /** The engine as a replay sees it: one loaded model, an episode with its own cache for each configuration. */
 export class EngineRunner implements Runner<Observation> {
@@ -15,13 +15,13 @@ export class EngineRunner implements Runner<Observation> {
     private readonly episodes: readonly EpisodeHandle[],
     private readonly reference: EpisodeHandle,
     private readonly configurations: readonly Configuration[],
-    private readonly sampler: SamplerSettings,
+    private readonly sampler: Sampler,
   ) {}
 
   static async create(
     client: PolicyClient,
     configurations: readonly Configuration[],
-    sampler: SamplerSettings,
+    sampler: Sampler,
   ): Promise<EngineRunner> {
     const episodes: EpisodeHandle[] = [];
     for (let i = 0; i < configurations.length; i++) episodes.push(await client.createEpisode());
@@ -32,7 +32,7 @@ export class EngineRunner implements Runner<Observation> {
     const episode = this.episodes[configuration];
     const chosen = this.configurations[configuration];
     if (!episode || !chosen) throw new Error(`no configuration ${configuration}`);
-    return chunkResult(await episode.infer(observation, policySettings(chosen, this.sampler)));
+    return chunkResult(await episode.infer(observation, { ...chosen, ...this.sampler }));
   }
 
   async resetEpisode(): Promise<void> {
@@ -40,18 +40,10 @@ export class EngineRunner implements Runner<Observation> {
   }
 
   async residuals(observation: Observation): Promise<ResidualsByStep> {
-    const settings = { policy: 'none', values: {}, ...this.sampler };
+    const settings = { ...UNCACHED, ...this.sampler };
     const chunk = await this.reference.infer(observation, settings, { recordResiduals: true });
     return chunk.residuals ?? new Map<number, Float32Array>();
   }
-}
-
-/** A configuration as the engine takes it. */
-export function policySettings(
-  { policy, settings, companions }: Configuration,
-  sampler: SamplerSettings,
-): PolicySettings {
-  return { policy, values: settings, ...(companions && { companions }), ...sampler };
 }
 
 /** What evaluation keeps of a chunk. */

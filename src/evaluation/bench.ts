@@ -1,9 +1,10 @@
+import type { Configuration } from '../cache/choice';
 import { InputError } from '../errors';
 import { computedInFull } from './computedInFull';
 import { distributionOf, scaled, type Distribution } from './distribution';
 import { stageLatency } from './latency';
 import { speedUp } from './speedUp';
-import type { ChunkResult, Configuration, Stage } from './types';
+import type { ChunkResult, Stage } from './types';
 
 const MILLISECONDS = 1000;
 
@@ -17,7 +18,7 @@ export interface Milliseconds {
 /** One configuration in the output of `fastwam bench --json`. */
 export interface BenchEntry {
   readonly policy: string;
-  readonly settings: Configuration['settings'];
+  readonly settings: Configuration['values'];
   readonly chunks: number;
   readonly refreshes: number;
   readonly total_ms: Milliseconds;
@@ -72,7 +73,7 @@ function benchEntry(
   };
   return {
     policy: configuration.policy,
-    settings: configuration.settings,
+    settings: configuration.values,
     chunks: chunks.length,
     refreshes: chunks.filter((chunk) => chunk.report.refreshed).length,
     total_ms: milliseconds(latency.total),

@@ -1,49 +1,29 @@
-import type { FieldValue } from '../cache/fieldValues';
+import { UNCACHED, someSettings } from '../cache/choice';
+import type { Choice, PolicySettings, Settings } from '../cache/choice';
+import { POLICIES, policyNamed } from '../cache/registry';
+import type { Threshold } from '../cache/types';
 import { InputError, UsageError } from '../errors';
 import type { PolicyClient } from '../policy/PolicyClient';
-import type { ActionChunk, PolicySettings } from '../policy/types';
+import type { ActionChunk } from '../policy/types';
+import type { Sampler } from '../sampler/types';
 import type { CalibrationChunk } from './calibrationChunks';
 import { loosestThatAlso, loosestWithin } from './calibrationSearch';
 import { actionLayout } from './EngineRunner';
-import type { SamplerSettings } from './EngineRunner';
 
-type Settings = Readonly<Record<string, FieldValue>>;
-
-/** The threshold by which a policy trades closeness for speed. */
-interface Threshold {
-  /** settings for a looseness: the larger, the more is reused */
-  readonly settings: (looseness: number) => Settings;
-  readonly start: number;
-  /** what is searched, for people */
-  readonly says: string;
+/** What is searched is told, and set, in four digits. */
+function settingsAt(threshold: Threshold, looseness: number): Settings {
+  return Object.fromEntries(
+    Object.entries(someSettings(threshold.settings(looseness))).map(([name, value]) => [
+      name,
+      typeof value === 'number' ? Number(value.toPrecision(4)) : value,
+    ]),
+  );
 }
 
-const rounded = (value: number): number => Number(value.toPrecision(4));
-
-const THRESHOLDS: Readonly<Record<string, Threshold>> = {
-  x_cache: {
-    // The margin follows, so that the running mean never asks for more than the floor; the cosine alone decides.
-    settings: (u) => ({
-      tau_floor: rounded(Math.max(-1, 1 - u)),
-      margin: rounded(Math.min(4, u)),
-      tau_dev: 1e9,
-    }),
-    start: 0.03,
-    says: 'tau_floor = 1 - u with margin = u and tau_dev off',
-  },
-  worldcache_ca: { settings: (u) => ({ threshold: rounded(u) }), start: 0.08, says: 'threshold' },
-  worldcache_ht: { settings: (u) => ({ error_budget: rounded(u) }), start: 0.2, says: 'error_budget' },
-  adaptive: { settings: (u) => ({ tolerance: rounded(u) }), start: 0.05, says: 'tolerance' },
-};
-
-/** Policies that {@link calibrateThreshold} can serve. */
-export const CALIBRATED_BY_TOLERANCE: readonly string[] = Object.keys(THRESHOLDS);
-
 export interface ThresholdRequest {
-  readonly policy: string;
-  /** settings that are not searched */
-  readonly values: Settings;
-  readonly sampler: SamplerSettings;
+  /** the policy, and its settings that are not searched */
+  readonly choice: Choice;
+  readonly sampler: Sampler;
   /** largest root mean square difference of normalised actions, executed part, from the uncached ones */
   readonly tolerance: number;
   /** most settings to try */
@@ -113,17 +93,18 @@ export async function calibrateThreshold(
     );
   }
   const split = chunks.length - Math.max(1, Math.floor(chunks.length * HELD_OUT));
-  const run = (policy: string, values: Settings, count: number): Promise<ActionChunk[]> =>
-    runEpisodes(client, chunks.slice(0, count), { policy, values, ...request.sampler });
-  const reference = await run('none', {}, chunks.length);
+  const run = (choice: Choice, count: number): Promise<ActionChunk[]> =>
+    runEpisodes(client, chunks.slice(0, count), { ...choice, ...request.sampler });
+  const withSettings = (values: Settings): Choice => ({ ...request.choice, values });
+  const reference = await run(UNCACHED, chunks.length);
   const layout = actionLayout(client.bundle);
   const executed = Math.min(layout.replanSteps, layout.horizon) * layout.names.length;
   const judge = (results: readonly ActionChunk[], from: number, to: number): PartResult =>
     partResult(results.slice(from, to), reference.slice(from, to), executed, request.tolerance);
 
-  const settingsAt = (looseness: number): Settings => ({
-    ...request.values,
-    ...threshold.settings(looseness),
+  const allSettings = (looseness: number): Settings => ({
+    ...request.choice.values,
+    ...settingsAt(threshold, looseness),
   });
   const limits = { tolerance: request.tolerance, fullCost: split * layout.steps };
   const { best, trials } = await loosestWithin({
@@ -131,46 +112,47 @@ export async function calibrateThreshold(
     ...limits,
     trials: request.trials,
     evaluate: async (looseness) => {
-      const results = await run(request.policy, settingsAt(looseness), split);
+      const results = await run(withSettings(allSettings(looseness)), split);
       const { deviation, stackEvaluations } = judge(results, 0, split);
       request.onTrial?.(1);
       return { deviation, cost: stackEvaluations };
     },
   });
   const judged = async (settings: Settings | undefined): Promise<Judged> => {
-    const results = settings ? await run(request.policy, settings, chunks.length) : reference;
+    const results = settings ? await run(withSettings(settings), chunks.length) : reference;
     return { calibration: judge(results, 0, split), heldOut: judge(results, split, chunks.length) };
   };
-  const settings = best && settingsAt(best.looseness);
+  const settings = best && allSettings(best.looseness);
   const result = await judged(settings);
   const confirmed = result.heldOut.deviation <= request.tolerance;
   const keepsInBoth =
     best && !confirmed
       ? await loosestThatAlso(trials, best, limits, async ({ looseness }) => {
-          const stricter = settingsAt(looseness);
+          const stricter = allSettings(looseness);
           const parts = await judged(stricter);
           return parts.heldOut.deviation <= request.tolerance ? { settings: stricter, ...parts } : undefined;
         })
       : undefined;
   return {
-    policy: request.policy,
+    policy: request.choice.policy,
     searched: threshold.says,
     settings,
     ...result,
     ...(keepsInBoth && { keepsInBoth }),
     trials: trials.map(({ looseness, deviation, cost }) => ({
-      settings: threshold.settings(looseness),
+      settings: settingsAt(threshold, looseness),
       deviation,
       cost,
     })),
   };
 }
 
-function thresholdOf({ policy, values }: ThresholdRequest): Threshold {
-  const threshold = Object.hasOwn(THRESHOLDS, policy) ? THRESHOLDS[policy] : undefined;
+function thresholdOf({ choice: { policy, values } }: ThresholdRequest): Threshold {
+  const { threshold } = policyNamed(policy);
   if (!threshold) {
+    const withThreshold = POLICIES.filter((one) => one.threshold).map(({ name }) => name);
     throw new UsageError(
-      `policy ${policy} has no threshold to calibrate; calibrate takes bac and ${CALIBRATED_BY_TOLERANCE.join(', ')}, and fastwam sweep compares settings of any`,
+      `policy ${policy} has no threshold to calibrate; these have one: ${withThreshold.join(', ')}; fastwam sweep compares settings of any`,
     );
   }
   const searched = Object.keys(threshold.settings(threshold.start)).filter((name) =>

@@ -1,3 +1,5 @@
+import type { Configuration } from '../cache/choice';
+import { UNCACHED_POLICY } from '../cache/none';
 import { InputError } from '../errors';
 import { deviationFrom, deviationFromRecorded, type GroupDeviation, type RunDeviation } from './deviation';
 import { computedInFull } from './computedInFull';
@@ -8,10 +10,7 @@ import { cosineByStep, type StepCosine } from './residualCosine';
 import { seams, type GroupSeams } from './seams';
 import { speedUp, type SpeedUp } from './speedUp';
 import { brokenLimits, choose, paretoFront, type BrokenLimit } from './tradeOff';
-import type { ChunkResult, Configuration, ConfigurationRun, Evaluation, Tolerance } from './types';
-
-/** Name under which the uncached policy is registered. */
-export const UNCACHED_POLICY = 'none';
+import type { ChunkResult, ConfigurationRun, Evaluation, Tolerance } from './types';
 
 /** What the cache did over a whole run. */
 export interface CacheSummary {

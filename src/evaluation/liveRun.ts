@@ -1,7 +1,8 @@
 import type { LiveChunk } from '../bag/liveChunks';
 import type { Bundle } from '../bundle/Bundle';
 import { normaliserOf } from '../formats/normaliser';
-import type { ChunkReport, ChunkResult, ConfigurationRun } from './types';
+import type { ChunkReport } from '../cache/types';
+import type { ChunkResult, ConfigurationRun } from './types';
 
 /** The name under which a report shows what the node did. */
 export const LIVE = 'live';
@@ -9,19 +10,23 @@ export const LIVE = 'live';
 /** What a node did, as a run among those of a replay. */
 export function liveRun(chunks: readonly LiveChunk[], bundle: Bundle): ConfigurationRun {
   return {
-    configuration: { name: LIVE, policy: LIVE, settings: {} },
+    configuration: { name: LIVE, policy: LIVE, values: {}, companions: {} },
     chunks: chunks.map((chunk) => liveResult(chunk, bundle)),
   };
 }
 
 function liveResult({ actions, times, cache }: LiveChunk, bundle: Bundle): ChunkResult {
-  const report = {
+  const report: ChunkReport = {
+    policy: cache.policy,
+    refreshInterval: cache.refresh_interval,
+    range: [cache.range_start, cache.range_end],
     refreshed: cache.refreshed,
     reason: cache.reason,
     fullSteps: cache.full_steps,
     reusedSteps: cache.reused_steps,
     stackEvaluations: cache.stack_evaluations,
     computedSubBlocks: cache.computed_blocks,
+    totalSubBlocks: cache.total_blocks,
     gateSeconds: 0, // part of the expert's time
     signals: {},
     fallbacks: 0,

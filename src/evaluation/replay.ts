@@ -1,14 +1,8 @@
+import { UNCACHED } from '../cache/choice';
+import type { Configuration } from '../cache/choice';
 import { InputError, UsageError } from '../errors';
-import { UNCACHED_POLICY } from './evaluate';
 import { residualCosines, type ResidualsByStep } from './residualCosine';
-import type {
-  ActionLayout,
-  ChunkResult,
-  Configuration,
-  Evaluation,
-  ObservationFacts,
-  Warning,
-} from './types';
+import type { ActionLayout, ChunkResult, Evaluation, ObservationFacts, Warning } from './types';
 
 /** An observation with what evaluation has to know about it; `O` is what the runner infers from. */
 export interface ReplayObservation<O> {
@@ -49,10 +43,9 @@ export interface ReplayOptions<O> {
 
 /** The configurations with the uncached one first, added where it is missing; names must be unique. */
 export function withUncached(configurations: readonly Configuration[]): readonly Configuration[] {
-  const uncached = configurations.find(({ policy }) => policy === UNCACHED_POLICY) ?? {
-    name: UNCACHED_POLICY,
-    policy: UNCACHED_POLICY,
-    settings: {},
+  const uncached = configurations.find(({ policy }) => policy === UNCACHED.policy) ?? {
+    ...UNCACHED,
+    name: UNCACHED.policy,
   };
   const all = [uncached, ...configurations.filter((one) => one !== uncached)];
   const repeated = all.find((one, i) => all.findIndex(({ name }) => name === one.name) !== i);

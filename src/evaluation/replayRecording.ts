@@ -4,17 +4,15 @@ import { sampleBag } from '../bag/observations';
 import { openBag } from '../bag/openBag';
 import { toSeconds } from '../observation/stamp';
 import { Bundle } from '../bundle/Bundle';
+import { configurationOf, fit, readChoices } from '../cache/choice';
+import type { ChoiceRequest, Configuration } from '../cache/choice';
 import { UsageError } from '../errors';
 import type { ExecutionOptions } from '../model/execution';
 import { PolicyClient } from '../policy/PolicyClient';
 import { modelFacts } from '../policy/modelFacts';
-import { settingsWarning } from '../policy/settingsWarning';
-import { chunkSettings, executionOptions, number, text } from '../settings/parameterValues';
+import { executionOptions, number, samplerOf, settingsOf, text } from '../settings/parameterValues';
 import { checkCameras } from '../settings/mapping';
-import { parameterName } from '../cache/registry';
-import { configurationsOf } from './configurations';
-import type { ConfigurationRequest } from './configurations';
-import { actionLayout, EngineRunner, policySettings } from './EngineRunner';
+import { actionLayout, EngineRunner } from './EngineRunner';
 import { evaluate } from './evaluate';
 import type { Figures } from './evaluate';
 import { findings } from './findings';
@@ -26,15 +24,7 @@ import { replay, withUncached } from './replay';
 import { readRunParameters, useModel } from './runParameters';
 import type { RunParameters } from './runParameters';
 import { looksUntrained } from './untrainedWeights';
-import type {
-  ActionLayout,
-  Configuration,
-  ConfigurationRun,
-  Evaluation,
-  Provenance,
-  Tolerance,
-  Warning,
-} from './types';
+import type { ActionLayout, ConfigurationRun, Evaluation, Provenance, Tolerance, Warning } from './types';
 
 export interface ReplayRequest {
   /** folder or file of a rosbag2 recording */
@@ -43,7 +33,7 @@ export interface ReplayRequest {
   readonly bundle?: string;
   readonly params: string;
   /** policies and settings to compare; where no policy is named, the params file's */
-  readonly configurations: Omit<ConfigurationRequest, 'base'>;
+  readonly choices: Omit<ChoiceRequest, 'base'>;
   /** over the params file's */
   readonly execution: Partial<ExecutionOptions>;
   readonly instruction?: string;
@@ -83,12 +73,12 @@ export async function replayRecording(request: ReplayRequest): Promise<ReplayOut
   const layout = prepare(bundle, parameters);
   const { values } = parameters.set;
   const tolerance = readTolerance(request.tolerance.texts, request.tolerance.measure, layout);
-  const configurations = configurationsFor(request, bundle, parameters);
-  const { noise, seed } = chunkSettings(values);
+  const configurations = configurationsFor(request, parameters);
+  const facts = modelFacts(bundle);
   const warnings: Warning[] = [];
   for (const one of configurations) {
-    const message = settingsWarning(bundle, policySettings(one, { noise, seed }));
-    if (message !== undefined) warnings.push({ kind: 'range', configuration: one.name, message });
+    const { warning } = fit(one, facts);
+    if (warning !== undefined) warnings.push({ kind: 'range', configuration: one.name, message: warning });
   }
   const randomWeights = looksUntrained(bundle.policyWeights);
   if (randomWeights) {
@@ -129,7 +119,7 @@ export async function replayRecording(request: ReplayRequest): Promise<ReplayOut
           ...(request.instruction !== undefined && { instruction: request.instruction }),
           ...(request.chunks !== undefined && { limit: request.chunks }),
         }),
-        runner: await EngineRunner.create(client, configurations, { noise, seed }),
+        runner: await EngineRunner.create(client, configurations, samplerOf(values)),
         recordResiduals: request.residuals,
         ...(request.onProgress && { onProgress: request.onProgress }),
         ...(request.signal && { signal: request.signal }),
@@ -218,25 +208,18 @@ function prepare(bundle: Bundle, parameters: RunParameters): ActionLayout {
 }
 
 function configurationsFor(
-  { configurations: { policies, settings } }: ReplayRequest,
-  bundle: Bundle,
+  { choices: { policies, ...asked } }: ReplayRequest,
   { set, mapping }: RunParameters,
 ): readonly Configuration[] {
-  const model = set.model;
+  const { model, values } = set;
   if (!model) throw new UsageError(`${mapping.file}: holds no model`);
-  const request: ConfigurationRequest = {
-    policies: policies.length > 0 ? policies : [text(set.values, 'cache.policy')],
-    settings,
-    base: (policy) =>
-      Object.fromEntries(
-        Object.keys(policy.fields).flatMap((field) => {
-          const name = parameterName(policy, field);
-          const value = set.explicit.has(name) ? set.values.get(name) : undefined;
-          return value === undefined ? [] : [[field, value as Configuration['settings'][string]]];
-        }),
-      ),
-  };
-  return withUncached(configurationsOf(request, model));
+  const said = new Map([...values].filter(([name]) => set.explicit.has(name)));
+  const choices = readChoices({
+    ...asked,
+    policies: policies.length > 0 ? policies : [text(values, 'cache.policy')],
+    base: (policy) => settingsOf(policy, said),
+  });
+  return withUncached(choices.map((choice) => configurationOf(choice, model)));
 }
 
 /** The settings that hold for all configurations alike. */

@@ -1,4 +1,6 @@
 import type { Bundle } from '../bundle/Bundle';
+import { UNCACHED } from '../cache/choice';
+import type { Configuration } from '../cache/choice';
 import { distinctRows } from '../model/distinctRows';
 import { MatrixProduct } from '../model/MatrixProduct';
 import type { ExecutionOptions } from '../model/execution';
@@ -13,7 +15,7 @@ import { EngineRunner } from './EngineRunner';
 import { distributionOf } from './distribution';
 import { expertStepFlops } from './expertFlops';
 import { WARM_UP_CHUNKS } from './replay';
-import type { ChunkResult, Configuration } from './types';
+import type { ChunkResult } from './types';
 
 export interface BenchOptions {
   readonly bundle: string;
@@ -38,7 +40,7 @@ export type BenchLine = BenchEntry & {
 };
 
 const SAMPLER = { noise: 'fixed', seed: 42 } as const;
-const INT8: Configuration = { name: 'int8', policy: 'none', settings: {} };
+const INT8: Configuration = { ...UNCACHED, name: 'int8' };
 const RANDOM_SEED = 7;
 
 /**

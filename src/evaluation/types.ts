@@ -1,51 +1,12 @@
-import type { ChunkOutcome } from '../cache/types';
-
-/** One way to run the model: a cache policy with its settings. `name` is unique within an evaluation. */
-export interface Configuration {
-  readonly name: string;
-  /** `none` is the uncached run that everything is compared with. */
-  readonly policy: string;
-  readonly settings: Readonly<Record<string, SettingValue>>;
-  /** settings of the policies that this one hands steps to, by policy name */
-  readonly companions?: Readonly<Record<string, Readonly<Record<string, SettingValue>>>>;
-}
-
-export type SettingValue = number | string | boolean | readonly number[];
-
-/** Wall-clock time of one chunk by stage, seconds. `total` also holds what lies between the stages. */
-export interface StageTimes {
-  /** observation messages to normalised tensors */
-  readonly decode: number;
-  readonly vae: number;
-  readonly prefill: number;
-  /** the whole denoising loop, reused steps and the policy's own decisions included */
-  readonly expert: number;
-  readonly total: number;
-}
+import type { Configuration } from '../cache/choice';
+import type { ChunkReport } from '../cache/types';
+import type { SourceAge } from '../observation/guards';
+import type { StageTimes } from '../policy/types';
 
 export type Stage = keyof StageTimes;
 
 /** In the order in which a chunk passes through them; `total` last. */
 export const STAGES: readonly Stage[] = ['decode', 'vae', 'prefill', 'expert', 'total'];
-
-/** What the cache did in one chunk. */
-export type ChunkReport = Pick<
-  ChunkOutcome,
-  | 'refreshed'
-  | 'reason'
-  | 'fullSteps'
-  | 'reusedSteps'
-  | 'stackEvaluations'
-  | 'computedSubBlocks'
-  | 'gateSeconds'
-  | 'computed'
-  | 'computedShape'
-  | 'signals'
-  | 'fallbacks'
-> & {
-  /** bytes that the cache holds after the chunk */
-  readonly bytes: number;
-};
 
 /** One chunk as the engine returns it. */
 export interface ChunkResult {
@@ -54,15 +15,9 @@ export interface ChunkResult {
   /** [T, a], as the network sees them; equal to `actions` where the bundle has no statistics */
   readonly normalised: Float32Array;
   readonly times: StageTimes;
-  readonly report: ChunkReport;
+  readonly report: Omit<ChunkReport, 'policy' | 'refreshInterval' | 'range' | 'totalSubBlocks'>;
   /** actions that the limits changed, as found by the engine */
   readonly clamped?: number;
-}
-
-/** How old one source was when the observation was sampled, seconds. */
-export interface SourceAge {
-  readonly name: string;
-  readonly age: number;
 }
 
 /** What evaluation keeps of an observation. The observation itself is the runner's affair. */

@@ -1,15 +1,15 @@
+import type { PolicySettings } from '../cache/choice';
 import { ChunkDiscarded, OutsideLimits, messageOf } from '../errors';
 import type { SampledSources, SampleResult } from '../observation/ObservationBuffer';
 import type { Refusal } from '../observation/Refusal';
 import { toSeconds } from '../observation/stamp';
 import type { RawFrame } from '../observation/RawFrame';
-import type { ChunkSettings } from '../settings/parameterValues';
 import type { EpisodeHandle } from './PolicyClient';
 import type { ActionChunk } from './types';
 
 /** Everything that is fixed for one chunk at its beginning, so that no change ever takes effect inside one. */
 export interface ChunkConditions {
-  readonly settings: ChunkSettings;
+  readonly settings: PolicySettings;
   /** seconds between actions */
   readonly period: number;
   readonly replanSteps: number;

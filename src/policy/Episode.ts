@@ -1,22 +1,22 @@
+import { fit } from '../cache/choice';
+import type { PolicySettings } from '../cache/choice';
 import type { FieldTable, FieldValues } from '../cache/fields';
-import type { CachePolicy, CacheState, ChunkOutcome } from '../cache/types';
+import { subBlocksOfStack } from '../cache/StepRun';
+import type { CacheModel, CachePolicy, CacheState, ChunkOutcome, ChunkReport } from '../cache/types';
 import { ChunkDiscarded, OutsideLimits } from '../errors';
 import type { FastWamModel } from '../model/FastWamModel';
 import { chunkNoise } from '../sampler/noise';
 import { ActionTransform } from './actions';
-import { BacScheduleFile } from './BacScheduleFile';
+import { BundleResources } from './CalibrationFile';
 import { Perception } from './Perception';
-import { BundleResources, resolvePolicy } from './resolvePolicy';
-import type { ActionChunk, InferOptions, Observation, PolicySettings } from './types';
+import type { ActionChunk, InferOptions, Observation } from './types';
 
-const SUB_BLOCKS = 3;
-
-type Settings = FieldValues<FieldTable>;
+type Values = FieldValues<FieldTable>;
 
 /** A policy and its state in this episode. */
 interface Cache {
   readonly policy: CachePolicy;
-  readonly state: CacheState<Settings>;
+  readonly state: CacheState<Values>;
 }
 
 /**
@@ -27,7 +27,7 @@ export class Episode {
   readonly #actions: ActionTransform;
   readonly #perception: Perception;
   readonly #grippers: readonly number[];
-  readonly #schedules: BacScheduleFile;
+  readonly #facts: CacheModel;
   #episode = 0;
   #chunk = 0;
   #instruction: string | undefined;
@@ -40,7 +40,8 @@ export class Episode {
     this.#actions = new ActionTransform(model.bundle);
     this.#perception = new Perception(model);
     this.#grippers = model.bundle.manifest.actions.gripper.map(({ index }) => index);
-    this.#schedules = new BacScheduleFile(model.bundle);
+    const { shape, schedule, bundle } = model;
+    this.#facts = { shape, schedule, resources: new BundleResources(bundle) };
   }
 
   /** Starts the next episode: empty cache, chunk 0. A chunk in flight is discarded. */
@@ -64,12 +65,12 @@ export class Episode {
     const started = performance.now();
     const { instruction } = observation;
     const checked = this.#perception.check(observation);
-    const { policy, values, companions } = resolvePolicy(settings, this.model, this.#schedules);
+    const { policy, values, companions, grain } = fit(settings, this.#facts);
     if (this.#instruction !== undefined && this.#instruction !== instruction) this.reset();
     const generation = this.#generation;
 
     const { proprio, latents, binding, times } = await this.#perception.perceive(checked, started);
-    await this.model.ensureGrain(policy.grain(values));
+    await this.model.ensureGrain(grain);
     const cache = this.#cacheFor(policy, settings);
     const { state } = cache;
     const expert = this.model.expert(binding);
@@ -116,7 +117,6 @@ export class Episode {
         times: {
           ...times,
           expert: (expertEnded - expertStarted) / 1000,
-          expertRuntime: expert.counters.seconds,
           total: (performance.now() - started) / 1000,
         },
         ...(outcome.residuals ? { residuals: outcome.residuals } : {}),
@@ -138,11 +138,8 @@ export class Episode {
       if (started && this.#sampler !== samplerKey(settings)) this.#cache.state.clear('sampler_changed');
       return this.#cache;
     }
-    const state = policy.createState(
-      this.model.shape,
-      this.model.schedule,
-      new BundleResources(this.#schedules),
-    );
+    const { shape, schedule, resources } = this.#facts;
+    const state = policy.createState(shape, schedule, resources);
     if (started) state.clear('policy_changed');
     return { policy, state };
   }
@@ -154,12 +151,12 @@ export class Episode {
 
   #report(
     policy: CachePolicy,
-    values: Settings,
+    values: Values,
     outcome: ChunkOutcome,
-    state: CacheState<Settings>,
-  ): ActionChunk['report'] {
+    state: CacheState<Values>,
+  ): ChunkReport {
     const settings: { refresh_interval?: number; range?: readonly [number, number] } = values;
-    const { steps, layers } = this.model.shape;
+    const { shape } = this.model;
     return {
       policy: policy.name,
       refreshInterval: settings.refresh_interval ?? 0,
@@ -170,7 +167,7 @@ export class Episode {
       reusedSteps: outcome.reusedSteps,
       stackEvaluations: outcome.stackEvaluations,
       computedSubBlocks: outcome.computedSubBlocks,
-      totalSubBlocks: steps * layers * SUB_BLOCKS,
+      totalSubBlocks: shape.steps * subBlocksOfStack(shape),
       computed: outcome.computed,
       computedShape: outcome.computedShape,
       gateSeconds: outcome.gateSeconds,

@@ -1,8 +1,8 @@
 import { extname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { Bundle } from '../bundle/Bundle';
-import type { BacBudget } from '../cache/BacCalibration';
-import type { BacSchedule } from '../cache/bacSchedule';
+import { fit } from '../cache/choice';
+import type { Choice, PolicySettings, Settings } from '../cache/choice';
 import type { Grain } from '../cache/types';
 import {
   ChunkDiscarded,
@@ -15,14 +15,16 @@ import {
 } from '../errors';
 import { DEFAULT_EXECUTION } from '../model/execution';
 import type { ExecutionOptions } from '../model/execution';
-import { grainOf } from './resolvePolicy';
-import type { ActionChunk, InferOptions, Observation, PolicySettings } from './types';
+import type { Sampler } from '../sampler/types';
+import { modelFacts } from './modelFacts';
+import type { ActionChunk, InferOptions, Observation } from './types';
 import type { LoadReport, WorkerMethods, WorkerResponse } from './workerMessages';
 
 export interface LoadOptions {
   readonly execution?: Partial<ExecutionOptions>;
-  /** what the cache policies to come will need; loaded later where it is not given */
+  /** what the cache policies to come will need, or what they are; loaded later where nothing is said */
   readonly grain?: Grain;
+  readonly choice?: Choice;
 }
 
 interface Pending {
@@ -68,7 +70,7 @@ export class PolicyClient {
     const client = new PolicyClient(Bundle.describe(folder), startWorker());
     try {
       const execution = { ...DEFAULT_EXECUTION, ...options.execution };
-      client.#grain = options.grain ?? 'stack';
+      client.#grain = options.grain ?? (options.choice ? client.#grainOf(options.choice) : 'stack');
       const loaded = await client.#call('load', client.bundle.folder, execution, client.#grain);
       return Object.assign(client, { loaded });
     } catch (error) {
@@ -78,8 +80,8 @@ export class PolicyClient {
   }
 
   /** Whether what is loaded, or is being loaded, serves a policy with these settings. */
-  serves(settings: Pick<PolicySettings, 'policy' | 'values'>): boolean {
-    return this.#grain === 'block' || grainOf(settings) === 'stack';
+  serves(choice: Choice): boolean {
+    return this.#grain === 'block' || this.#grainOf(choice) === 'stack';
   }
 
   /**
@@ -87,9 +89,9 @@ export class PolicyClient {
    * after it; without this call the first of them would load it.
    * @returns seconds
    */
-  async prepare(settings: Pick<PolicySettings, 'policy' | 'values'>): Promise<number> {
+  async prepare(choice: Choice): Promise<number> {
     const before = this.#grain;
-    const grain = grainOf(settings);
+    const grain = this.#grainOf(choice);
     if (grain === 'block') this.#grain = grain;
     try {
       return await this.#call('prepare', grain);
@@ -120,13 +122,13 @@ export class PolicyClient {
     };
   }
 
-  /** Opens what learns schedules for `bac` from uncached chunks. */
-  async createBacRecorder(): Promise<BacRecorderHandle> {
+  /** Opens what learns for a policy from uncached chunks. @throws UsageError for one that learns nothing beforehand */
+  async createRecorder(policy: string): Promise<RecorderHandle> {
     const id = this.#nextRecorder++;
-    await this.#call('openRecorder', id);
+    await this.#call('openRecorder', id, policy);
     return {
       learn: (observation, sampler, options = {}) => this.#call('learn', id, observation, sampler, options),
-      solve: (budget) => this.#call('solve', id, budget),
+      solve: (values) => this.#call('solve', id, values),
       close: () => this.#call('closeRecorder', id),
     };
   }
@@ -137,6 +139,15 @@ export class PolicyClient {
       .catch(() => undefined)
       .then(() => this.#exited);
     return this.#closed;
+  }
+
+  /** What a choice needs to be loaded. One that does not fit needs nothing: its first chunk says why it is refused. */
+  #grainOf(choice: Choice): Grain {
+    try {
+      return fit(choice, modelFacts(this.bundle)).grain;
+    } catch {
+      return 'stack';
+    }
   }
 
   #call<M extends keyof WorkerMethods>(
@@ -173,16 +184,12 @@ export interface EpisodeHandle {
   close(): Promise<void>;
 }
 
-/** Learns schedules for `bac`; see `BacRecorder`. */
-export interface BacRecorderHandle {
+/** Learns for a policy; see `CalibrationRecorder`. */
+export interface RecorderHandle {
   /** Computes one chunk without a cache and learns from it. */
-  learn(
-    observation: Observation,
-    sampler: Pick<PolicySettings, 'noise' | 'seed'>,
-    options?: Pick<InferOptions, 'noise'>,
-  ): Promise<void>;
-  /** The schedule for a budget, from all chunks so far. */
-  solve(budget: BacBudget): Promise<BacSchedule>;
+  learn(observation: Observation, sampler: Sampler, options?: Pick<InferOptions, 'noise'>): Promise<void>;
+  /** The record for settings, from all chunks so far. */
+  solve(values: Settings): Promise<unknown>;
   close(): Promise<void>;
 }
 

@@ -1,10 +1,12 @@
 import { dirname } from 'node:path';
+import { fit } from '../cache/choice';
+import type { PolicySettings } from '../cache/choice';
 import { makeOutputFolder } from '../formats/outputFolder';
 import type { ExecutionOptions } from '../model/execution';
 import { RecordedInputs, writeChunks } from './recordedEpisode';
 import { PolicyClient } from './PolicyClient';
-import { settingsWarning } from './settingsWarning';
-import type { ActionChunk, PolicySettings } from './types';
+import { modelFacts } from './modelFacts';
+import type { ActionChunk } from './types';
 
 export interface InferRecordedOptions {
   readonly bundle: string;
@@ -26,7 +28,7 @@ export async function inferRecorded(
   const client = await PolicyClient.load(options.bundle, { execution: options.execution });
   try {
     const notices = [...client.loaded.notices];
-    const warning = settingsWarning(client.bundle, options.settings);
+    const { warning } = fit(options.settings, modelFacts(client.bundle));
     if (warning) notices.push(warning);
     const inputs = new RecordedInputs(options.inputs, client.bundle);
     const episode = await client.createEpisode();

@@ -3,7 +3,7 @@ import { Bundle } from '../bundle/Bundle';
 import type { Grain } from '../cache/types';
 import { FastWamError, messageOf } from '../errors';
 import { FastWamModel } from '../model/FastWamModel';
-import { BacRecorder } from './BacRecorder';
+import { CalibrationRecorder } from './CalibrationRecorder';
 import { Episode } from './Episode';
 import type { LoadReport, WorkerRequest, WorkerResponse } from './workerMessages';
 
@@ -14,7 +14,7 @@ import type { LoadReport, WorkerRequest, WorkerResponse } from './workerMessages
 class InferenceWorker {
   #model: FastWamModel | undefined;
   readonly #episodes = new Map<number, Episode>();
-  readonly #recorders = new Map<number, BacRecorder>();
+  readonly #recorders = new Map<number, CalibrationRecorder>();
   #queue: Promise<unknown> = Promise.resolve();
 
   handle(request: WorkerRequest): unknown {
@@ -36,16 +36,18 @@ class InferenceWorker {
       case 'closeEpisode':
         this.#episodes.delete(request.args[0]);
         return undefined;
-      case 'openRecorder':
-        this.#recorders.set(request.args[0], new BacRecorder(this.#loaded()));
+      case 'openRecorder': {
+        const [id, policy] = request.args;
+        this.#recorders.set(id, new CalibrationRecorder(this.#loaded(), policy));
         return undefined;
+      }
       case 'learn': {
         const [id, ...rest] = request.args;
         return this.#inTurn(() => this.#recorder(id).learn(...rest));
       }
       case 'solve': {
-        const [id, budget] = request.args;
-        return this.#inTurn(() => Promise.resolve(this.#recorder(id).solve(budget)));
+        const [id, values] = request.args;
+        return this.#inTurn(() => Promise.resolve(this.#recorder(id).solve(values)));
       }
       case 'closeRecorder':
         this.#recorders.delete(request.args[0]);
@@ -98,7 +100,7 @@ class InferenceWorker {
     return episode;
   }
 
-  #recorder(id: number): BacRecorder {
+  #recorder(id: number): CalibrationRecorder {
     const recorder = this.#recorders.get(id);
     if (!recorder) throw new FastWamError('this recorder is closed');
     return recorder;

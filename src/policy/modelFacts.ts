@@ -1,10 +1,9 @@
 import type { Bundle } from '../bundle/Bundle';
 import { createSchedule } from '../sampler/schedule';
 import type { ModelFacts } from '../settings/Parameter';
-import { BacScheduleFile } from './BacScheduleFile';
-import { BundleResources } from './resolvePolicy';
+import { BundleResources } from './CalibrationFile';
 
-/** What parameters are held against, from a bundle. The schedules beside it are looked up when a policy asks. */
+/** What settings and parameters are held against, from a bundle. What lies beside it is looked up when a policy asks. */
 export function modelFacts(bundle: Pick<Bundle, 'folder' | 'manifest'>): ModelFacts {
   const { dimensions, sampler, control } = bundle.manifest;
   return {
@@ -17,6 +16,6 @@ export function modelFacts(bundle: Pick<Bundle, 'folder' | 'manifest'>): ModelFa
     },
     schedule: createSchedule(sampler.steps, sampler.shift),
     control: { rate: control.rate, replanSteps: control.replan_steps },
-    resources: new BundleResources(new BacScheduleFile(bundle)),
+    resources: new BundleResources(bundle),
   };
 }

@@ -1,4 +1,4 @@
-import type { ComputedShape } from '../cache/types';
+import type { ChunkReport } from '../cache/types';
 import type { RawFrame } from '../observation/RawFrame';
 
 /** What the robot saw at one moment. */
@@ -14,20 +14,6 @@ export interface Observation {
   /** the bare task */
   readonly instruction: string;
 }
-
-/** Everything that may change from chunk to chunk. */
-export interface PolicySettings {
-  /** name of a cache policy */
-  readonly policy: string;
-  /** the policy's settings by field name; defaults fill the rest */
-  readonly values: Readonly<Record<string, unknown>>;
-  /** settings of other policies, by policy and field name, for a policy that hands steps to one of them */
-  readonly companions?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
-  readonly noise: 'fixed' | 'fresh';
-  readonly seed: number;
-}
-
-export const DEFAULT_SETTINGS: PolicySettings = { policy: 'c3ache', values: {}, noise: 'fixed', seed: 42 };
 
 export interface InferOptions {
   /** drop a chunk of which the bundle's limits would cut something, instead of cutting */
@@ -48,7 +34,7 @@ export interface ChunkTrace {
   readonly velocity: Float32Array;
 }
 
-/** Seconds. */
+/** Wall-clock time of one chunk by stage, seconds. `total` also holds what lies between the stages. */
 export interface StageTimes {
   /** decoding and composing images */
   readonly decode: number;
@@ -56,34 +42,8 @@ export interface StageTimes {
   readonly prefill: number;
   /** action expert: full steps, reused steps and the policy's decisions */
   readonly expert: number;
-  /** part of `expert` spent inside onnxruntime */
-  readonly expertRuntime: number;
   /** from the observation's arrival in the worker to the finished chunk */
   readonly total: number;
-}
-
-/** What the cache did in a chunk. */
-export interface CacheReport {
-  readonly policy: string;
-  /** 0 and [0, 0] for policies without them */
-  readonly refreshInterval: number;
-  readonly range: readonly [number, number];
-  readonly refreshed: boolean;
-  readonly reason: string;
-  readonly fullSteps: number;
-  readonly reusedSteps: number;
-  /** full-stack equivalents */
-  readonly stackEvaluations: number;
-  readonly computedSubBlocks: number;
-  readonly totalSubBlocks: number;
-  /** 1 where computed; [N], [N, L] or [N, L, 3] by `computedShape` */
-  readonly computed: Uint8Array;
-  readonly computedShape: ComputedShape;
-  readonly gateSeconds: number;
-  readonly signals: Readonly<Record<string, number>>;
-  readonly fallbacks: number;
-  /** bytes the cache holds after this chunk */
-  readonly bytes: number;
 }
 
 /** One action chunk. All arrays are float32, row-major. */
@@ -98,7 +58,7 @@ export interface ActionChunk {
   readonly normalised: Float32Array;
   /** values that the bundle's limits cut */
   readonly clamped: number;
-  readonly report: CacheReport;
+  readonly report: ChunkReport;
   readonly times: StageTimes;
   /** hL - h0 of full steps by step index, if recorded */
   readonly residuals?: ReadonlyMap<number, Float32Array>;

@@ -1,8 +1,8 @@
-import type { BacBudget } from '../cache/BacCalibration';
-import type { BacSchedule } from '../cache/bacSchedule';
+import type { PolicySettings, Settings } from '../cache/choice';
 import type { Grain } from '../cache/types';
 import type { ExecutionOptions } from '../model/execution';
-import type { ActionChunk, InferOptions, Observation, PolicySettings } from './types';
+import type { Sampler } from '../sampler/types';
+import type { ActionChunk, InferOptions, Observation } from './types';
 
 /** What the main thread can ask of the inference worker. */
 export interface WorkerMethods {
@@ -18,14 +18,14 @@ export interface WorkerMethods {
   ) => ActionChunk;
   reset: (id: number) => void;
   closeEpisode: (id: number) => void;
-  openRecorder: (id: number) => void;
+  openRecorder: (id: number, policy: string) => void;
   learn: (
     id: number,
     observation: Observation,
-    sampler: Pick<PolicySettings, 'noise' | 'seed'>,
+    sampler: Sampler,
     options: Pick<InferOptions, 'noise'>,
   ) => void;
-  solve: (id: number, budget: BacBudget) => BacSchedule;
+  solve: (id: number, values: Settings) => unknown;
   closeRecorder: (id: number) => void;
   stop: () => void;
 }

@@ -87,8 +87,8 @@ function configurationJson(one: ConfigurationFigures): Json {
   return {
     name: configuration.name,
     policy: configuration.policy,
-    settings: configuration.settings,
-    ...(configuration.companions && { companions: configuration.companions }),
+    settings: configuration.values,
+    ...(Object.keys(configuration.companions).length > 0 && { companions: configuration.companions }),
     uncached: one.uncached,
     latency_ms: Object.fromEntries(
       STAGES.map((stage) => [stage, distributionJson(scaled(one.latency[stage], MILLISECONDS))]),

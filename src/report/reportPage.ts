@@ -63,7 +63,7 @@ ${strips(report)}
 ${actions(report, motion, live)}
 ${deviation(report)}
 ${seams(report)}
-${cosineSection(report.figures.residualCosines, report.focus?.configuration.settings['range'], 'both uncached')}
+${cosineSection(report.figures.residualCosines, report.focus?.configuration.values['range'], 'both uncached')}
 ${origin(report)}
 </main>
 <script type="application/json" id="metrics">${jsonForScript(metricsJson(evaluation, figures, provenance))}</script>

@@ -1,3 +1,10 @@
+/** Where the starting noise of a chunk comes from. */
+export interface Sampler {
+  /** fixed: the same for every chunk; fresh: seed + number of the chunk */
+  readonly noise: 'fixed' | 'fresh';
+  readonly seed: number;
+}
+
 /** The denoising schedule of one bundle: `sigma` [N+1] falls from 1 to 0, `delta[k] = sigma[k+1] - sigma[k] < 0`. */
 export interface Schedule {
   readonly steps: number;

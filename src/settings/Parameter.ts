@@ -1,6 +1,6 @@
-import { defaultOf, problemWith } from '../cache/fieldValues';
-import type { DefaultContext, Field } from '../cache/fields';
-import type { CacheResources } from '../cache/types';
+import { defaultOf, problemWith, wordsOf } from '../cache/fieldValues';
+import type { Field } from '../cache/fields';
+import type { CacheModel } from '../cache/types';
 import { createSchedule } from '../sampler/schedule';
 import type { ParameterValue } from './parameterFile';
 
@@ -23,10 +23,8 @@ export interface NamesField extends TextBase {
 export type ParameterField = Field | TextField | NamesField;
 
 /** What of a loaded model defaults and limits of parameters depend on. */
-export interface ModelFacts extends DefaultContext {
+export interface ModelFacts extends CacheModel {
   readonly control: { readonly rate: number; readonly replanSteps: number };
-  /** what lies beside the model and some policies need; looked up only when one of those is asked for */
-  readonly resources?: CacheResources;
 }
 
 /**
@@ -92,7 +90,7 @@ export function problemWithParameter(
 export function constraintText({ field, settable }: Parameter): string {
   const parts: string[] = [];
   if (field.type === 'integer' || field.type === 'number') parts.push(`${field.min} to ${field.max}`);
-  if (field.type === 'enum') parts.push(`one of ${field.values.join(', ')}`);
+  if (field.type === 'enum' || field.type === 'policy') parts.push(`one of ${wordsOf(field).join(', ')}`);
   if (field.type === 'range') parts.push('[start, end] with 0 <= start <= end < denoising steps');
   if (settable === 'unconfigured') parts.push('only while the node is unconfigured');
   return parts.join('; ');

@@ -2,11 +2,13 @@ import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs
 import { dirname } from 'node:path';
 import { FileFormatError, UsageError } from '../errors';
 import { makeOutputFolder } from '../formats/outputFolder';
+import type { Configuration } from '../cache/choice';
 import {
+  definitionOf,
   lineSchema,
+  type DefinedConfiguration,
   type EpisodeRecord,
   type RunIdentity,
-  type SimulatedConfiguration,
 } from './episodeRecord';
 
 /**
@@ -34,12 +36,13 @@ export class EpisodeLog {
   static open(
     path: string,
     run: RunIdentity,
-    configurations: readonly SimulatedConfiguration[],
+    configurations: readonly Configuration[],
     resume: boolean,
   ): EpisodeLog {
     makeOutputFolder(dirname(path));
+    const definitions = configurations.map(definitionOf);
     if (!existsSync(path)) {
-      writeFileSync(path, [{ run }, ...configurations.map((define) => ({ define }))].map(line).join(''));
+      writeFileSync(path, [{ run }, ...definitions.map((define) => ({ define }))].map(line).join(''));
       return new EpisodeLog(path, []);
     }
     if (!resume) {
@@ -58,7 +61,7 @@ export class EpisodeLog {
         `${path} belongs to another run: its ${differing} is ${value(found.run)}, now it would be ${value(run)}; choose another --out`,
       );
     }
-    const added = configurations.filter((one) => {
+    const added = definitions.filter((one) => {
       const known = found.configurations.find(({ name }) => name === one.name);
       if (known && JSON.stringify(known) !== JSON.stringify(one)) {
         throw new UsageError(
@@ -86,7 +89,7 @@ const line = (value: unknown): string => `${JSON.stringify(value)}\n`;
 
 function readLog(path: string): {
   readonly run: RunIdentity;
-  readonly configurations: readonly SimulatedConfiguration[];
+  readonly configurations: readonly DefinedConfiguration[];
   readonly records: readonly EpisodeRecord[];
   /** what was read, whole lines only */
   readonly text: string;
@@ -95,7 +98,7 @@ function readLog(path: string): {
   // What follows the last line break was cut off while it was written.
   const text = content.slice(0, content.lastIndexOf('\n') + 1);
   let run: RunIdentity | undefined;
-  const configurations: SimulatedConfiguration[] = [];
+  const configurations: DefinedConfiguration[] = [];
   const records: EpisodeRecord[] = [];
   text
     .split('\n')

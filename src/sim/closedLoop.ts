@@ -1,3 +1,4 @@
+import type { ChunkReport } from '../cache/types';
 import { InputError } from '../errors';
 import { ChunkExecutor } from '../executor/ChunkExecutor';
 import type { CommandDimension } from '../executor/dimensions';
@@ -19,14 +20,10 @@ export interface SimulatedObservation {
 }
 
 /** What computing a chunk cost. */
-export interface ChunkCost {
-  readonly refreshed: boolean;
-  /** why it refreshed; empty if it did not */
-  readonly reason: string;
-  readonly fullSteps: number;
-  readonly reusedSteps: number;
-  /** full-stack equivalents */
-  readonly stackEvaluations: number;
+export interface ChunkCost extends Pick<
+  ChunkReport,
+  'refreshed' | 'reason' | 'fullSteps' | 'reusedSteps' | 'stackEvaluations'
+> {
   readonly seconds: number;
 }
 

@@ -1,17 +1,27 @@
 import { z } from 'zod';
+import type { Configuration } from '../cache/choice';
 import type { EpisodeResult } from './closedLoop';
 
-const settingValue = z.union([z.number(), z.string(), z.boolean(), z.array(z.number()).readonly()]);
+const settings = z
+  .record(
+    z.string(),
+    z.union([z.number(), z.string(), z.boolean(), z.tuple([z.number(), z.number()]).readonly()]),
+  )
+  .readonly();
 
-/** One way to run the policy. `name` is unique within a run. */
+/** A configuration as the file has it. */
 const configurationSchema = z.strictObject({
   name: z.string(),
   policy: z.string(),
-  settings: z.record(z.string(), settingValue).readonly(),
-  /** settings of the policies that this one hands steps to, by policy name */
-  companions: z.record(z.string(), z.record(z.string(), settingValue).readonly()).readonly().exactOptional(),
+  settings,
+  companions: z.record(z.string(), settings).readonly().exactOptional(),
 });
-export type SimulatedConfiguration = Readonly<z.infer<typeof configurationSchema>>;
+export type DefinedConfiguration = Readonly<z.infer<typeof configurationSchema>>;
+
+export function definitionOf({ name, policy, values, companions }: Configuration): DefinedConfiguration {
+  const others = Object.keys(companions).length > 0 && { companions };
+  return { name, policy, settings: values, ...others };
+}
 
 const recordSchema = z.strictObject({
   configuration: z.string(),

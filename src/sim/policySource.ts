@@ -1,5 +1,6 @@
+import type { PolicySettings } from '../cache/choice';
 import type { EpisodeHandle } from '../policy/PolicyClient';
-import type { InferOptions, PolicySettings } from '../policy/types';
+import type { InferOptions } from '../policy/types';
 import type { ChunkSource } from './closedLoop';
 
 /**

@@ -1,22 +1,20 @@
+import type { Configuration, PolicySettings } from '../cache/choice';
 import type { ExecutionOptions } from '../model/execution';
 import { PolicyClient, type EpisodeHandle } from '../policy/PolicyClient';
-import type { PolicySettings } from '../policy/types';
+import type { Sampler } from '../sampler/types';
 import { REFERENCE_LOOP, runEpisode, type LoopOptions } from './closedLoop';
 import { startWorld, type EpisodePlan } from './episodes';
-import { recordOf, type EpisodeRecord, type SimulatedConfiguration } from './episodeRecord';
+import { recordOf, type EpisodeRecord } from './episodeRecord';
 import { policySource } from './policySource';
 import { colourise, renderIndices } from './renderer';
-
-/** The sampler's part of the settings, the same for all configurations. */
-export type SamplerSettings = Pick<PolicySettings, 'noise' | 'seed'>;
 
 export interface SimulationOptions {
   /** folder of a bundle */
   readonly bundle: string;
   readonly execution: Partial<ExecutionOptions>;
-  readonly configurations: readonly SimulatedConfiguration[];
+  readonly configurations: readonly Configuration[];
   readonly plans: readonly EpisodePlan[];
-  readonly sampler: SamplerSettings;
+  readonly sampler: Sampler;
   readonly replanSteps: number;
   /** copies of the model that work side by side */
   readonly jobs: number;
@@ -40,7 +38,7 @@ export interface SimulationOptions {
  */
 export async function runConfigurations(options: SimulationOptions): Promise<void> {
   const { configurations, isDone } = options;
-  const missing = (plan: EpisodePlan): SimulatedConfiguration[] => {
+  const missing = (plan: EpisodePlan): Configuration[] => {
     const turn = plan.index % configurations.length;
     return [...configurations.slice(turn), ...configurations.slice(0, turn)].filter(
       ({ name }) => isDone?.(name, plan.index) !== true,
@@ -114,7 +112,7 @@ export class Station {
   /** One episode, and what is kept of it. */
   async run(
     plan: EpisodePlan,
-    configuration: SimulatedConfiguration,
+    configuration: Configuration,
     loop: Partial<LoopOptions> = {},
   ): Promise<EpisodeRecord> {
     const source = policySource(this.#handle(configuration), () => this.#settings(configuration));
@@ -122,13 +120,13 @@ export class Station {
     return recordOf(configuration.name, await runEpisode(plan, source, options));
   }
 
-  #handle({ name }: SimulatedConfiguration): EpisodeHandle {
+  #handle({ name }: Configuration): EpisodeHandle {
     const handle = this.handles.get(name);
     if (!handle) throw new Error(`no configuration ${name}`);
     return handle;
   }
 
-  #settings({ policy, settings, companions }: SimulatedConfiguration): PolicySettings {
-    return { policy, values: settings, ...(companions && { companions }), ...this.options.sampler };
+  #settings(configuration: Configuration): PolicySettings {
+    return { ...configuration, ...this.options.sampler };
   }
 }

@@ -2,14 +2,16 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Bundle } from '../bundle/Bundle';
+import type { Configuration } from '../cache/choice';
 import { InputError, UsageError } from '../errors';
 import type { ExecutionOptions } from '../model/execution';
+import type { Sampler } from '../sampler/types';
 import { planEpisodes, planFromInitialStates, type EpisodePlan, type EpisodeSelection } from './episodes';
-import type { EpisodeRecord, RunIdentity, SimulatedConfiguration } from './episodeRecord';
+import type { EpisodeRecord, RunIdentity } from './episodeRecord';
 import { EpisodeLog } from './EpisodeLog';
 import { readInitialStates } from './initialStates';
 import { CAMERA_SIZE, FRAME_WIDTH } from './renderer';
-import { runConfigurations, type SamplerSettings } from './runConfigurations';
+import { runConfigurations } from './runConfigurations';
 import { SUITES, TASKS, type Suite } from './tasks';
 
 /** File in the output folder that holds the episodes. */
@@ -21,7 +23,7 @@ export interface SimulationRequest {
   readonly bundle: Bundle;
   readonly execution: Partial<ExecutionOptions>;
   /** the uncached one first, if speed-up is asked for */
-  readonly configurations: readonly SimulatedConfiguration[];
+  readonly configurations: readonly Configuration[];
   readonly selection: EpisodeSelection;
   /** default: all whose instructions the bundle knows */
   readonly suites?: readonly Suite[];
@@ -29,7 +31,7 @@ export interface SimulationRequest {
   readonly episodes?: number;
   /** safetensors file of states to start from */
   readonly initialStates?: string;
-  readonly sampler: SamplerSettings;
+  readonly sampler: Sampler;
   /** copies of the model that work side by side */
   readonly jobs: number;
   /** where episodes are kept; nowhere if absent */
@@ -46,7 +48,7 @@ export interface SimulationRequest {
 
 export interface SimulationOutcome {
   readonly plans: readonly EpisodePlan[];
-  readonly configurations: readonly SimulatedConfiguration[];
+  readonly configurations: readonly Configuration[];
   /** by configuration, then by episode; fewer than planned if the run was stopped */
   readonly records: readonly EpisodeRecord[];
 }

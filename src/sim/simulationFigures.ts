@@ -1,9 +1,9 @@
-import type { EpisodeRecord, SimulatedConfiguration } from './episodeRecord';
+import type { Configuration } from '../cache/choice';
+import { UNCACHED_POLICY } from '../cache/none';
+import type { EpisodeRecord } from './episodeRecord';
 import { mcNemar, pairedDifference, pairedRatio, successRate, type Estimate } from './successStatistics';
 import { SUITES, type Suite } from './tasks';
 
-/** Policy that everything is compared with. */
-const UNCACHED_POLICY = 'none';
 /** Parts of about equal size into which episodes are put by their length. */
 const LENGTH_BINS = 5;
 
@@ -28,7 +28,7 @@ export interface SuiteFigures extends PartFigures {
 }
 
 export interface SimulatedFigures extends PartFigures {
-  readonly configuration: SimulatedConfiguration;
+  readonly configuration: Configuration;
   readonly uncached: boolean;
   readonly bySuite: readonly SuiteFigures[];
   /** by the chunks that the uncached run needs; empty without one */
@@ -81,7 +81,7 @@ export interface SimulationFigures {
  * @param records of any configurations, in any order
  */
 export function simulationFigures(
-  configurations: readonly SimulatedConfiguration[],
+  configurations: readonly Configuration[],
   records: readonly EpisodeRecord[],
 ): SimulationFigures {
   const byConfiguration = configurations.map(
@@ -110,7 +110,7 @@ export function simulationFigures(
 }
 
 function figuresOf(
-  configuration: SimulatedConfiguration,
+  configuration: Configuration,
   own: readonly EpisodeRecord[],
   uncached: readonly EpisodeRecord[] | undefined,
   suites: readonly Suite[],

@@ -15,15 +15,15 @@ import type {
   ChunkMessage,
   EpisodeEnd,
   PlanMessage,
-  SettingsChoice,
   Snapshot,
   WatchEvents,
   WorldChoice,
   WorldMessage,
+  WrittenSettings,
 } from './messages';
 import { Interrupted, Pacer } from './Pacer';
 import { Tally } from './Tally';
-import { fittingSettings, type FittingSettings } from './watchSettings';
+import { settingsInUse, type SettingsInUse } from './settingsInUse';
 import { worldMessage } from './worldMessage';
 
 /** Chunks that the timeline reaches back. */
@@ -37,7 +37,7 @@ const MIXED = 'settings changed on the way';
 
 export interface LiveLoopOptions {
   readonly bundle: Bundle;
-  readonly settings: SettingsChoice;
+  readonly settings: WrittenSettings;
   readonly choice: WorldChoice;
   readonly noiseSeed: number;
   /** times real time; 0: as fast as it goes */
@@ -61,7 +61,7 @@ export class LiveLoop {
   readonly #options: LiveLoopOptions;
   readonly #pacer = new Pacer();
   readonly #tally = new Tally();
-  #settings: FittingSettings;
+  #inUse: SettingsInUse;
   #choice: WorldChoice;
   #suites: readonly Suite[];
   #pace: number;
@@ -88,7 +88,7 @@ export class LiveLoop {
   /** @throws UsageError, InputError for settings and worlds that do not fit the bundle */
   constructor(options: LiveLoopOptions) {
     this.#options = options;
-    this.#settings = fittingSettings(options.bundle, options.settings, options.noiseSeed);
+    this.#inUse = settingsInUse(options.bundle, options.settings, options.noiseSeed);
     this.#suites = suitesOf(options.bundle, options.choice.suite);
     this.#choice = options.choice;
     this.#pace = options.pace;
@@ -135,7 +135,7 @@ export class LiveLoop {
       case 'settings': {
         const { policy, values, noise } = request;
         const { bundle, noiseSeed } = this.#options;
-        this.#settings = fittingSettings(bundle, { policy, values, noise }, noiseSeed);
+        this.#inUse = settingsInUse(bundle, { policy, values, noise }, noiseSeed);
         this.#problem = '';
         break;
       }
@@ -179,9 +179,9 @@ export class LiveLoop {
   snapshot(): Snapshot {
     const plan = this.#plan;
     return {
-      settings: this.#settings.choice,
-      configuration: this.#settings.name,
-      warning: this.#settings.warning,
+      settings: this.#inUse.written,
+      configuration: this.#inUse.name,
+      warning: this.#inUse.warning,
       choice: this.#choice,
       worldName: worldName(this.#choice),
       paused: this.#pacer.paused,
@@ -216,13 +216,13 @@ export class LiveLoop {
       {
         reset: () => stream.reset(),
         infer: async (observation, settings, options) => {
-          const { name } = this.#settings;
+          const { name } = this.#inUse;
           const chunk = await stream.infer(observation, settings, options);
           this.#seeChunk(chunk, name);
           return chunk;
         },
       },
-      () => this.#settings.settings,
+      () => this.#inUse.settings,
     );
     let begun = false;
     const result = await runEpisode(plan, source, {

@@ -1,3 +1,6 @@
+import type { ChunkReport } from '../cache/types';
+import type { StageTimes } from '../policy/types';
+import type { Sampler } from '../sampler/types';
 import type { Suite, Condition } from '../sim/tasks';
 import type { SpeedName } from '../sim/speeds';
 
@@ -11,11 +14,11 @@ export interface WorldChoice {
 }
 
 /** What chunks are computed with, as a person writes it on a command line. */
-export interface SettingsChoice {
+export interface WrittenSettings {
   readonly policy: string;
-  /** by field of the policy; what is absent has its default */
+  /** by field of the policy, or `policy.field` of one that it hands work to; what is absent has its default */
   readonly values: Readonly<Record<string, string>>;
-  readonly noise: 'fixed' | 'fresh';
+  readonly noise: Sampler['noise'];
 }
 
 /** The table as it is before a step. Positions in table units, [x, y]. */
@@ -46,21 +49,19 @@ export interface ObjectMessage {
 }
 
 /** What the cache did in one chunk: a column of the timeline. */
-export interface ChunkMessage {
+export interface ChunkMessage extends Pick<ChunkReport, 'refreshed' | 'reason'> {
   /** counts chunks from 0 since the page is served */
   readonly id: number;
   readonly episode: number;
   readonly chunk: number;
   /** what it was computed with: `c3ache R=4 [0,6]` */
   readonly configuration: string;
-  readonly refreshed: boolean;
-  readonly reason: string;
   /** state of each denoising step, as report pages name it: `refresh`, `computed`, `part1`…, `reused` */
   readonly steps: readonly string[];
   /** full-stack equivalents */
   readonly stacks: number;
   /** milliseconds */
-  readonly times: Readonly<Record<'decode' | 'vae' | 'prefill' | 'expert' | 'total', number>>;
+  readonly times: StageTimes;
 }
 
 /** The newest chunk's actions. */
@@ -95,7 +96,7 @@ export interface EpisodeEnd {
 
 /** Everything a page needs that opens now. */
 export interface Snapshot {
-  readonly settings: SettingsChoice;
+  readonly settings: WrittenSettings;
   /** name of the settings that the next chunk will be computed with */
   readonly configuration: string;
   /** a sentence about settings that are allowed but unwise */

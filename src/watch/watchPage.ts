@@ -1,5 +1,6 @@
 import type { Bundle } from '../bundle/Bundle';
-import { defaultOf } from '../cache/fieldValues';
+import { valueText } from '../cache/choice';
+import { defaultOf, wordsOf } from '../cache/fieldValues';
 import type { Field } from '../cache/fields';
 import { POLICIES } from '../cache/registry';
 import { modelFacts } from '../policy/modelFacts';
@@ -148,8 +149,8 @@ function setup(bundle: Bundle, token: string): unknown {
         type: definition.type,
         description: definition.description,
         unit: definition.unit ?? '',
-        values: definition.type === 'enum' ? definition.values : [],
-        default: asText(defaultOf(definition, context)),
+        values: wordsOf(definition),
+        default: valueText(defaultOf(definition, context)),
       })),
     })),
     denoisingSteps: bundle.schedule.steps,
@@ -163,9 +164,4 @@ function setup(bundle: Bundle, token: string): unknown {
     geometry: { block: BLOCK_HALF_SIDE, plate: PLATE_RADIUS, fingers: FINGERS },
     speeds: Object.fromEntries(SPEED_NAMES.map((name) => [name, SPEEDS[name].step])),
   };
-}
-
-/** A value as it is written on a command line. */
-function asText(value: unknown): string {
-  return Array.isArray(value) ? value.join(':') : String(value);
 }

@@ -84,6 +84,9 @@ export const WATCH_SCRIPT = `
   const set = (name, value) => {
     const values = { ...draft.values, [name]: value };
     if (value === '') delete values[name];
+    // Settings of a policy that takes over the tail belong to it alone.
+    const named = new Set(Object.values(values));
+    for (const one of Object.keys(values)) if (one.includes('.') && !named.has(one.split('.')[0])) delete values[one];
     draft = { ...draft, values };
     showSettings();
     void settingsSender.send();
@@ -137,7 +140,7 @@ export const WATCH_SCRIPT = `
         label.title = field.description + (field.unit ? ' [' + field.unit + ']' : '');
         const name = document.createElement('span');
         name.textContent = field.name;
-        const choices = field.type === 'enum' ? field.values : field.type === 'boolean' ? ['true', 'false'] : [];
+        const choices = field.type === 'boolean' ? ['true', 'false'] : field.values;
         const input = document.createElement(choices.length > 0 ? 'select' : 'input');
         for (const choice of choices) input.append(new Option(choice, choice));
         if (choices.length === 0) {

@@ -1,26 +1,26 @@
 import { describe, expect, it } from 'vitest';
-import { BacCalibration } from '../../src/cache/BacCalibration';
-import type { BacBudget } from '../../src/cache/BacCalibration';
+import { BacLearner } from '../../src/cache/BacLearner';
+import type { BacBudget } from '../../src/cache/BacLearner';
 import { solveAcs } from '../../src/cache/bacSchedule';
 import { ToyExpert } from './ToyExpert';
-import { ToyEpisode, contextOf, relativeError } from './runEpisode';
+import { ToyEpisode, contextOf, learntBefore, relativeError } from './runEpisode';
 
 const budget: BacBudget = { updates: 4, union_blocks: 3, similarity: 'cosine' };
 
-async function calibrated(expert: ToyExpert, chunks = 3): Promise<BacCalibration> {
-  const calibration = new BacCalibration(expert.shape);
+async function calibrated(expert: ToyExpert, chunks = 3): Promise<BacLearner> {
+  const calibration = new BacLearner(expert.shape);
   for (let chunk = 0; chunk < chunks; chunk++) {
     expert.observe(chunk);
     const steps = Array.from({ length: expert.shape.steps }, (_, index) => ({ index }));
     const run = await expert.fullSteps(contextOf(expert, { chunk }).noise, steps, { parts: true });
-    calibration.add(run.parts!);
+    calibration.add(run);
   }
   return calibration;
 }
 
 async function episode(expert: ToyExpert, given: Record<string, unknown>, solved: BacBudget = budget) {
   const schedule = (await calibrated(expert)).solve(solved);
-  return { schedule, run: new ToyEpisode(expert, 'bac', given, { bacSchedules: [schedule] }) };
+  return { schedule, run: new ToyEpisode(expert, 'bac', given, learntBefore(schedule)) };
 }
 
 describe('bac', () => {
@@ -86,7 +86,7 @@ describe('bac', () => {
       'no bac schedule for updates=5 union_blocks=5 similarity=cosine (the bundle has none): make it with ' +
         'fastwam calibrate BUNDLE --policy bac BAG --set updates=5 --set union_blocks=5 --set similarity=cosine',
     );
-    const resources = { bacSchedules: [schedule] };
+    const resources = learntBefore(schedule);
     expect(policy.refuse(wanted, expert.shape, expert.schedule, resources)).toMatch(
       /\(the bundle has \{updates=4 union_blocks=3 similarity=cosine\}\)/,
     );
@@ -159,8 +159,8 @@ describe('calibrating bac', () => {
       }),
     );
     const learn = (order: readonly number[]) => {
-      const calibration = new BacCalibration(expert.shape);
-      for (const i of order) calibration.add(chunks[i]!);
+      const calibration = new BacLearner(expert.shape);
+      for (const i of order) calibration.add({ parts: chunks[i]! });
       return calibration.solve(budget);
     };
     expect(learn([2, 0, 1])).toEqual(learn([0, 1, 2]));
@@ -168,8 +168,8 @@ describe('calibrating bac', () => {
   });
 
   it('refuses features of another size, and to solve without any', () => {
-    const calibration = new BacCalibration(new ToyExpert().shape);
-    expect(() => calibration.add(new Float32Array(3))).toThrow(
+    const calibration = new BacLearner(new ToyExpert().shape);
+    expect(() => calibration.add({ parts: new Float32Array(3) })).toThrow(
       'sub-block contributions of a chunk: expected 5760 values, got 3',
     );
     expect(() => calibration.solve(budget)).toThrow('bac cannot be calibrated without a single chunk');

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { UsageError } from '../../src/errors';
 import { c3ache } from '../../src/cache/c3ache';
-import { parseSetting, problemWith, resolveSettings } from '../../src/cache/fieldValues';
+import { problemWith, resolveSettings } from '../../src/cache/fieldValues';
 import { POLICIES, parameterName, policyNamed } from '../../src/cache/registry';
 import { createSchedule } from '../../src/sampler/schedule';
 
@@ -50,27 +50,9 @@ describe('settings of a policy', () => {
     expect(() => resolve({ refresh_intervall: 3 })).toThrow(
       /^c3ache has no setting "refresh_intervall"; did you mean "refresh_interval"\?; its settings are /,
     );
-    expect(() => parseSetting('none', {}, 'a=1')).toThrow('none has no settings, so "a" cannot be set');
-  });
-
-  it.each([
-    ['refresh_interval=8', ['refresh_interval', 8]],
-    ['range=0:6', ['range', [0, 6]]],
-    ['range=[1, 5]', ['range', [1, 5]]],
-    ['range = 1,5', ['range', [1, 5]]],
-    ['mode=residual', ['mode', 'residual']],
-    ['max_age=1.5e1', ['max_age', 15]],
-  ])('read %s from a command line', (text, expected) => {
-    expect(parseSetting('c3ache', c3ache.fields, text)).toEqual(expected);
-  });
-
-  it.each([
-    ['range=0-6', 'range "0-6": expected start:end in whole numbers, both inclusive, for instance 0:6'],
-    ['refresh_interval=', 'refresh_interval "": expected a whole number'],
-    ['refresh_interval=four', 'refresh_interval "four": expected a whole number'],
-    ['refresh_interval', 'setting "refresh_interval": expected name=value, for instance refresh_interval=4'],
-  ])('refuse to read %s', (text, message) => {
-    expect(() => parseSetting('c3ache', c3ache.fields, text)).toThrow(new UsageError(message));
+    expect(() => resolveSettings('none', {}, { a: 1 }, context)).toThrow(
+      'none has no settings, so "a" cannot be set',
+    );
   });
 
   it('are never accepted unless they are whole ranges inside the steps', () => {

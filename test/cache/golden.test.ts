@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { BacCalibration } from '../../src/cache/BacCalibration';
+import { BacLearner } from '../../src/cache/BacLearner';
 import { resolveSettings } from '../../src/cache/fieldValues';
 import { POLICIES, policyNamed } from '../../src/cache/registry';
 import type { CacheResources, ChunkContext, ChunkOutcome } from '../../src/cache/types';
@@ -13,6 +13,7 @@ import { DEFAULT_EXECUTION } from '../../src/model/execution';
 import { RecordedInputs } from '../../src/policy/recordedEpisode';
 import { FIXTURES, goldenCase, relativeError, removeFolders } from '../helpers';
 import type { GoldenCase } from '../helpers';
+import { learntBefore } from './runEpisode';
 
 const CASES = ['libero_micro', 'robotwin_micro', 'other_sizes/five_layers', 'other_sizes/short_horizon'];
 
@@ -78,22 +79,21 @@ describe.each(CASES)('the policies against independent results on %s', (name) =>
 
   /** The schedules of `bac` for the golden settings, from the uncached episode. */
   async function calibrated(): Promise<CacheResources> {
-    const calibration = new BacCalibration(model.shape);
+    const calibration = new BacLearner(model.shape);
     const steps = Array.from({ length: model.shape.steps }, (_, index) => ({ index }));
     for (const { context, binding } of chunks) {
       const full = await model.expert(binding).fullSteps(context.noise, steps, { parts: true });
-      calibration.add(full.parts!);
+      calibration.add(full);
     }
     const cases = Object.entries(settings).filter(([label]) => label.startsWith('bac.'));
-    return {
-      bacSchedules: cases.map(([, { updates, union_blocks }]) =>
-        calibration.solve({
-          updates: Number(updates),
-          union_blocks: Number(union_blocks),
-          similarity: 'cosine',
-        }),
-      ),
-    };
+    const schedules = cases.map(([, { updates, union_blocks }]) =>
+      calibration.solve({
+        updates: Number(updates),
+        union_blocks: Number(union_blocks),
+        similarity: 'cosine',
+      }),
+    );
+    return learntBefore(...schedules);
   }
 
   it.each(Object.keys(settings))('%s decides alike and gives the same actions', async (label) => {

@@ -1,9 +1,8 @@
 import { addScaled, at } from '../../src/cache/matrix';
 import { runInFull, stepElements, subBlocksOfStack } from '../../src/cache/StepRun';
-import type { StepRun } from '../../src/cache/StepRun';
 import { WithinChunkState } from '../../src/cache/WithinChunkState';
 import type { FieldTable, FieldValues } from '../../src/cache/fields';
-import type { CachePolicy, Expert } from '../../src/cache/types';
+import type { CachePolicy, Expert, StepRun } from '../../src/cache/types';
 
 const fields = {
   held_steps: {
@@ -23,13 +22,18 @@ export const holdVelocity: CachePolicy<typeof fields> = {
   title: 'hold the velocity of a full step for the next ones',
   source: 'an example',
   fields,
-  usesSharedRefresh: false,
   grain: () => 'stack',
   refuse: ({ held_steps }, { steps }) =>
     held_steps < steps
       ? undefined
       : `held_steps ${held_steps}: must be at most ${steps - 1}, the sampler takes ${steps} steps`,
   createState: (shape) => new WithinChunkState(shape, runHolding),
+  tail: { run: runHolding, fewestSteps: () => 2 },
+  threshold: {
+    settings: (looseness) => ({ held_steps: Math.min(1000, Math.round(looseness)) }),
+    start: 1,
+    says: 'held_steps',
+  },
 };
 
 async function runHolding(

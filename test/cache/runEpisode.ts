@@ -1,11 +1,13 @@
 import { resolveSettings } from '../../src/cache/fieldValues';
 import { policyNamed } from '../../src/cache/registry';
+import type { DefaultContext } from '../../src/cache/fields';
 import type {
   CachePolicy,
   CacheResources,
   CacheState,
   ChunkContext,
   ChunkOutcome,
+  Companions,
 } from '../../src/cache/types';
 import { matrix, randomNumbers } from './ToyExpert';
 import type { ToyExpert } from './ToyExpert';
@@ -39,6 +41,21 @@ export function contextOf(expert: ToyExpert, toy: ToyChunk): ChunkContext {
     ...(toy.grippers === undefined ? {} : { grippers: toy.grippers }),
     ...(toy.companions === undefined ? {} : { companions: toy.companions }),
   };
+}
+
+/** What was learnt beforehand, as it would lie beside a bundle. */
+export function learntBefore(...records: readonly unknown[]): CacheResources {
+  return { learnt: (calibration) => records.map((one) => calibration.parse(one, 'a test')) };
+}
+
+/** A policy that another one hands work to, with given settings and the defaults of a model. */
+export function companion(
+  name: string,
+  given: Readonly<Record<string, unknown>>,
+  model: DefaultContext,
+): Companions {
+  const policy = policyNamed(name);
+  return { [name]: { policy, values: resolveSettings(name, policy.fields, given, model) } };
 }
 
 /** One episode of one policy on a toy expert. */

@@ -116,7 +116,7 @@ describe('fastwam calibrate', { timeout: PATIENCE }, () => {
   it('refuses in one line what cannot be calibrated', async () => {
     for (const [words, sentence] of [
       [['--policy', 'bac', '--tolerance', '0.1'], 'bac is calibrated for a budget'],
-      [['--policy', 'c3ache', '--tolerance', '0.1'], 'policy c3ache has no threshold to calibrate'],
+      [['--policy', 'c3ache', '--tolerance', '0.1'], 'policy c3ache has nothing to calibrate'],
       [['--policy', 'adaptive'], '--tolerance'],
     ] as const) {
       const { code, error } = await calibrate(...words);

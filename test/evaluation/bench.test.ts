@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { InputError } from '../../src/errors';
 import { benchResult } from '../../src/evaluation/bench';
-import { configurationName } from '../../src/evaluation/configurationName';
 import { cachedConfiguration, chunkOf, UNCACHED } from './fakeEvaluation';
 
 describe('bench figures', () => {
@@ -52,13 +51,5 @@ describe('bench figures', () => {
 
   it('need a configuration', () => {
     expect(() => benchResult([])).toThrow(InputError);
-  });
-});
-
-describe('the name of a configuration', () => {
-  it('is short, and shows what was set', () => {
-    expect(configurationName('none', {})).toBe('none');
-    expect(configurationName('c3ache', { refresh_interval: 4, range: [0, 6] })).toBe('c3ache R=4 [0,6]');
-    expect(configurationName('x_cache', { tau: 0.98, gate: true })).toBe('x_cache tau=0.98 gate=true');
   });
 });

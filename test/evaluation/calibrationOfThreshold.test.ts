@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { bacCalibration } from '../../src/cache/bac';
+import { UNCACHED } from '../../src/cache/choice';
 import { InputError, UsageError } from '../../src/errors';
 import { calibrationChunks } from '../../src/evaluation/calibrationChunks';
 import type { CalibrationChunk } from '../../src/evaluation/calibrationChunks';
-import { calibrateBac } from '../../src/evaluation/calibrationOfBac';
+import { learn } from '../../src/evaluation/learn';
 import { calibrateThreshold } from '../../src/evaluation/calibrationOfThreshold';
 import type { ThresholdRequest } from '../../src/evaluation/calibrationOfThreshold';
 import { PolicyClient } from '../../src/policy/PolicyClient';
@@ -16,8 +18,7 @@ describe('calibrating on an episode', () => {
   let client: PolicyClient;
   let chunks: CalibrationChunk[];
   const request = (more: Partial<ThresholdRequest>): ThresholdRequest => ({
-    policy: 'worldcache_ht',
-    values: {},
+    choice: { policy: 'worldcache_ht', values: {}, companions: {} },
     sampler: SAMPLER,
     tolerance: 0.05,
     trials: 6,
@@ -66,11 +67,15 @@ describe('calibrating on an episode', () => {
   });
 
   it('refuses what it cannot calibrate, in a sentence', async () => {
-    await expect(calibrateThreshold(client, chunks, request({ policy: 'c3ache' }))).rejects.toThrow(
-      UsageError,
-    );
     await expect(
-      calibrateThreshold(client, chunks, request({ values: { error_budget: 1 } })),
+      calibrateThreshold(client, chunks, request({ choice: { ...UNCACHED, policy: 'c3ache' } })),
+    ).rejects.toThrow(UsageError);
+    await expect(
+      calibrateThreshold(
+        client,
+        chunks,
+        request({ choice: { ...UNCACHED, policy: 'worldcache_ht', values: { error_budget: 1 } } }),
+      ),
     ).rejects.toThrow('--set error_budget: calibrate searches this itself');
     await expect(calibrateThreshold(client, chunks.slice(0, 2), request({}))).rejects.toThrow(InputError);
   });
@@ -80,13 +85,15 @@ describe('calibrating on an episode', () => {
     const feed = (async function* () {
       for (const chunk of chunks) yield await Promise.resolve(chunk);
     })();
-    const { schedule, path } = await calibrateBac(client, feed, budget, SAMPLER);
-    expect(schedule.chunks).toBe(golden.chunks);
+    const { record, chunks: count, path } = await learn(client, feed, bacCalibration, budget, SAMPLER);
+    const schedule = bacCalibration.parse(record, 'the worker');
+    expect([schedule.chunks, count]).toEqual([golden.chunks, golden.chunks]);
     expect(path.startsWith(golden.folder)).toBe(true);
     const episode = await client.createEpisode();
     const { report } = await episode.infer(chunks[0]!.observation, {
       policy: 'bac',
       values: { updates: 5, union_blocks: 5 },
+      companions: {},
       ...SAMPLER,
     });
     expect([...report.computed]).toEqual(schedule.computed.flat(2));

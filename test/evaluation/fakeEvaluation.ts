@@ -1,14 +1,15 @@
+import { UNCACHED as UNCACHED_CHOICE } from '../../src/cache/choice';
+import type { Configuration } from '../../src/cache/choice';
 import type {
   ActionGroup,
   ActionLayout,
   ChunkResult,
-  Configuration,
   Evaluation,
   ObservationFacts,
   Provenance,
-  StageTimes,
   Warning,
 } from '../../src/evaluation/types';
+import type { StageTimes } from '../../src/policy/types';
 
 /** mulberry32: a small deterministic generator of uniforms in [0, 1), for made-up data. */
 export function uniforms(seed: number): () => number {
@@ -102,11 +103,12 @@ export function cachedConfiguration(refresh: number, end: number): Configuration
   return {
     name: `c3ache R=${refresh} [0,${end}]`,
     policy: 'c3ache',
-    settings: { refresh_interval: refresh, range: [0, end] },
+    values: { refresh_interval: refresh, range: [0, end] },
+    companions: {},
   };
 }
 
-export const UNCACHED: Configuration = { name: 'none', policy: 'none', settings: {} };
+export const UNCACHED: Configuration = { ...UNCACHED_CHOICE, name: 'none' };
 
 /** An evaluation of made-up smooth motions: nothing measured, everything of the right shape and repeatable. */
 export function fakeEvaluation(options: FakeOptions): Evaluation {
@@ -215,14 +217,14 @@ function motion(
 }
 
 function fakeChunk(
-  { policy, settings }: Configuration,
+  { policy, values }: Configuration,
   { chunk, time }: ObservationFacts,
   layout: ActionLayout,
   random: () => number,
   robot: FakeOptions['robot'],
 ): ChunkResult {
-  const every = settings['refresh_interval'] as number | undefined;
-  const end = (settings['range'] as readonly number[] | undefined)?.[1] ?? 6;
+  const every = values['refresh_interval'] as number | undefined;
+  const end = (values['range'] as readonly number[] | undefined)?.[1] ?? 6;
   const refreshed = policy === 'none' || chunk === 0 || (!!every && chunk % every === 0);
   const age = every ? chunk % every : chunk;
   const reusedSteps = refreshed ? 0 : end + 1;

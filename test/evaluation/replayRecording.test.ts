@@ -12,13 +12,7 @@ const request = (options: Partial<ReplayRequest> = {}): ReplayRequest => ({
   bag: join(ROOT, 'bags', 'tabletop_demo'),
   bundle: join(ROOT, 'bundles', 'tabletop'),
   params: join(ROOT, 'params', 'tabletop_demo.yaml'),
-  configurations: {
-    policies: ['c3ache'],
-    settings: [
-      ['refresh_interval', ['1', '4']],
-      ['range', ['0:6']],
-    ],
-  },
+  choices: { policies: ['c3ache'], texts: ['refresh_interval=1,4', 'range=0:6'], lists: true },
   execution: { threads: 1 },
   residuals: true,
   chunks: 6,
@@ -63,8 +57,8 @@ describe('replaying the bundled recording', () => {
     await expect(
       replayRecording(request({ tolerance: { texts: ['arm=1'], measure: 'rmse' } })),
     ).rejects.toThrow(UsageError);
-    const configurations = { policies: ['c3ache'], settings: [['range', ['3:2']]] } as const;
-    await expect(replayRecording(request({ configurations }))).rejects.toThrow(/start must be at most end/);
+    const choices = { policies: ['c3ache'], texts: ['range=3:2'] };
+    await expect(replayRecording(request({ choices }))).rejects.toThrow(/start must be at most end/);
   });
 
   it('stops between chunks and says so', async () => {

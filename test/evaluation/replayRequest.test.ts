@@ -1,15 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { BagSample } from '../../src/bag/observations';
-import { policyNamed } from '../../src/cache/registry';
-import { settingTexts } from '../../src/cli/replay';
-import { listed } from '../../src/cli/replayOptions';
 import { InputError, UsageError } from '../../src/errors';
-import { configurationsOf, type ConfigurationRequest } from '../../src/evaluation/configurations';
 import { findings } from '../../src/evaluation/findings';
 import { readTolerance } from '../../src/evaluation/readTolerance';
 import { recordedObservations, type RecordedOptions } from '../../src/evaluation/recordedObservations';
 import type { Warning } from '../../src/evaluation/types';
-import { NOMINAL_MODEL } from '../../src/settings/Parameter';
 import { cachedConfiguration, chunkOf, factsOf, simpleLayout, UNCACHED } from './fakeEvaluation';
 
 describe('a tolerance on the command line', () => {
@@ -32,115 +27,6 @@ describe('a tolerance on the command line', () => {
     for (const text of ['joints=', 'joints=-1', 'joints=many', '']) {
       expect(() => readTolerance([text], 'rmse', layout)).toThrow(UsageError);
     }
-  });
-});
-
-describe('the configurations of a request', () => {
-  const request = (options: Partial<ConfigurationRequest>): ConfigurationRequest => ({
-    policies: ['c3ache'],
-    settings: [],
-    base: () => ({}),
-    ...options,
-  });
-  const names = (options: Partial<ConfigurationRequest>) =>
-    configurationsOf(request(options), NOMINAL_MODEL).map(({ name }) => name);
-
-  it('are every combination of the listed values', () => {
-    const settings = [
-      ['refresh_interval', ['0', '4']],
-      ['range', ['0:6', '0:7']],
-    ] as const;
-    expect(names({ settings })).toEqual([
-      'c3ache R=0 [0,6]',
-      'c3ache R=0 [0,7]',
-      'c3ache R=4 [0,6]',
-      'c3ache R=4 [0,7]',
-    ]);
-  });
-
-  it('start from the params file and carry all settings, defaults included', () => {
-    const [one] = configurationsOf(request({ base: () => ({ refresh_interval: 8 }) }), NOMINAL_MODEL);
-    expect(one!.name).toBe('c3ache R=8 [0,6]');
-    expect(Object.keys(one!.settings).sort()).toEqual(Object.keys(policyNamed('c3ache').fields).sort());
-  });
-
-  it('give a setting to every policy that has it, and to no other', () => {
-    expect(names({ policies: ['none', 'c3ache'], settings: [['c3ache.refresh_interval', ['2']]] })).toEqual([
-      'none',
-      'c3ache R=2 [0,6]',
-    ]);
-  });
-
-  describe('where a policy hands steps to another one', () => {
-    const tail = ['tail', ['bac']] as const;
-    const budget = ['bac.updates', ['3', '4']] as const;
-
-    it('take the settings of that one too, and all combinations of both', () => {
-      const range = ['range', ['0:5', '0:6']] as const;
-      expect(names({ settings: [range, tail, budget] })).toEqual([
-        'c3ache R=4 [0,5] tail=bac bac.updates=3',
-        'c3ache R=4 [0,5] tail=bac bac.updates=4',
-        'c3ache R=4 [0,6] tail=bac bac.updates=3',
-        'c3ache R=4 [0,6] tail=bac bac.updates=4',
-      ]);
-    });
-
-    it('carry all settings of that one, from the params file or its defaults', () => {
-      const base: ConfigurationRequest['base'] = ({ name }) =>
-        name === 'bac' ? { union_blocks: 2 } : { tail: 'bac' };
-      const [one, ...others] = configurationsOf(request({ base }), NOMINAL_MODEL);
-      expect(others).toEqual([]);
-      expect(Object.keys(one!.companions!)).toEqual(['bac']);
-      expect(one!.companions!.bac).toMatchObject({ union_blocks: 2, updates: 5 });
-      expect(Object.keys(one!.companions!.bac!).sort()).toEqual(
-        Object.keys(policyNamed('bac').fields).sort(),
-      );
-    });
-
-    it('vary them only where it is the one that takes the steps', () => {
-      const tails = ['tail', ['none', 'worldcache_ht', 'bac']] as const;
-      expect(names({ policies: ['c3ache', 'bac'], settings: [tails, budget] })).toEqual([
-        'c3ache R=4 [0,6] tail=none',
-        'c3ache R=4 [0,6] tail=worldcache_ht',
-        'c3ache R=4 [0,6] tail=bac bac.updates=3',
-        'c3ache R=4 [0,6] tail=bac bac.updates=4',
-        'bac updates=3',
-        'bac updates=4',
-      ]);
-    });
-
-    it('refuse its settings where nothing hands it steps, and those that it has not', () => {
-      expect(() => names({ settings: [budget] })).toThrow(
-        'setting "bac.updates": nothing here hands steps to bac; name it as a policy, or as the tail of one (--set tail=bac)',
-      );
-      expect(() => names({ settings: [tail, ['bac.update', ['3']]] })).toThrow(/did you mean "?updates/);
-      expect(() => names({ settings: [tail, ['bac.updates', ['none']]] })).toThrow(UsageError);
-    });
-  });
-
-  it('refuse what no policy has, and what does not fit the model', () => {
-    expect(() => names({ settings: [['refresh_intervall', ['2']]] })).toThrow(/refresh_interval/);
-    expect(() => names({ policies: ['none', 'c3ache'], settings: [['nothing', ['2']]] })).toThrow(
-      'none of none, c3ache has it',
-    );
-    expect(() => names({ policies: ['c4ache'] })).toThrow(/did you mean "c3ache"/);
-    expect(() => names({ settings: [['range', ['0:10']]] })).toThrow(/end must be at most 9/);
-  });
-});
-
-describe('lists and settings on the command line', () => {
-  it('are split at commas, but not inside brackets', () => {
-    expect(listed('0,2, 4')).toEqual(['0', '2', '4']);
-    expect(listed('[0,6],0:7')).toEqual(['[0,6]', '0:7']);
-  });
-
-  it('come from the short flags and from --set', () => {
-    expect(settingTexts({ refresh: '4', range: '0:6', set: ['mode=residual'] })).toEqual([
-      ['refresh_interval', '4'],
-      ['range', '0:6'],
-      ['mode', 'residual'],
-    ]);
-    expect(() => settingTexts({ set: ['mode'] })).toThrow(UsageError);
   });
 });
 

@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
+import type { PolicySettings } from '../../src/cache/choice';
 import { ChunkDiscarded, InputError, OutsideLimits } from '../../src/errors';
 import type { SampleResult } from '../../src/observation/ObservationBuffer';
 import type { RawFrame } from '../../src/observation/RawFrame';
-import type { ActionChunk, InferOptions, Observation, PolicySettings } from '../../src/policy/types';
+import type { ActionChunk, InferOptions, Observation } from '../../src/policy/types';
 import { ChunkProducer } from '../../src/policy/ChunkProducer';
 import type { ChunkConditions, ProducedChunk } from '../../src/policy/ChunkProducer';
+import { DEFAULT_SETTINGS } from '../helpers';
 
 /** An episode whose chunks are finished by the test, one at a time, and reset as the real one does. */
 class FakeEpisode {
@@ -69,7 +71,7 @@ function setUp() {
     now: 0n,
     refused: false,
     conditions: {
-      settings: { policy: 'c3ache', values: {}, noise: 'fixed', seed: 42 },
+      settings: DEFAULT_SETTINGS,
       period: 0.1,
       replanSteps: 5,
       instruction: 'go',

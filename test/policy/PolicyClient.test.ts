@@ -4,9 +4,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ChunkDiscarded, InputError, ProviderError, UsageError } from '../../src/errors';
 import { PolicyClient } from '../../src/policy/PolicyClient';
 import { RecordedInputs } from '../../src/policy/recordedEpisode';
-import { DEFAULT_SETTINGS } from '../../src/policy/types';
-import type { Observation, PolicySettings } from '../../src/policy/types';
-import { goldenCase, relativeError, removeFolders } from '../helpers';
+import type { Observation } from '../../src/policy/types';
+import type { PolicySettings } from '../../src/cache/choice';
+import { DEFAULT_SETTINGS, goldenCase, relativeError, removeFolders } from '../helpers';
 import type { GoldenCase } from '../helpers';
 
 const UNCACHED: PolicySettings = { ...DEFAULT_SETTINGS, policy: 'none' };
@@ -133,14 +133,14 @@ describe('the policy in its worker thread', () => {
 
   it('loads what a policy needs before its first chunk when asked to', async () => {
     const own = await PolicyClient.load(golden.folder);
-    const gated = { policy: 'x_cache', values: {} };
+    const gated = { ...UNCACHED, policy: 'x_cache' };
     expect([own.serves(UNCACHED), own.serves(gated)]).toEqual([true, false]);
     const loading = own.prepare(gated);
     expect(own.serves(gated), 'while it is loaded, it need not be asked for again').toBe(true);
     expect(await loading).toBeGreaterThan(0);
     expect([own.serves(UNCACHED), own.serves(gated)]).toEqual([true, true]);
     const episode = await own.createEpisode();
-    expect((await episode.infer(observations[0]!, { ...UNCACHED, ...gated })).report.policy).toBe('x_cache');
+    expect((await episode.infer(observations[0]!, gated)).report.policy).toBe('x_cache');
     await own.close();
   });
 

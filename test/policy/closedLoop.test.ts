@@ -6,7 +6,7 @@ import { openSafetensors } from '../../src/formats/safetensors';
 import { DEFAULT_EXECUTION } from '../../src/model/execution';
 import { FastWamModel } from '../../src/model/FastWamModel';
 import { Episode } from '../../src/policy/Episode';
-import { FIXTURES, relativeError, removeFolders } from '../helpers';
+import { DEFAULT_SETTINGS, FIXTURES, relativeError, removeFolders } from '../helpers';
 import { REFERENCE_CHECKPOINT, TABLETOP_CHECKPOINT, exportTabletopCheckpoint } from '../tabletop';
 
 const CHUNKS = 20;
@@ -46,7 +46,7 @@ describe.each([
             stamp: c,
             instruction: model.bundle.manifest.instructions[tasks[world * 8]!]!,
           },
-          { policy: 'none', values: {}, noise: 'fixed', seed: 42 },
+          { ...DEFAULT_SETTINGS, policy: 'none' },
         );
         const expected = action.subarray(at * 96, (at + 1) * 96);
         expect(relativeError(chunk.actions, expected), `world ${world} chunk ${c}`).toBeLessThan(1e-5);

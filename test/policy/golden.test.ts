@@ -3,8 +3,9 @@ import { FastWamModel } from '../../src/model/FastWamModel';
 import { DEFAULT_EXECUTION } from '../../src/model/execution';
 import { Episode } from '../../src/policy/Episode';
 import { RecordedInputs } from '../../src/policy/recordedEpisode';
-import type { ActionChunk, PolicySettings } from '../../src/policy/types';
-import { goldenCase, relativeError, removeFolders } from '../helpers';
+import type { PolicySettings, Settings } from '../../src/cache/choice';
+import type { ActionChunk } from '../../src/policy/types';
+import { DEFAULT_SETTINGS, goldenCase, relativeError, removeFolders } from '../helpers';
 import type { GoldenCase } from '../helpers';
 
 /** The promise is 1e-4; float32 in another order of operations gives a few 1e-7. */
@@ -29,7 +30,7 @@ async function run(
   const episode = new Episode(model);
   const chunks: ActionChunk[] = [];
   for (let c = 0; c < inputs.chunks; c++) {
-    const all = { policy: 'none', values: {}, noise: 'fixed', seed: 42, ...settings } as const;
+    const all = { ...DEFAULT_SETTINGS, policy: 'none', ...settings };
     chunks.push(
       await episode.infer(inputs.observation(c, golden.task), all, {
         noise: inputs.noise(c)!,
@@ -107,7 +108,7 @@ describe.each(CASES)('the engine against the original PyTorch code: %s', (name) 
     for (const { tensor, numbers } of grids) {
       const [refreshInterval, start, end] = numbers as [number, number, number];
       for (const mode of ['affine', 'residual']) {
-        const values = { refresh_interval: refreshInterval, range: [start, end], mode };
+        const values: Settings = { refresh_interval: refreshInterval, range: [start, end], mode };
         const chunks = await run(golden, model, { policy: 'c3ache', values });
         const actions = Float32Array.from(chunks.flatMap((c) => [...c.actions]));
         expect(relativeError(actions, golden.tensor(tensor)), `${tensor} ${mode}`).toBeLessThan(TOLERANCE);

@@ -6,8 +6,7 @@ import { readFloat32 } from '../../src/formats/readTensor';
 import { openSafetensors } from '../../src/formats/safetensors';
 import { DEFAULT_EXECUTION } from '../../src/model/execution';
 import { inferRecorded } from '../../src/policy/inferRecorded';
-import { DEFAULT_SETTINGS } from '../../src/policy/types';
-import { goldenCase, relativeError, removeFolders, temporaryFolder } from '../helpers';
+import { DEFAULT_SETTINGS, goldenCase, relativeError, removeFolders, temporaryFolder } from '../helpers';
 
 describe('the chunks of a recorded episode', () => {
   const golden = goldenCase('robotwin_micro');

@@ -1,10 +1,10 @@
+import { DEFAULT_SETTINGS } from '../helpers';
 /**
  * Run as a process of its own, with --expose-gc: memory that 2,000 chunks add after 200, in megabytes. V8 collects what
  * was dropped every few thousand chunks, so it is asked to at both ends.
  */
 import { PolicyClient } from '../../src/policy/PolicyClient';
 import { RecordedInputs } from '../../src/policy/recordedEpisode';
-import { DEFAULT_SETTINGS } from '../../src/policy/types';
 
 async function main([folder = '', file = '', task = '']: string[]): Promise<void> {
   const client = await PolicyClient.load(folder, { execution: { threads: 1 } });

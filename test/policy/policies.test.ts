@@ -1,18 +1,21 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { bacCalibration } from '../../src/cache/bac';
+import { fit } from '../../src/cache/choice';
+import type { PolicySettings } from '../../src/cache/choice';
 import { readPolicyOptions } from '../../src/cli/policyOptions';
 import { FileFormatError, InputError } from '../../src/errors';
 import { readFloat32 } from '../../src/formats/readTensor';
 import { openSafetensors } from '../../src/formats/safetensors';
 import { FastWamModel } from '../../src/model/FastWamModel';
 import { DEFAULT_EXECUTION } from '../../src/model/execution';
-import { BacRecorder } from '../../src/policy/BacRecorder';
-import { BAC_SCHEDULES_FILE, BacScheduleFile } from '../../src/policy/BacScheduleFile';
+import { CalibrationFile } from '../../src/policy/CalibrationFile';
+import { CalibrationRecorder } from '../../src/policy/CalibrationRecorder';
 import { Episode } from '../../src/policy/Episode';
 import { RecordedInputs } from '../../src/policy/recordedEpisode';
-import { settingsWarning } from '../../src/policy/settingsWarning';
-import type { ActionChunk, PolicySettings } from '../../src/policy/types';
+import { modelFacts } from '../../src/policy/modelFacts';
+import type { ActionChunk } from '../../src/policy/types';
 import { FIXTURES, goldenCase, relativeError, removeFolders } from '../helpers';
 import type { GoldenCase } from '../helpers';
 
@@ -26,8 +29,7 @@ const USUAL_TOLERANCE = 1e-4;
 /** Settings as somebody types them. */
 function settingsOf(policy: string, given: Readonly<Record<string, unknown>>): PolicySettings {
   const set = Object.entries(given).map(([name, value]) => `${name}=${String(value)}`);
-  const chosen = readPolicyOptions({ policy, set });
-  return { policy, values: chosen.values, companions: chosen.companions, ...SAMPLER };
+  return { ...readPolicyOptions({ policy, set }), ...SAMPLER };
 }
 
 async function chunksOf(
@@ -47,13 +49,13 @@ async function chunksOf(
 
 /** Learns the schedule for typed settings from the whole episode, as `fastwam calibrate` does. */
 async function calibrate(golden: GoldenCase, model: FastWamModel, settings: PolicySettings): Promise<void> {
-  const { updates, union_blocks } = settings.values as { updates: number; union_blocks: number };
   const inputs = new RecordedInputs(golden.inputs, golden.bundle);
-  const recorder = new BacRecorder(model);
+  const recorder = new CalibrationRecorder(model, 'bac');
   for (let c = 0; c < inputs.chunks; c++) {
     await recorder.learn(inputs.observation(c, golden.task), SAMPLER, { noise: inputs.noise(c)! });
   }
-  new BacScheduleFile(golden.bundle).add([recorder.solve({ updates, union_blocks, similarity: 'cosine' })]);
+  const record = bacCalibration.parse(recorder.solve(settings.values), 'the recorder');
+  new CalibrationFile(golden.bundle, bacCalibration).add(record);
 }
 
 afterAll(removeFolders);
@@ -102,20 +104,20 @@ describe('the schedules of bac beside a bundle', () => {
   it('are asked for with the command that makes them where there is none', async () => {
     const sentence =
       'no bac schedule for updates=5 union_blocks=5 similarity=cosine (the bundle has none): make it with fastwam calibrate';
-    expect(() => settingsWarning(golden.bundle, five)).toThrow(InputError);
+    expect(() => fit(five, modelFacts(golden.bundle))).toThrow(InputError);
     await expect(chunksOf(golden, model, five)).rejects.toThrow(sentence);
   });
 
   it('lie side by side, are in force at once, and calibrating again replaces only its own', async () => {
     await calibrate(golden, model, five);
-    const before = new BacScheduleFile(golden.bundle).read();
+    const before = new CalibrationFile(golden.bundle, bacCalibration).read();
     expect(before.map(({ updates }) => updates)).toEqual([5]);
     await calibrate(golden, model, settingsOf('bac', { updates: 3, union_blocks: 3 }));
     await calibrate(golden, model, five);
-    const after = new BacScheduleFile(golden.bundle).read();
+    const after = new CalibrationFile(golden.bundle, bacCalibration).read();
     expect(after.map(({ updates }) => updates).sort()).toEqual([3, 5]);
     expect(after.find(({ updates }) => updates === 5)).toEqual(before[0]);
-    expect(settingsWarning(golden.bundle, five)).toBeUndefined();
+    expect(fit(five, modelFacts(golden.bundle)).warning).toBeUndefined();
   });
 
   it('serve the tail of c3ache, with the settings typed for bac', async () => {
@@ -133,23 +135,24 @@ describe('the schedules of bac beside a bundle', () => {
     ['a list', '[]', 'the document'],
     ['the schedules of other weights', '{"weights":"other","schedules":[]}', 'for other weights'],
   ])('are refused in a sentence that names the file: %s', (_, text, sentence) => {
-    const path = join(golden.folder, BAC_SCHEDULES_FILE);
+    const path = join(golden.folder, bacCalibration.file);
     const kept = readFileSync(path);
     writeFileSync(path, text);
-    expect(() => settingsWarning(golden.bundle, five)).toThrow(FileFormatError);
-    expect(() => settingsWarning(golden.bundle, five)).toThrow(path);
-    expect(() => settingsWarning(golden.bundle, five)).toThrow(sentence);
-    expect(settingsWarning(golden.bundle, settingsOf('none', {})), 'other policies run').toBeUndefined();
+    expect(() => fit(five, modelFacts(golden.bundle))).toThrow(FileFormatError);
+    expect(() => fit(five, modelFacts(golden.bundle))).toThrow(path);
+    expect(() => fit(five, modelFacts(golden.bundle))).toThrow(sentence);
+    const other = fit(settingsOf('none', {}), modelFacts(golden.bundle));
+    expect(other.warning, 'other policies run').toBeUndefined();
     writeFileSync(path, kept);
   });
 
   it('are checked flag by flag', () => {
-    const path = join(golden.folder, BAC_SCHEDULES_FILE);
+    const path = join(golden.folder, bacCalibration.file);
     const kept = readFileSync(path, 'utf8');
     const hostile = JSON.parse(kept) as { schedules: { computed: unknown[][] }[] };
     hostile.schedules[0]!.computed[0]![0] = [1, 1, 1e9];
     writeFileSync(path, JSON.stringify(hostile));
-    expect(() => settingsWarning(golden.bundle, five)).toThrow(/schedules\.0.*computed\.0\.0\.2/);
+    expect(() => fit(five, modelFacts(golden.bundle))).toThrow(/schedules\.0.*computed\.0\.0\.2/);
     writeFileSync(path, kept);
   });
 });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Configuration } from '../../src/cache/choice';
 import { EPISODE_COLUMNS, episodesCsv } from '../../src/report/simulation/episodesCsv';
 import { recommended, simulationFront, type Simulation } from '../../src/report/simulation/Simulation';
 import { simulationJson } from '../../src/report/simulation/simulationJson';
@@ -8,11 +9,11 @@ import { simulationText } from '../../src/report/simulation/simulationText';
 import type { EpisodeRecord } from '../../src/sim/episodeRecord';
 import { simulationFigures } from '../../src/sim/simulationFigures';
 
-const CONFIGURATIONS = [
-  { name: 'none', policy: 'none', settings: {} },
-  { name: 'good', policy: 'c3ache', settings: { range: [0, 6] } },
-  { name: 'bad', policy: 'c3ache', settings: { range: [0, 9] } },
-  { name: 'hopeless', policy: 'c3ache', settings: { range: [0, 9] } },
+const CONFIGURATIONS: readonly Configuration[] = [
+  { name: 'none', policy: 'none', values: {}, companions: {} },
+  { name: 'good', policy: 'c3ache', values: { range: [0, 6] }, companions: {} },
+  { name: 'bad', policy: 'c3ache', values: { range: [0, 9] }, companions: {} },
+  { name: 'hopeless', policy: 'c3ache', values: { range: [0, 9] }, companions: {} },
 ];
 
 /** 50 episodes; `good` fails one of them, `bad` 40 and `hopeless` all; a chunk takes 10, 5, 4 and 3 ms. */

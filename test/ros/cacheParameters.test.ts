@@ -1,7 +1,8 @@
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Bundle } from '../../src/bundle/Bundle';
+import { bacCalibration } from '../../src/cache/bac';
 import type { BacSchedule } from '../../src/cache/bacSchedule';
-import { BacScheduleFile } from '../../src/policy/BacScheduleFile';
+import { CalibrationFile } from '../../src/policy/CalibrationFile';
 import { removeFolders, temporaryFolder } from '../helpers';
 import { rosLacking } from './Peer';
 import { PolicyRun } from './PolicyRun';
@@ -49,7 +50,7 @@ describe.skipIf(rosLacking() !== undefined)(
       expect(tail!.reason).toContain(howTo);
       expect((await run.chunk()).cache['policy']).toBe('c3ache');
 
-      new BacScheduleFile(Bundle.open(bundle)).add([EVEN_STEPS]);
+      new CalibrationFile(Bundle.open(bundle), bacCalibration).add(EVEN_STEPS);
       expect(await remote.set({ 'cache.policy': 'bac' })).toEqual([{ successful: true, reason: '' }]);
       const { cache } = await run.chunk(({ cache: { policy } }) => policy === 'bac');
       expect(run.node!.output).toMatch(
@@ -98,7 +99,7 @@ describe.skipIf(rosLacking() !== undefined)(
       await remote.set({ 'cache.worldcache_ht.warmup_steps': 5 });
       await run.chunk((chunk) => reused(chunk) && chunk.cache['full_steps'] === 5 + 1);
 
-      new BacScheduleFile(Bundle.open(bundle)).add([EVEN_STEPS]);
+      new CalibrationFile(Bundle.open(bundle), bacCalibration).add(EVEN_STEPS);
       expect(await remote.set({ 'cache.c3ache.tail': 'bac' })).toMatchObject([{ successful: true }]);
       // steps 2, 4, 6 and 8 of the schedule
       await run.chunk((chunk) => reused(chunk) && chunk.cache['computed_blocks'] === 4 * 12);

@@ -193,6 +193,7 @@ describe.skipIf(rosLacking() !== undefined)('fastwam play and record', { timeout
           {
             policy: 'c3ache',
             values: { refresh_interval: 4, range: [0, 6], max_age: 0 },
+            companions: {},
             noise: 'fixed',
             seed: 42,
           },

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { exportBundle } from '../../src/export/exportBundle';
 import { rawFrame } from '../../src/observation/RawFrame';
 import { PolicyClient } from '../../src/policy/PolicyClient';
-import { FIXTURES, relativeError, removeFolders, temporaryFolder } from '../helpers';
+import { DEFAULT_SETTINGS, FIXTURES, relativeError, removeFolders, temporaryFolder } from '../helpers';
 import { rosLacking } from './Peer';
 import { NODE, PolicyRun } from './PolicyRun';
 import type { ActionChunk } from './PolicyRun';
@@ -180,7 +180,7 @@ describe.skipIf(rosLacking() !== undefined)(
             stamp: 0,
             instruction: TASK,
           },
-          { policy: 'none', values: {}, noise: 'fixed', seed: 42 },
+          { ...DEFAULT_SETTINGS, policy: 'none' },
         );
         // the same engine; -0.04 came as a float32
         expect(relativeError(chunk.actions, actions)).toBeLessThan(1e-6);

@@ -2,8 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
-import { configurationsOf } from '../../src/evaluation/configurations';
-import { listed } from '../../src/cli/replayOptions';
+import { listed, nameOf, readChoices } from '../../src/cache/choice';
 import { NOMINAL_MODEL } from '../../src/settings/Parameter';
 import { removeFolders, temporaryFolder } from '../helpers';
 
@@ -66,17 +65,11 @@ describe('The script that makes the tables of closed loop', { timeout: PATIENCE 
       const words = line.split(' ');
       const after = (flag: string): string[] =>
         words.flatMap((word, i) => (word === flag ? [words[i + 1]!] : []));
-      return configurationsOf(
-        {
-          policies: after('--policy').flatMap(listed),
-          settings: after('--set').map((text) => {
-            const [name, values] = text.split('=') as [string, string];
-            return [name, listed(values)];
-          }),
-          base: () => ({}),
-        },
-        NOMINAL_MODEL,
-      ).map(({ name }) => name);
+      return readChoices({
+        policies: after('--policy').flatMap(listed),
+        texts: after('--set'),
+        lists: true,
+      }).map((choice) => nameOf(choice, NOMINAL_MODEL));
     });
     // 3 intervals on 4 ranges, with both kinds of noise; three settings of each other policy
     expect(names.map((one) => one.length)).toEqual([12, 12, 3, 9, 12, 8, 8, 8]);

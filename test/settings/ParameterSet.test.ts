@@ -5,7 +5,7 @@ import { NOMINAL_MODEL } from '../../src/settings/Parameter';
 import type { ModelFacts } from '../../src/settings/Parameter';
 import { ParameterSet } from '../../src/settings/ParameterSet';
 import type { ParameterValue } from '../../src/settings/parameterFile';
-import { chunkSettings, executionOptions, problemWithTogether } from '../../src/settings/parameterValues';
+import { policySettings, executionOptions, problemWithTogether } from '../../src/settings/parameterValues';
 import { POLICY_PARAMETERS } from '../../src/settings/policyParameters';
 
 const changes = (values: Record<string, ParameterValue>): Map<string, ParameterValue> =>
@@ -106,12 +106,12 @@ describe('the parameters of the policy node', () => {
         'cache.refresh_interval': 9,
       }),
     );
-    const settings = chunkSettings(set.values);
+    const settings = policySettings(set.values);
     expect(settings.policy).toBe('x_cache');
     expect(settings.values['refresh_interval']).toBe(2);
     expect(settings.values).not.toHaveProperty('range');
     set.apply(changes({ 'cache.policy': 'c3ache' }));
-    expect(chunkSettings(set.values).values).toMatchObject({
+    expect(policySettings(set.values).values).toMatchObject({
       refresh_interval: 9,
       range: [0, 6],
       max_age: 0,
@@ -129,7 +129,7 @@ describe('the parameters of the policy node', () => {
     const set = policySet({
       ...NOMINAL_MODEL,
       resources: {
-        get bacSchedules() {
+        learnt: () => {
           asked += 1;
           return [];
         },
@@ -146,13 +146,13 @@ describe('the parameters of the policy node', () => {
     expect(set.problemWith(changes({ 'cache.bac.updates': 4 }), true)).toMatch(
       /no bac schedule for updates=4/,
     );
-    expect(chunkSettings(set.values).companions['bac']).toEqual({
+    expect(policySettings(set.values).companions['bac']).toEqual({
       updates: 10,
       union_blocks: 5,
       similarity: 'cosine',
       gate_mode: 'gated',
     });
-    expect(chunkSettings(set.values).companions).not.toHaveProperty('c3ache');
+    expect(policySettings(set.values).companions).not.toHaveProperty('c3ache');
   });
 
   it('never throws, and never changes when it refuses, whatever it is given', () => {

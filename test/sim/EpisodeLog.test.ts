@@ -1,6 +1,7 @@
 import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import type { Configuration } from '../../src/cache/choice';
 import { FileFormatError, UsageError } from '../../src/errors';
 import { EpisodeLog } from '../../src/sim/EpisodeLog';
 import type { EpisodeRecord, RunIdentity } from '../../src/sim/episodeRecord';
@@ -18,8 +19,13 @@ const RUN: RunIdentity = {
   noise_seed: 42,
   replan_steps: 10,
 };
-const NONE = { name: 'none', policy: 'none', settings: {} };
-const CACHED = { name: 'c3ache', policy: 'c3ache', settings: { refresh_interval: 4, range: [0, 6] } };
+const NONE: Configuration = { name: 'none', policy: 'none', values: {}, companions: {} };
+const CACHED: Configuration = {
+  name: 'c3ache',
+  policy: 'c3ache',
+  values: { refresh_interval: 4, range: [0, 6] },
+  companions: {},
+};
 
 function record(episode: number): EpisodeRecord {
   return {
@@ -70,7 +76,11 @@ describe('The log of episodes', () => {
     expect(() => open(RUN, CACHED, false)).toThrow(/continue them with --resume/);
     expect(() => open({ ...RUN, speed: 'fast' })).toThrow(/its speed is "slow", now it would be "fast"/);
     expect(() => open({ ...RUN, initial_states: 'f00' })).toThrow(/its initial_states is null/);
-    const other = { ...CACHED, settings: { refresh_interval: 8, range: [0, 6] } };
+    const other: Configuration = {
+      ...CACHED,
+      values: { refresh_interval: 8, range: [0, 6] },
+      companions: {},
+    };
     expect(() => open(RUN, other)).toThrow(/configuration c3ache was .*"refresh_interval":4/);
     expect(() => open(RUN, other)).toThrow(UsageError);
   });

@@ -1,10 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { Configuration } from '../../src/cache/choice';
 import type { EpisodeRecord } from '../../src/sim/episodeRecord';
 import { lengthBins, simulationFigures } from '../../src/sim/simulationFigures';
 
-const NONE = { name: 'none', policy: 'none', settings: {} };
-const CACHED = { name: 'c3ache R=4 [0,6]', policy: 'c3ache', settings: { refresh_interval: 4 } };
+const NONE: Configuration = { name: 'none', policy: 'none', values: {}, companions: {} };
+const CACHED: Configuration = {
+  name: 'c3ache R=4 [0,6]',
+  policy: 'c3ache',
+  values: { refresh_interval: 4 },
+  companions: {},
+};
 
 function record(
   configuration: string,

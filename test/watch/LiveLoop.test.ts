@@ -1,7 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { PolicySettings } from '../../src/cache/choice';
 import type { Bundle } from '../../src/bundle/Bundle';
 import { InputError, UsageError } from '../../src/errors';
-import type { ActionChunk, Observation, PolicySettings } from '../../src/policy/types';
+import type { ActionChunk, Observation } from '../../src/policy/types';
 import { LiveLoop, type ChunkStream } from '../../src/watch/LiveLoop';
 import type { Snapshot, WatchEvents } from '../../src/watch/messages';
 import { removeFolders } from '../helpers';
@@ -35,7 +36,7 @@ class FakeStream implements ChunkStream {
         stackEvaluations: 10,
         computed: new Uint8Array(10).fill(1),
       },
-      times: { decode: 0, vae: 0.001, prefill: 0.002, expert: 0.01, expertRuntime: 0.01, total: 0.02 },
+      times: { decode: 0, vae: 0.001, prefill: 0.002, expert: 0.01, total: 0.02 },
     } as unknown as ActionChunk);
   }
 }

@@ -1,4 +1,5 @@
-import type { ChunkReport, ConfigurationRun, ObservationFacts } from '../../evaluation/types';
+import type { ChunkReport } from '../../cache/types';
+import type { ConfigurationRun, ObservationFacts } from '../../evaluation/types';
 import { markup, type Markup } from '../Markup';
 import { drawing } from './frame';
 
@@ -13,7 +14,10 @@ const TOP = 4;
 export type StepState = 'refresh' | 'computed' | 'part3' | 'part2' | 'part1' | 'reused';
 
 /** States of all N steps of a chunk. */
-export function stepStates(report: ChunkReport, steps: number): readonly StepState[] {
+export function stepStates(
+  report: Pick<ChunkReport, 'computed' | 'refreshed'>,
+  steps: number,
+): readonly StepState[] {
   const width = Math.max(1, Math.floor(report.computed.length / steps));
   return Array.from({ length: steps }, (_, k) => {
     const cells = report.computed.subarray(k * width, (k + 1) * width);

@@ -1,11 +1,12 @@
+import { UNCACHED } from '../../cache/choice';
+import type { Configuration } from '../../cache/choice';
 import { cosineByStep, residualCosines, type StepCosine } from '../../evaluation/residualCosine';
 import type { ExecutionOptions } from '../../model/execution';
 import { PolicyClient } from '../../policy/PolicyClient';
 import { REFERENCE_LOOP, runEpisode } from '../../sim/closedLoop';
 import type { EpisodePlan } from '../../sim/episodes';
-import type { SimulatedConfiguration } from '../../sim/episodeRecord';
 import { policySource } from '../../sim/policySource';
-import type { SamplerSettings } from '../../sim/runConfigurations';
+import type { Sampler } from '../../sampler/types';
 import { Film } from './Film';
 import type { Exhibit } from './Simulation';
 
@@ -13,14 +14,14 @@ export interface ExhibitRequest {
   /** folder of a bundle */
   readonly bundle: string;
   readonly execution: Partial<ExecutionOptions>;
-  readonly sampler: SamplerSettings;
+  readonly sampler: Sampler;
   readonly replanSteps: number;
   /** denoising steps */
   readonly denoisingSteps: number;
   /** of the run; the first episode of each suite is filmed */
   readonly plans: readonly EpisodePlan[];
   /** the ones to film */
-  readonly configurations: readonly SimulatedConfiguration[];
+  readonly configurations: readonly Configuration[];
 }
 
 /**
@@ -37,12 +38,12 @@ export async function collectExhibits(request: ExhibitRequest): Promise<{
     const handle = await client.createEpisode();
     const exhibits: Exhibit[] = [];
     for (const plan of firstOfEach(plans, ({ task }) => task.suite)) {
-      for (const { name, policy, settings } of configurations) {
+      for (const configuration of configurations) {
         const film = new Film();
-        const source = policySource(handle, () => ({ policy, values: settings, ...sampler }));
+        const source = policySource(handle, () => ({ ...configuration, ...sampler }));
         const result = await runEpisode(plan, source, { ...REFERENCE_LOOP, replanSteps, onStep: film.see });
         exhibits.push({
-          configuration: name,
+          configuration: configuration.name,
           episode: plan.index,
           suite: plan.task.suite,
           instruction: plan.task.instruction,
@@ -67,7 +68,7 @@ export async function collectExhibits(request: ExhibitRequest): Promise<{
             return chunk;
           },
         },
-        () => ({ policy: 'none', values: {}, ...sampler }),
+        () => ({ ...UNCACHED, ...sampler }),
       );
       await runEpisode(plan, uncached, { ...REFERENCE_LOOP, replanSteps });
     }

@@ -52,7 +52,7 @@ export function simulationJson(simulation: Simulation): Json {
 }
 
 function configurationJson(one: SimulatedFigures): Json {
-  const { name, policy, settings } = one.configuration;
+  const { name, policy, values: settings } = one.configuration;
   return {
     name,
     policy,

@@ -1,4 +1,5 @@
-import type { EpisodeRecord, SimulatedConfiguration } from '../../sim/episodeRecord';
+import type { Configuration } from '../../cache/choice';
+import type { EpisodeRecord } from '../../sim/episodeRecord';
 
 /** A configuration's result for programs: what `fastwam simulate --json` prints. */
 export interface SimulationLine {
@@ -17,7 +18,7 @@ export interface SimulationLine {
 
 /** @param records of any configurations, each one's episodes in order */
 export function simulationLine(
-  { name, policy }: SimulatedConfiguration,
+  { name, policy }: Configuration,
   records: readonly EpisodeRecord[],
 ): SimulationLine {
   const own = records.filter(({ configuration }) => configuration === name);

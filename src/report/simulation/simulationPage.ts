@@ -208,7 +208,7 @@ function timelineEpisodes(
 /** The likeness of adjacent chunks, with the steps that the chosen configuration re-uses. */
 function likenessSection({ residualCosines, figures, choice }: Simulation): Markup | undefined {
   const chosen = figures.configurations.find(({ configuration }) => configuration.name === choice);
-  return cosineSection(residualCosines, chosen?.configuration.settings['range'], 'in uncached episodes');
+  return cosineSection(residualCosines, chosen?.configuration.values['range'], 'in uncached episodes');
 }
 
 function filmSection({ exhibits }: Simulation): Markup | undefined {

@@ -8,6 +8,7 @@ export function rosType(field: ParameterField): number {
   switch (field.type) {
     case 'text':
     case 'enum':
+    case 'policy':
       return PARAMETER_TYPE.string;
     case 'names':
       return PARAMETER_TYPE.stringArray;

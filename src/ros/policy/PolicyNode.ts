@@ -1,3 +1,4 @@
+import { fit } from '../../cache/choice';
 import { UsageError, messageOf } from '../../errors';
 import { ObservationBuffer } from '../../observation/ObservationBuffer';
 import { modelFacts } from '../../policy/modelFacts';
@@ -5,12 +6,11 @@ import type { EpisodeHandle } from '../../policy/PolicyClient';
 import type { RawFrame } from '../../observation/RawFrame';
 import { ParameterSet } from '../../settings/ParameterSet';
 import {
-  chunkSettings,
   executionOptions,
   number,
+  policySettings,
   problemWithTogether,
   text,
-  warningAbout,
 } from '../../settings/parameterValues';
 import type { ParameterValues } from '../../settings/parameterValues';
 import { POLICY_PARAMETERS } from '../../settings/policyParameters';
@@ -135,7 +135,7 @@ export class PolicyNode {
       throw new UsageError('the parameter bundle is not set; it names the folder that `fastwam export` made');
     const started = performance.now();
     this.#managed.logger.info(`loading ${folder}`);
-    const loading = this.#load(folder, executionOptions(this.#values), chunkSettings(this.#values));
+    const loading = this.#load(folder, executionOptions(this.#values), policySettings(this.#values));
     this.#loading = loading.catch(() => undefined);
     const service = await loading;
     try {
@@ -144,7 +144,7 @@ export class PolicyNode {
       await service.close();
       throw error;
     }
-    const warning = warningAbout(this.#values, modelFacts(service.bundle));
+    const { warning } = fit(policySettings(this.#values), modelFacts(service.bundle));
     for (const notice of [...service.notices, ...(warning === undefined ? [] : [warning])])
       this.#managed.logger.warn(notice);
     this.#managed.logger.info(
@@ -293,7 +293,7 @@ export class PolicyNode {
       return `no instruction yet: publish one, or set the parameter instruction${known && `; ${known}`}`;
     }
     return {
-      settings: chunkSettings(this.#values),
+      settings: policySettings(this.#values),
       period: 1 / number(this.#values, 'control.rate'),
       replanSteps: number(this.#values, 'control.replan_steps'),
       instruction: this.#instruction,
@@ -363,7 +363,7 @@ export class PolicyNode {
 
   /** Loads what a newly chosen policy needs before its first chunk, and says so: chunks wait for it. */
   async #prepare(service: PolicyService): Promise<void> {
-    const settings = chunkSettings(this.#values);
+    const settings = policySettings(this.#values);
     if (service.serves(settings)) return;
     const what = `the action expert with gates, which ${settings.policy} needs`;
     this.#managed.logger.info(`loading ${what}; the next chunk waits for it`);
@@ -438,6 +438,15 @@ export class PolicyNode {
 
   // -------------------------------------------------------------------------------------------------------- diagnostics
 
+  /** What is unwise about the settings in force, or does not fit any more (a schedule that went away). */
+  #cacheWarning({ bundle }: PolicyService): string | undefined {
+    try {
+      return fit(policySettings(this.#values), modelFacts(bundle)).warning;
+    } catch (error) {
+      return messageOf(error);
+    }
+  }
+
   #statuses(): Status[] {
     const configured = this.#configured;
     const { problems, lifecycle } = this.#managed;
@@ -460,7 +469,7 @@ export class PolicyNode {
         buffer.refused,
       ),
       inferenceStatus(producer, reported),
-      cacheStatus(producer, warningAbout(this.#values, modelFacts(service.bundle))),
+      cacheStatus(producer, this.#cacheWarning(service)),
       safetyStatus(producer, text(this.#values, 'safety.limits')),
     ];
   }

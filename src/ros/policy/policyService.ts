@@ -1,8 +1,7 @@
 import type { Bundle } from '../../bundle/Bundle';
+import type { Choice } from '../../cache/choice';
 import type { EpisodeHandle } from '../../policy/PolicyClient';
 import { PolicyClient } from '../../policy/PolicyClient';
-import { grainOf } from '../../policy/resolvePolicy';
-import type { PolicySettings } from '../../policy/types';
 import type { ExecutionOptions } from '../../model/execution';
 
 /** What the node needs of a bundle. */
@@ -14,23 +13,23 @@ export interface PolicyService {
   /** what a user should know of the way it was loaded, one line each */
   readonly notices: readonly string[];
   /** Whether what is loaded serves these settings. */
-  serves(settings: PolicySettings): boolean;
+  serves(choice: Choice): boolean;
   /** Loads what these settings need; @returns seconds */
-  prepare(settings: PolicySettings): Promise<number>;
+  prepare(choice: Choice): Promise<number>;
   createEpisode(): Promise<EpisodeHandle>;
   close(): Promise<void>;
 }
 
-/** @param settings what the policy begins with */
+/** @param choice what the policy begins with */
 export type LoadPolicy = (
   folder: string,
   execution: ExecutionOptions,
-  settings: PolicySettings,
+  choice: Choice,
 ) => Promise<PolicyService>;
 
 /** The policy of a bundle, in a worker thread. */
-export const loadPolicy: LoadPolicy = async (folder, execution, settings) => {
-  const client = await PolicyClient.load(folder, { execution, grain: grainOf(settings) });
+export const loadPolicy: LoadPolicy = async (folder, execution, choice) => {
+  const client = await PolicyClient.load(folder, { execution, choice });
   const { loaded } = client;
   const notices = [...loaded.notices];
   return {

@@ -4,7 +4,7 @@ import { largestScores, leastAlikeSteps, solveAcs, uniteWithDownstream } from '.
 import type { BacSchedule, Similarity } from './bacSchedule';
 import { OUTSIDE, at } from './matrix';
 import { SUB_BLOCKS } from './StepRun';
-import type { ExpertShape } from './types';
+import type { ExpertShape, FullRun } from './types';
 
 /** The settings of `bac` that a schedule depends on. */
 export interface BacBudget {
@@ -25,7 +25,7 @@ interface Comparisons {
  * solves the schedule for any budget (arXiv 2506.13456; averaging over chunks is this project's, the authors' code
  * uses one sample).
  */
-export class BacCalibration {
+export class BacLearner {
   readonly #shape: ExpertShape;
   readonly #comparisons: readonly Comparisons[];
   #chunks = 0;
@@ -47,10 +47,10 @@ export class BacCalibration {
 
   /**
    * Learns from one uncached chunk.
-   * @param parts contributions of every sub-block at all N steps, [N, L, 3, T, d] (`FullRun.parts`)
+   * @param run all N steps, with the contributions of every sub-block, [N, L, 3, T, d]
    * @throws InputError if they have another size
    */
-  add(parts: Float32Array): void {
+  add({ parts = new Float32Array(0) }: Pick<FullRun, 'parts'>): void {
     const { steps, layers, horizon, hidden } = this.#shape;
     const size = horizon * hidden;
     const expected = steps * layers * SUB_BLOCKS * size;

@@ -1,0 +1,67 @@
+import fc from 'fast-check';
+import type { Choice, Settings } from '../../src/cache/choice';
+import { wordsOf } from '../../src/cache/fieldValues';
+import type { FieldValue } from '../../src/cache/fieldValues';
+import type { Field } from '../../src/cache/fields';
+import { POLICIES, policyNamed } from '../../src/cache/registry';
+
+const STEPS = 10;
+
+/** Values that a field takes in a model of ten steps. */
+function valueOf(field: Field): fc.Arbitrary<FieldValue> {
+  switch (field.type) {
+    case 'boolean':
+      return fc.boolean();
+    case 'enum':
+    case 'policy':
+      return fc.constantFrom(...wordsOf(field));
+    case 'integer':
+      return fc.integer({ min: field.min, max: Math.min(field.max, 1000) });
+    case 'number':
+      return fc
+        .double({ min: field.min, max: field.max, noNaN: true })
+        .map((value) => (Object.is(value, -0) ? 0 : value));
+    case 'range':
+      return fc
+        .tuple(fc.nat(STEPS - 1), fc.nat(STEPS - 1))
+        .map(([a, b]) => [Math.min(a, b), Math.max(a, b)] as const);
+  }
+}
+
+/** Some or all settings of a policy. */
+function someOf(policy: string): fc.Arbitrary<Settings> {
+  const all = Object.entries(policyNamed(policy).fields).map(([name, field]) =>
+    fc.tuple(fc.constant(name), valueOf(field)),
+  );
+  return fc
+    .tuple(fc.tuple(...all), fc.subarray(all.map((_, i) => i)))
+    .map(([entries, kept]) => Object.fromEntries(entries.filter((_, i) => kept.includes(i))));
+}
+
+/** Choices of every policy in the registry, each with the settings of the one that it hands steps to. */
+export function arbitrarySettings(): fc.Arbitrary<Choice> {
+  return fc
+    .constantFrom(...POLICIES.map(({ name }) => name))
+    .chain((policy) => fc.tuple(fc.constant(policy), someOf(policy)))
+    .chain(([policy, values]) => {
+      const named = Object.entries(policyNamed(policy).fields)
+        .filter(([, field]) => field.type === 'policy')
+        .map(([name]) => String(values[name] ?? 'none'))
+        .filter((name) => name !== 'none');
+      return fc
+        .record(Object.fromEntries(named.map((name) => [name, someOf(name)] as const)))
+        .map((companions) => ({ policy, values, companions }));
+    });
+}
+
+/** The settings of a choice as a person writes them, independently of the code that does so. */
+export function writtenAs({ values, companions }: Choice): string[] {
+  const text = (value: FieldValue): string =>
+    typeof value === 'object' ? `${value[0]}:${value[1]}` : `${value}`;
+  return [
+    ...Object.entries(values).map(([name, value]) => `${name}=${text(value)}`),
+    ...Object.entries(companions).flatMap(([policy, own]) =>
+      Object.entries(own).map(([name, value]) => `${policy}.${name}=${text(value)}`),
+    ),
+  ];
+}
