@@ -133,13 +133,13 @@ export class BagSampler implements AsyncIterable<BagSample> {
     for (const { source, topic } of topics.cameras) {
       this.#on(topic, (message, decoded) => {
         const frame = rawFrame(source.transport, decoded);
-        this.#buffer.addFrame(source.name, this.#stampOf(message, decoded), frame);
+        this.#buffer.addFrame(source.name, this.#stampOf(message, decoded), frame, message.logTime);
         this.#received(source.name, message);
       });
     }
     for (const { source, topic } of topics.proprio) {
       this.#on(topic, (message, decoded) => {
-        this.#buffer.addProprio(source.name, this.#stampOf(message, decoded), decoded);
+        this.#buffer.addProprio(source.name, this.#stampOf(message, decoded), decoded, message.logTime);
         this.#received(source.name, message);
       });
     }

@@ -1,12 +1,11 @@
 import { InputError } from '../errors';
 import { elementNames } from '../settings/sources';
 import type { VectorSource } from '../settings/sources';
-import { checkAges, checkFinite, checkSkew, futureSource } from './guards';
+import { checkAges, checkFinite, checkSkew } from './guards';
 import type { ObservationLimits, SourceAge } from './guards';
-import { History } from './History';
 import type { Stamped } from './History';
+import { ObservationSource } from './ObservationSource';
 import { readVector } from './readVector';
-import type { VectorReading } from './readVector';
 import { REFUSAL_KINDS } from './Refusal';
 import type { Refusal, RefusalKind } from './Refusal';
 import { toSeconds } from './stamp';
@@ -43,59 +42,93 @@ const DEFAULT_DEPTH = 4;
 
 /**
  * Holds the newest messages of all sources and gives, for a time, the newest frame of each camera and the newest
- * proprioception that are not later. It has no clock: stamps and times are passed in, so that replay and a live node
- * get the same observations from the same messages.
+ * proprioception that are not later. A message that cannot be used is counted and takes the place of none that can.
+ * It has no clock: stamps and times are passed in, so that replay and a live node get the same observations from the
+ * same messages.
  */
 export class ObservationBuffer<Frame> {
   /** May be replaced while running; it holds from the next sample on. */
   limits: ObservationLimits;
 
-  readonly #cameras: ReadonlyMap<string, History<Frame>>;
+  readonly #cameras: ReadonlyMap<string, ObservationSource<Frame>>;
   readonly #proprio: ReadonlyMap<
     string,
-    { readonly source: VectorSource; readonly history: History<VectorReading> }
+    { readonly from: VectorSource; readonly source: ObservationSource<Float64Array> }
   >;
   readonly #refused = new Map<RefusalKind, number>(REFUSAL_KINDS.map((kind) => [kind, 0]));
 
   constructor({ cameras, proprio, limits, depth = DEFAULT_DEPTH }: ObservationBufferOptions) {
     this.limits = limits;
-    this.#cameras = new Map(cameras.map((name) => [name, new History<Frame>(depth)]));
+    this.#cameras = new Map(
+      cameras.map((name) => [name, new ObservationSource({ name, title: `camera ${name}`, depth })]),
+    );
     this.#proprio = new Map(
-      proprio.map((source) => [source.name, { source, history: new History<VectorReading>(depth) }]),
+      proprio.map((from) => {
+        const { name, topic } = from;
+        return [name, { from, source: new ObservationSource({ name, title: `${name} (${topic})`, depth }) }];
+      }),
     );
   }
 
-  /** How often each kind of refusal has occurred since the buffer was made. */
+  /** How often each kind of refusal has kept an observation from being made, since the buffer was made. */
   get refused(): ReadonlyMap<RefusalKind, number> {
     return this.#refused;
   }
 
-  /** Adds a frame. `stamp` is the header's, else the time of receipt, nanoseconds. */
-  addFrame(camera: string, stamp: bigint, frame: Frame): void {
-    const history = this.#cameras.get(camera);
-    if (history === undefined) throw new InputError(`the buffer has no camera ${camera}`);
-    history.add(stamp, frame);
+  /** How many messages of each source were refused for what they are, since the buffer was made. */
+  get messagesRefused(): ReadonlyMap<string, ReadonlyMap<RefusalKind, number>> {
+    return new Map(this.#sources().map((source) => [source.name, source.refused]));
+  }
+
+  /**
+   * Adds a frame.
+   * @param stamp the header's, else the time of receipt, nanoseconds
+   * @param received time of receipt, nanoseconds
+   */
+  addFrame(camera: string, stamp: bigint, frame: Frame, received: bigint): void {
+    this.#camera(camera).add(stamp, frame, received, this.limits.maxAge);
   }
 
   /** Adds a decoded message of a proprioception source. One about other joints only is passed over. */
-  addProprio(source: string, stamp: bigint, message: unknown): void {
-    const entry = this.#proprio.get(source);
-    if (entry === undefined) throw new InputError(`the buffer has no proprioception source ${source}`);
-    const reading = readVector(entry.source, message);
-    if (reading.kind !== 'unrelated') entry.history.add(stamp, reading);
+  addProprio(name: string, stamp: bigint, message: unknown, received: bigint): void {
+    const entry = this.#proprio.get(name);
+    if (entry === undefined) throw new InputError(`the buffer has no proprioception source ${name}`);
+    const { from, source } = entry;
+    const reading = readVector(from, message);
+    if (reading.kind !== 'values') {
+      source.refuse(reading.refusal, reading.kind === 'unrelated');
+      return;
+    }
+    const [refusal] = checkFinite(name, reading.values, elementNames(from));
+    if (refusal === undefined) source.add(stamp, reading.values, received, this.limits.maxAge);
+    else source.refuse(refusal);
+  }
+
+  /** A message has come from a camera or proprioception source that cannot be read. */
+  refuse(name: string, problem: string): void {
+    const source = this.#sources().find((candidate) => candidate.name === name);
+    source?.refuse({ kind: 'malformed', source: name, message: `${name}: ${problem}` });
   }
 
   /** Forgets all messages: a new episode, or time jumped back. The counts stay. */
   clear(): void {
-    for (const history of this.#cameras.values()) history.clear();
-    for (const { history } of this.#proprio.values()) history.clear();
+    for (const source of this.#sources()) source.clear();
   }
 
   /** The observation at `time` (nanoseconds), or every reason why there is none. Refusals are counted. */
   sample(time: bigint): SampleResult<Frame> {
     const refusals: Refusal[] = [];
-    const frames = this.#newestFrames(time, refusals);
-    const vectors = this.#newestProprio(time, refusals);
+    const newest = <T>(sources: readonly ObservationSource<T>[]): Map<string, Stamped<T>> => {
+      const found = new Map<string, Stamped<T>>();
+      for (const source of sources) {
+        const entry = source.newest(time, this.limits.maxAge);
+        if ('kind' in entry) refusals.push(entry);
+        else found.set(source.name, entry);
+      }
+      return found;
+    };
+    const frames = newest([...this.#cameras.values()]);
+    const vectors = newest([...this.#proprio.values()].map(({ source }) => source));
 
     const stamps = [...frames.values()].map((frame) => frame.stamp);
     const skew = stamps.length === 0 ? 0 : toSeconds(max(stamps) - min(stamps));
@@ -113,38 +146,15 @@ export class ObservationBuffer<Frame> {
     return { kind: 'sampled', sources: { time, stamp, frames, proprio, ages, skew } };
   }
 
-  #newestFrames(time: bigint, refusals: Refusal[]): Map<string, Stamped<Frame>> {
-    const frames = new Map<string, Stamped<Frame>>();
-    for (const [camera, history] of this.#cameras) {
-      const newest = history.notLaterThan(time);
-      if (newest === undefined) refusals.push(nothingYet(`camera ${camera}`, camera, history, time));
-      else frames.set(camera, newest);
-    }
-    return frames;
+  #camera(name: string): ObservationSource<Frame> {
+    const source = this.#cameras.get(name);
+    if (source === undefined) throw new InputError(`the buffer has no camera ${name}`);
+    return source;
   }
 
-  #newestProprio(time: bigint, refusals: Refusal[]): Map<string, Stamped<Float64Array>> {
-    const vectors = new Map<string, Stamped<Float64Array>>();
-    for (const [name, { source, history }] of this.#proprio) {
-      const newest = history.notLaterThan(time);
-      if (newest === undefined) {
-        refusals.push(nothingYet(`${name} (${source.topic})`, name, history, time));
-      } else if (newest.value.kind === 'refused') {
-        refusals.push(newest.value.refusal);
-      } else if (newest.value.kind === 'values') {
-        const { values } = newest.value;
-        refusals.push(...checkFinite(name, values, elementNames(source)));
-        vectors.set(name, { stamp: newest.stamp, value: values });
-      }
-    }
-    return vectors;
+  #sources(): readonly ObservationSource<unknown>[] {
+    return [...this.#cameras.values(), ...[...this.#proprio.values()].map(({ source }) => source)];
   }
-}
-
-function nothingYet(what: string, source: string, history: History<unknown>, time: bigint): Refusal {
-  const ahead = history.oldest;
-  if (ahead !== undefined) return futureSource(source, toSeconds(ahead.stamp - time));
-  return { kind: 'missing', source, message: `${what} has sent nothing yet` };
 }
 
 function max(values: readonly bigint[]): bigint {

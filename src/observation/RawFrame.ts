@@ -1,8 +1,8 @@
 import { InputError } from '../errors';
 import type { Transport } from '../settings/sources';
-import { decodeCompressedImage } from './decodeCompressedImage';
+import { checkCompressedImage, decodeCompressedImage } from './decodeCompressedImage';
 import type { CompressedImageMessage } from './decodeCompressedImage';
-import { decodeImage } from './decodeImage';
+import { checkImage, decodeImage } from './decodeImage';
 import type { ImageMessage } from './decodeImage';
 import type { RgbImage } from './types';
 
@@ -36,6 +36,16 @@ export function rawFrame(transport: Transport, message: unknown): RawFrame {
     return { kind: 'raw', width, height, step, encoding, is_bigendian: bigEndian, data };
   }
   throw new InputError('a message is not a sensor_msgs/msg/Image; is the transport right?');
+}
+
+/**
+ * Whether a frame is of a kind that can be decoded, without doing it: one that is not shall not take the place of one
+ * that is.
+ * @throws InputError where it cannot; damage inside a picture shows only when it is decoded
+ */
+export function checkFrame(frame: RawFrame): void {
+  if (frame.kind === 'raw') checkImage(frame);
+  else checkCompressedImage(frame);
 }
 
 /**

@@ -36,6 +36,25 @@ function swapRedAndBlue(pixels: Uint8Array): void {
 }
 
 /**
+ * Whether a sensor_msgs/msg/CompressedImage is of a format that is read, without decoding it; damage shows only then.
+ * @throws InputError for other formats (depth, video)
+ */
+export function checkCompressedImage({ format, data }: CompressedImageMessage): 'jpeg' | 'png' {
+  if (/compressedDepth/i.test(format)) {
+    throw new InputError(
+      `compressed image ${quoted(format)} is a depth image; map a colour camera's topic instead`,
+    );
+  }
+  const type = pictureType(data);
+  if (type === undefined) {
+    throw new InputError(
+      `compressed image ${quoted(format)} of ${data.length} bytes is neither JPEG nor PNG, the two formats that can be read`,
+    );
+  }
+  return type;
+}
+
+/**
  * A sensor_msgs/msg/CompressedImage (JPEG or PNG) as RGB, uint8 [height, width, 3]. The bytes of a JPEG are those
  * that PIL gives. Where the format says `compressed rgb8`, red and blue are exchanged, as image_transport's own
  * subscriber does: such a publisher handed RGB to an encoder that takes BGR.
@@ -43,17 +62,8 @@ function swapRedAndBlue(pixels: Uint8Array): void {
  * @throws InputError for other formats (depth, video), damaged or truncated pictures, and more than 2^26 pixels.
  */
 export async function decodeCompressedImage(message: CompressedImageMessage): Promise<RgbImage> {
-  const format = quoted(message.format);
-  if (/compressedDepth/i.test(format)) {
-    throw new InputError(`compressed image ${format} is a depth image; map a colour camera's topic instead`);
-  }
+  const type = checkCompressedImage(message);
   const { data } = message;
-  const type = pictureType(data);
-  if (type === undefined) {
-    throw new InputError(
-      `compressed image ${format} of ${data.length} bytes is neither JPEG nor PNG, the two formats that can be read`,
-    );
-  }
   try {
     const { data: pixels, info } = await sharp(data, {
       limitInputPixels: MAX_PIXELS,
@@ -66,7 +76,7 @@ export async function decodeCompressedImage(message: CompressedImageMessage): Pr
       .toBuffer({ resolveWithObject: true });
     const rgb = new Uint8Array(pixels.buffer, pixels.byteOffset, pixels.byteLength);
     if (info.channels !== 3) throw new InputError(`it decodes to ${info.channels} channels, expected 3`);
-    if (/compressed rgb/.test(format)) swapRedAndBlue(rgb);
+    if (/compressed rgb/.test(message.format)) swapRedAndBlue(rgb);
     return { width: info.width, height: info.height, data: rgb };
   } catch (error) {
     const why = messageOf(error).split('\n')[0] ?? '';

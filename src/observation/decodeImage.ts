@@ -124,6 +124,19 @@ function whyNot(encoding: string): string {
  * @throws InputError for an encoding that is not colour, and when width, height, step and data do not agree.
  */
 export function decodeImage(message: ImageMessage): RgbImage {
+  return decoderOf(message)();
+}
+
+/**
+ * Whether a sensor_msgs/msg/Image can be decoded, without doing it.
+ * @throws InputError as {@link decodeImage}
+ */
+export function checkImage(message: ImageMessage): void {
+  decoderOf(message);
+}
+
+/** What decodes the message, once it has been seen to hold what it says. */
+function decoderOf(message: ImageMessage): () => RgbImage {
   const { width, height } = message;
   if (!isCount(width, MAX_PIXELS) || !isCount(height, MAX_PIXELS) || width * height > MAX_PIXELS) {
     throw new InputError(
@@ -135,14 +148,14 @@ export function decodeImage(message: ImageMessage): RgbImage {
   const packed = PACKED.get(encoding);
   if (packed !== undefined) {
     checkSize(message, width * packed.channels * packed.bytesPerSample, height);
-    return decodePacked(message, packed);
+    return () => decodePacked(message, packed);
   }
 
   const order422 = YUV_422.get(encoding);
   if (order422 !== undefined) {
     if (width % 2 !== 0) throw new InputError(`an ${encoding} image has an even width, not ${width}`);
     checkSize(message, width * 2, height);
-    return decodeYuv422(message, order422);
+    return () => decodeYuv422(message, order422);
   }
 
   const order420 = YUV_420.get(encoding);
@@ -152,7 +165,7 @@ export function decodeImage(message: ImageMessage): RgbImage {
     }
     // The half-size chroma planes follow the luma plane; together they fill half as many rows again.
     checkSize(message, width, height + height / 2);
-    return decodeYuv420(message, order420);
+    return () => decodeYuv420(message, order420);
   }
 
   throw new InputError(`image encoding ${quoted(message.encoding)} is ${whyNot(encoding)}`);

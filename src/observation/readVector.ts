@@ -1,13 +1,13 @@
-import { quoted } from '../formats/quoted';
 import { elementNames } from '../settings/sources';
 import type { JointField, VectorSource } from '../settings/sources';
+import { someOf, withNearest } from './jointNames';
 import type { Refusal } from './Refusal';
 
 /** Numbers of one message in the order its source asks for, or why there are none. */
 export type VectorReading =
   | { readonly kind: 'values'; readonly values: Float64Array }
   /** The message is about other joints only: another publisher on the same topic. */
-  | { readonly kind: 'unrelated' }
+  | { readonly kind: 'unrelated'; readonly refusal: Refusal }
   | { readonly kind: 'refused'; readonly refusal: Refusal };
 
 function isNumberList(value: unknown): value is ArrayLike<number> {
@@ -31,21 +31,28 @@ function readJoints(
     return malformed(source, `has no name and ${source.field} lists; is it a JointState?`);
   }
   const at = source.joints.map((joint) => name.indexOf(joint));
-  if (at.every((i) => i < 0)) return { kind: 'unrelated' };
+  if (at.every((i) => i < 0)) {
+    return { kind: 'unrelated', refusal: missingJoints(source, source.joints, name) };
+  }
   // A publisher may leave velocity or effort empty, or shorter than the names: those joints have no value either.
   const missing = source.joints.filter((_, j) => (at[j] ?? -1) < 0 || (at[j] ?? 0) >= numbers.length);
   if (missing.length > 0) {
-    const list = missing.map((joint) => quoted(joint)).join(', ');
-    return {
-      kind: 'refused',
-      refusal: {
-        kind: 'missing_joints',
-        source: source.name,
-        message: `${source.name}: ${source.topic} has no ${source.field} for ${list}; check proprio.${source.name}.joints`,
-      },
-    };
+    return { kind: 'refused', refusal: missingJoints(source, missing, name) };
   }
   return { kind: 'values', values: Float64Array.from(at, (i) => numbers[i] as number) };
+}
+
+function missingJoints(source: VectorSource, missing: readonly string[], names: readonly unknown[]): Refusal {
+  const { name, topic, field } = source;
+  return {
+    kind: 'missing_joints',
+    source: name,
+    // Put into words when somebody asks: such messages may come a thousand times a second.
+    get message() {
+      const there = names.filter((item): item is string => typeof item === 'string');
+      return `${name}: ${topic} has no ${field} for ${missing.map((joint) => withNearest(joint, there)).join(', ')}; it names ${someOf(there)}; check proprio.${name}.joints`;
+    },
+  };
 }
 
 /**

@@ -46,18 +46,23 @@ function ready(): ObservationBuffer<string> {
     proprio: [ARM],
     limits: LIMITS,
   });
-  buffer.addFrame('front', ms(1000), 'f0');
-  buffer.addFrame('wrist', ms(1000), 'w0');
-  buffer.addProprio('arm', ms(1000), joints(1, 2));
+  buffer.addFrame('front', ms(1000), 'f0', ms(1000));
+  buffer.addFrame('wrist', ms(1000), 'w0', ms(1000));
+  buffer.addProprio('arm', ms(1000), joints(1, 2), ms(1000));
   return buffer;
+}
+
+function sampledAge(buffer: ObservationBuffer<number>, time: bigint): number {
+  const result = buffer.sample(time);
+  return result.kind === 'sampled' ? result.sources.ages[0]!.age : Infinity;
 }
 
 describe('the observation buffer', () => {
   it('gives the newest frame of each camera that is not later than the sample time', () => {
     const buffer = ready();
-    buffer.addFrame('front', ms(1050), 'f1');
-    buffer.addFrame('wrist', ms(1030), 'w1');
-    buffer.addFrame('front', ms(1101), 'too late');
+    buffer.addFrame('front', ms(1050), 'f1', ms(1050));
+    buffer.addFrame('wrist', ms(1030), 'w1', ms(1030));
+    buffer.addFrame('front', ms(1101), 'too late', ms(1101));
     const { frames, stamp, skew, ages } = sampled(buffer.sample(ms(1100)));
     expect([...frames].map(([name, frame]) => [name, frame.value])).toEqual([
       ['front', 'f1'],
@@ -78,17 +83,22 @@ describe('the observation buffer', () => {
 
   it('does not mind the order in which messages arrive', () => {
     const buffer = ready();
-    buffer.addFrame('front', ms(1090), 'newer');
-    buffer.addFrame('front', ms(1020), 'older');
+    buffer.addFrame('front', ms(1090), 'newer', ms(1090));
+    buffer.addFrame('front', ms(1020), 'older', ms(1020));
     expect(sampled(buffer.sample(ms(1100))).frames.get('front')?.value).toBe('newer');
   });
 
   it('puts proprioception together in the order of its sources, joints by name, poses as axis-angle', () => {
     const buffer = new ObservationBuffer<string>({ cameras: [], proprio: [POSE, ARM], limits: LIMITS });
-    buffer.addProprio('arm', ms(1000), joints(1, 2));
+    buffer.addProprio('arm', ms(1000), joints(1, 2), ms(1000));
     // A quarter turn about z: q = (0, 0, sin 45°, cos 45°), axis-angle (0, 0, pi/2).
     const orientation = { x: 0, y: 0, z: Math.SQRT1_2, w: Math.SQRT1_2 };
-    buffer.addProprio('pose', ms(990), { pose: { position: { x: 0.1, y: 0.2, z: 0.3 }, orientation } });
+    buffer.addProprio(
+      'pose',
+      ms(990),
+      { pose: { position: { x: 0.1, y: 0.2, z: 0.3 }, orientation } },
+      ms(990),
+    );
     const { proprio, stamp } = sampled(buffer.sample(ms(1000)));
     const expected = [0.1, 0.2, 0.3, 0, 0, Math.PI / 2, 1, 2];
     expect(proprio).toHaveLength(expected.length);
@@ -98,35 +108,38 @@ describe('the observation buffer', () => {
 
   it('passes over messages about other joints only', () => {
     const buffer = ready();
-    buffer.addProprio('arm', ms(1050), { name: ['gripper'], position: [7] });
+    buffer.addProprio('arm', ms(1050), { name: ['gripper'], position: [7] }, ms(1050));
     expect([...sampled(buffer.sample(ms(1060))).proprio]).toEqual([1, 2]);
   });
 
-  it('refuses, with the joint names, a message that has only some of the joints', () => {
+  it('does without a message that has only some of the joints, and names them once the last good one is too old', () => {
     const buffer = ready();
-    buffer.addProprio('arm', ms(1050), { name: ['a'], position: [7] });
-    const [refusal] = refusals(buffer.sample(ms(1060)));
+    buffer.addProprio('arm', ms(1050), { name: ['a'], position: [7] }, ms(1050));
+    expect([...sampled(buffer.sample(ms(1060))).proprio]).toEqual([1, 2]);
+    const [refusal] = refusals(buffer.sample(ms(1501))).filter(({ source }) => source === 'arm');
     expect(refusal).toMatchObject({ kind: 'missing_joints', source: 'arm' });
     expect(refusal?.message).toContain('/joint_states has no position for "b"');
   });
 
-  it('refuses NaN and infinite numbers by name, and takes the next good message', () => {
+  it('does without NaN and infinite numbers, and names them once the last good message is too old', () => {
     const buffer = ready();
-    buffer.addProprio('arm', ms(1050), joints(Number.NaN, Number.POSITIVE_INFINITY));
-    const [refusal] = refusals(buffer.sample(ms(1060)));
+    buffer.addProprio('arm', ms(1050), joints(Number.NaN, Number.POSITIVE_INFINITY), ms(1050));
+    expect([...sampled(buffer.sample(ms(1060))).proprio]).toEqual([1, 2]);
+    const [refusal] = refusals(buffer.sample(ms(1501))).filter(({ source }) => source === 'arm');
     expect(refusal).toEqual({
       kind: 'not_finite',
       source: 'arm',
-      message: 'arm: "a" is NaN, "b" is Infinity',
+      message: 'arm: "a" is NaN, "b" is Infinity (its last good message is 0.501 s old)',
     });
-    buffer.addProprio('arm', ms(1070), joints(3, 4));
+    expect(buffer.messagesRefused.get('arm')?.get('not_finite')).toBe(1);
+    buffer.addProprio('arm', ms(1070), joints(3, 4), ms(1070));
     expect([...sampled(buffer.sample(ms(1080))).proprio]).toEqual([3, 4]);
   });
 
   it('refuses stale sources one by one', () => {
     const buffer = ready();
-    buffer.addFrame('wrist', ms(1600), 'w1');
-    buffer.addFrame('front', ms(1600), 'f1');
+    buffer.addFrame('wrist', ms(1600), 'w1', ms(1600));
+    buffer.addFrame('front', ms(1600), 'f1', ms(1600));
     const found = refusals(buffer.sample(ms(1600)));
     expect(found.map(({ kind, source }) => [kind, source])).toEqual([['stale', 'arm']]);
     expect(found[0]?.message).toBe('arm is 0.600 s old, at most 0.5 s are allowed (observation.max_age)');
@@ -134,7 +147,7 @@ describe('the observation buffer', () => {
 
   it('refuses cameras that are too far apart', () => {
     const buffer = ready();
-    buffer.addFrame('front', ms(1101), 'f1');
+    buffer.addFrame('front', ms(1101), 'f1', ms(1101));
     expect(refusals(buffer.sample(ms(1110))).map(({ kind }) => kind)).toEqual(['skewed']);
     buffer.limits = { ...LIMITS, maxSkew: Number.POSITIVE_INFINITY };
     expect(sampled(buffer.sample(ms(1110))).skew).toBeCloseTo(0.101, 12);
@@ -144,6 +157,104 @@ describe('the observation buffer', () => {
     const found = refusals(ready().sample(ms(400)));
     expect(found.map(({ kind }) => kind)).toEqual(['future', 'future', 'future']);
     expect(found[0]?.message).toMatch(/^front is stamped 0\.600 s ahead of the clock; .*use_sim_time/);
+  });
+
+  it('is not moved by frames and joints of another clock: the next good message is used', () => {
+    const buffer = ready();
+    const hour = 3_600_000;
+    for (let k = 0; k < 12; k++) {
+      buffer.addFrame('front', ms(1010 + k + hour), 'from the future', ms(1010 + k));
+      buffer.addProprio('arm', ms(1010 + k + 24 * hour), joints(8, 9), ms(1010 + k));
+    }
+    const before = sampled(buffer.sample(ms(1100)));
+    expect(before.frames.get('front')?.value).toBe('f0');
+    expect([...before.proprio]).toEqual([1, 2]);
+    // The good ones are too old by now, and the reason is what has come since.
+    expect(refusals(buffer.sample(ms(1600))).map(({ kind, source }) => [kind, source])).toEqual([
+      ['future', 'front'],
+      ['future', 'arm'],
+      ['stale', 'wrist'],
+    ]);
+    expect(refusals(buffer.sample(ms(1600)))[0]?.message).toMatch(
+      /^front is stamped 3600\.000 s ahead of the clock.*last good message is 0\.600 s old/,
+    );
+    buffer.addFrame('front', ms(1590), 'f1', ms(1595));
+    buffer.addFrame('wrist', ms(1590), 'w1', ms(1595));
+    buffer.addProprio('arm', ms(1590), joints(3, 4), ms(1595));
+    const after = sampled(buffer.sample(ms(1600)));
+    expect([after.frames.get('front')?.value, ...after.proprio]).toEqual(['f1', 3, 4]);
+    expect(buffer.messagesRefused.get('front')?.get('future')).toBe(12);
+    // An hour later the old picture's stamp has come: it is still not shown.
+    expect(refusals(buffer.sample(ms(1015 + hour))).map(({ kind }) => kind)).toEqual([
+      'stale',
+      'stale',
+      'stale',
+    ]);
+  });
+
+  it('uses the messages of a clock that is a little ahead once their time has come, however many come', () => {
+    const buffer = new ObservationBuffer<number>({ cameras: ['front'], proprio: [], limits: LIMITS });
+    // 100 Hz, stamped 0.3 s ahead: many more than a source keeps.
+    for (let t = 0; t <= 3000; t += 10) {
+      buffer.addFrame('front', ms(t + 300), t + 300, ms(t));
+      if (t > 300) expect(sampledAge(buffer, ms(t))).toBeLessThanOrEqual(0.3);
+    }
+  });
+
+  it('gives the newest usable message whatever else comes: the others change nothing', () => {
+    // In words of the rule: take away every message that is refused, and the observation is the same.
+    const good = fc.record({ kind: fc.constant('good' as const), age: fc.integer({ min: 0, max: 300 }) });
+    const bad = fc.record({
+      kind: fc.constantFrom('future' as const, 'nan' as const, 'names' as const, 'shape' as const),
+      age: fc.integer({ min: 0, max: 300 }),
+    });
+    fc.assert(
+      fc.property(fc.array(fc.oneof(good, bad), { maxLength: 40 }), (events) => {
+        const run = (kept: typeof events): SampleResult<string> => {
+          const buffer = new ObservationBuffer<string>({ cameras: [], proprio: [ARM], limits: LIMITS });
+          buffer.addProprio('arm', ms(700), joints(0, 0), ms(700));
+          for (const { kind, age } of kept) {
+            const stamp = ms(kind === 'future' ? 1_000_000 + age : 1000 - age);
+            const message = {
+              good: joints(age, 1),
+              future: joints(age, 2),
+              nan: joints(age, Number.NaN),
+              names: { name: ['a', 'c'], position: [1, 2] },
+              shape: { name: ['a', 'b'], position: [1] },
+            }[kind];
+            buffer.addProprio('arm', stamp, message, ms(1000));
+          }
+          return buffer.sample(ms(1000));
+        };
+        expect(run(events)).toEqual(run(events.filter(({ kind }) => kind === 'good')));
+      }),
+    );
+  });
+
+  it('says of a source that cannot be read why', () => {
+    const buffer = new ObservationBuffer<string>({ cameras: ['front'], proprio: [], limits: LIMITS });
+    buffer.refuse('front', 'a message on /front cannot be read: it has 3 bytes');
+    expect(refusals(buffer.sample(ms(1)))).toEqual([
+      {
+        kind: 'malformed',
+        source: 'front',
+        message: 'front: a message on /front cannot be read: it has 3 bytes',
+      },
+    ]);
+  });
+
+  it('says of joints that are named otherwise which are missing, which came and which were meant', () => {
+    const buffer = new ObservationBuffer<string>({
+      cameras: [],
+      proprio: [{ ...ARM, joints: ['shoulder', 'elbow'] }],
+      limits: LIMITS,
+    });
+    buffer.addProprio('arm', ms(1), { name: ['left_shoulder', 'wheel'], position: [1, 2] }, ms(1));
+    expect(refusals(buffer.sample(ms(1)))[0]).toMatchObject({
+      kind: 'missing_joints',
+      message:
+        'arm: /joint_states has no position for "shoulder" (did you mean "left_shoulder"?), "elbow"; it names "left_shoulder", "wheel"; check proprio.arm.joints',
+    });
   });
 
   it('says which sources have sent nothing, and counts every refusal', () => {
@@ -174,7 +285,7 @@ describe('the observation buffer', () => {
           const source: VectorSource = { ...ARM, type };
           for (const message of [whole, { name: part, position: part, data: part, pose: part }]) {
             const buffer = new ObservationBuffer<string>({ cameras: [], proprio: [source], limits: LIMITS });
-            buffer.addProprio('arm', ms(1), message);
+            buffer.addProprio('arm', ms(1), message, ms(1));
             const result = buffer.sample(ms(1));
             if (result.kind === 'sampled')
               expect([...result.sources.proprio].every(Number.isFinite)).toBe(true);
@@ -187,16 +298,16 @@ describe('the observation buffer', () => {
   it('wants as many array elements as have names', () => {
     const source: VectorSource = { ...ARM, type: 'std_msgs/msg/Float64MultiArray' };
     const buffer = new ObservationBuffer<string>({ cameras: [], proprio: [source], limits: LIMITS });
-    buffer.addProprio('arm', ms(1), { data: Float64Array.of(1, 2, 3), layout: { data_offset: 1 } });
+    buffer.addProprio('arm', ms(1), { data: Float64Array.of(1, 2, 3), layout: { data_offset: 1 } }, ms(1));
     expect([...sampled(buffer.sample(ms(1))).proprio]).toEqual([2, 3]);
-    buffer.addProprio('arm', ms(2), { data: Float64Array.of(1, 2, 3), layout: { data_offset: 0 } });
-    expect(refusals(buffer.sample(ms(2)))[0]?.message).toContain('has 3 numbers, expected 2 (a, b)');
+    buffer.addProprio('arm', ms(2), { data: Float64Array.of(1, 2, 3), layout: { data_offset: 0 } }, ms(2));
+    expect(refusals(buffer.sample(ms(600)))[0]?.message).toContain('has 3 numbers, expected 2 (a, b)');
   });
 
   it('refuses an orientation that is no rotation', () => {
     const buffer = new ObservationBuffer<string>({ cameras: [], proprio: [POSE], limits: LIMITS });
     const zero = { x: 0, y: 0, z: 0, w: 0 };
-    buffer.addProprio('pose', ms(1), { pose: { position: zero, orientation: zero } });
+    buffer.addProprio('pose', ms(1), { pose: { position: zero, orientation: zero } }, ms(1));
     expect(refusals(buffer.sample(ms(1)))[0]?.message).toContain('not a unit quaternion');
   });
 });

@@ -315,7 +315,7 @@ describe.skipIf(rosLacking() !== undefined)(
       await run.robot({ stamp_offset: 5 });
       await remote.status('Observation', (m) => m.includes('ahead of the clock'));
       await run.robot({ encoding: 'rgb9' });
-      await remote.status('Inference', (m) => m.includes('rgb9'));
+      await remote.status('Observation', (m) => m.includes('rgb9'));
       const before = run.chunks().length;
       await run.robot();
       await run.chunk();

@@ -4,6 +4,7 @@ import { format } from 'prettier';
 import { describe, expect, it } from 'vitest';
 import { ChunkExecutor } from '../../src/executor/ChunkExecutor';
 import { REFUSAL_KINDS } from '../../src/observation/Refusal';
+import type { RefusalKind } from '../../src/observation/Refusal';
 import type { ChunkProducer } from '../../src/policy/ChunkProducer';
 import type { Status } from '../../src/ros/node/Diagnostics';
 import { inferenceStatus, observationStatus, safetyStatus } from '../../src/ros/policy/policyDiagnostics';
@@ -46,9 +47,10 @@ describe('the tables of what is refused', () => {
     };
     const producer = { counts, refusals: [], active: false } as unknown as ChunkProducer;
     const source = { name: '<source>', topic: 't', received: 2, malformed: 1, problem: 'short', at: 0 };
-    const skipped = new Map(REFUSAL_KINDS.map((kind) => [kind, 1]));
+    const refused = new Map(REFUSAL_KINDS.map((kind) => [kind, 1]));
+    const messagesRefused = new Map([['<source>', new Map([['<kind>' as RefusalKind, 1]])]]);
     const statuses: Status[] = [
-      observationStatus([source], producer, () => 1, skipped, 0),
+      observationStatus([source], producer, () => 1, { refused, messagesRefused }, 0),
       inferenceStatus(producer, { late: 0, failed: 0 }),
       safetyStatus(producer, 'clamp'),
     ];

@@ -466,7 +466,7 @@ export class PolicyNode {
         sources.counts,
         producer,
         (source) => this.#node.countPublishers(sources.resolvedTopic(source)),
-        buffer.refused,
+        buffer,
       ),
       inferenceStatus(producer, reported),
       cacheStatus(producer, this.#cacheWarning(service)),

@@ -1,7 +1,7 @@
 import { messageOf } from '../../errors';
 import type { ObservationBuffer } from '../../observation/ObservationBuffer';
 import { headerStamp } from '../../observation/stamp';
-import { rawFrame } from '../../observation/RawFrame';
+import { checkFrame, rawFrame } from '../../observation/RawFrame';
 import type { RawFrame } from '../../observation/RawFrame';
 import type { CameraSource, Transport, VectorSource } from '../../settings/sources';
 import { decodeMessage } from '../client/decodeMessage';
@@ -38,7 +38,7 @@ export interface SourceSubscriptionsOptions {
 
 /**
  * The subscriptions that an observation is made of. They take the newest message as bytes and put it into the
- * buffer; a message that cannot be read is counted and otherwise as if it had not come.
+ * buffer; a message that cannot be read is counted, and takes the place of none that can.
  */
 export class SourceSubscriptions {
   readonly counts: readonly SourceCounts[];
@@ -64,6 +64,7 @@ export class SourceSubscriptions {
         } catch (error) {
           count.malformed += 1;
           count.problem = messageOf(error);
+          buffer.refuse(name, `a message on ${topic} cannot be read: ${count.problem}`);
           onMalformed(name, `${name}: a message on ${topic} cannot be read: ${count.problem}`);
         }
       });
@@ -73,13 +74,15 @@ export class SourceSubscriptions {
         const [type, decode] = IMAGES[transport];
         return subscribe(name, topic, type, (bytes, received) => {
           const message = decode(bytes);
-          buffer.addFrame(name, headerStamp(message) ?? received, rawFrame(transport, message));
+          const frame = rawFrame(transport, message);
+          checkFrame(frame);
+          buffer.addFrame(name, headerStamp(message) ?? received, frame, received);
         });
       }),
       ...proprio.map(({ name, topic, type }) =>
         subscribe(name, topic, type, (bytes, received) => {
           const message = decodeMessage.vector(type, bytes);
-          buffer.addProprio(name, headerStamp(message) ?? received, message);
+          buffer.addProprio(name, headerStamp(message) ?? received, message, received);
         }),
       ),
     ];

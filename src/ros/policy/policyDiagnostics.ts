@@ -1,3 +1,4 @@
+import type { ObservationBuffer } from '../../observation/ObservationBuffer';
 import type { ChunkProducer } from '../../policy/ChunkProducer';
 import { LEVEL } from '../node/Diagnostics';
 import type { Status } from '../node/Diagnostics';
@@ -13,7 +14,7 @@ export function observationStatus(
   sources: readonly SourceCounts[],
   producer: ChunkProducer | undefined,
   publishers: (source: string) => number,
-  skipped: ReadonlyMap<string, number>,
+  buffer: Pick<ObservationBuffer<unknown>, 'refused' | 'messagesRefused'>,
   now = performance.now(),
 ): Status {
   const values: Record<string, string | number> = {};
@@ -29,7 +30,10 @@ export function observationStatus(
         : `nothing arrives from ${name}, though ${count} publish ${topic}: is their type the one expected? Are frames larger than their shared-memory segment (Fast DDS: 512 KiB unless FASTDDS_DEFAULT_PROFILES_FILE says more on the publisher's side)?`,
     );
   }
-  for (const [kind, count] of skipped) if (count > 0) values[`skipped, ${kind}`] = count;
+  for (const [source, refused] of buffer.messagesRefused) {
+    for (const [kind, count] of refused) values[`${source} refused, ${kind}`] = count;
+  }
+  for (const [kind, count] of buffer.refused) if (count > 0) values[`skipped, ${kind}`] = count;
   const last = producer?.last;
   if (last) {
     for (const { name, age } of last.sources.ages) values[`${name} age`] = ms(age);

@@ -8,7 +8,7 @@ const OBSERVATIONS: Readonly<Record<RefusalKind, ProblemEntry>> = {
   not_finite: { what: 'a number is NaN or infinite', remedy: 'the driver' },
   malformed: { what: 'a message does not hold what its type promises', remedy: 'the driver' },
   future: {
-    what: 'a stamp ahead of the clock',
+    what: 'a stamp ahead of the clock, of all messages or by more than `observation.max_age`',
     remedy: 'synchronise clocks; `use_sim_time` on both sides or neither',
   },
   stale: {
@@ -46,6 +46,12 @@ export const POLICY_PROBLEMS: readonly Problem[] = [
     status: 'Observation',
     value: '<source> unreadable',
     remedy: 'its type; the last problem is given',
+  },
+  {
+    what: 'a message holds what cannot be used (a kind of the rows below), while others can',
+    status: 'Observation',
+    value: '<source> refused, <kind>',
+    remedy: 'as below; the last good message is used until it is older than `observation.max_age`',
   },
   ...problemRows(OBSERVATIONS, 'Observation', 'skipped, '),
   {
