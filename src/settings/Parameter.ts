@@ -38,6 +38,8 @@ export interface Parameter {
   readonly settable: 'live' | 'unconfigured';
   /** The default where it is a fact of the bundle. */
   readonly fromModel?: (model: ModelFacts) => ParameterValue;
+  /** The default where it follows from other parameters. */
+  readonly fromOthers?: (values: ReadonlyMap<string, ParameterValue>, name: string) => ParameterValue;
 }
 
 /** The released Fast-WAM (N 10, shift 5, T 32, d 1024, L 30): defaults before a bundle has said otherwise. */

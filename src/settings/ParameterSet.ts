@@ -36,7 +36,7 @@ export class ParameterSet {
 
   /** The value of a parameter nobody has set: its default for the model in use. */
   initialValue(parameter: Parameter): ParameterValue {
-    return defaultValue(parameter, this.#model);
+    return parameter.fromOthers?.(this.#values, parameter.name) ?? defaultValue(parameter, this.#model);
   }
 
   /** The facts of the loaded model; undefined while none is. */
@@ -49,16 +49,29 @@ export class ParameterSet {
    * @param configured whether the node is beyond the state in which structural parameters may change
    */
   problemWith(changes: ParameterValues, configured: boolean): string | undefined {
-    for (const [name, value] of changes) {
+    const changed = this.changed(changes);
+    for (const [name, value] of changed) {
       const parameter = this.table.find(name);
       if (parameter === undefined) return this.table.unknown(name);
       const problem = problemWithParameter(parameter, value, this.#model);
       if (problem !== undefined) return problem;
-      if (configured && parameter.settable === 'unconfigured' && !same(value, this.#values.get(name))) {
+      if (configured && parameter.settable === 'unconfigured') {
         return `${name} can only be set while the node is unconfigured; deactivate it and clean it up first`;
       }
     }
-    return this.#together(new Map([...this.#values, ...changes]), this.#model);
+    return changed.size === 0
+      ? undefined
+      : this.#together(new Map([...this.#values, ...changed]), this.#model);
+  }
+
+  /** Those of the changes that change something: what is already so can always be said again. */
+  changed(changes: ParameterValues): ParameterValues {
+    return new Map(
+      [...changes].filter(([name, value]) => {
+        const parameter = this.table.find(name);
+        return !parameter || !same(value, this.#values.get(name) ?? this.initialValue(parameter));
+      }),
+    );
   }
 
   /** Makes changes that {@link problemWith} has nothing against. */
@@ -67,6 +80,11 @@ export class ParameterSet {
       this.#values.set(name, value);
       this.#explicit.add(name);
     }
+  }
+
+  /** Takes a value that the node has found by itself: it holds, but the user has not said it. */
+  report(name: string, value: ParameterValue): void {
+    this.#values.set(name, value);
   }
 
   /**

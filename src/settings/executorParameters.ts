@@ -1,5 +1,5 @@
 import { ParameterTable } from './ParameterTable';
-import { AUTOSTART, DIAGNOSTICS_PERIOD } from './nodeParameters';
+import { AUTOSTART, DIAGNOSTICS_FULL_NAME, DIAGNOSTICS_PERIOD } from './nodeParameters';
 
 const OURS = 'this project';
 
@@ -108,4 +108,5 @@ export const EXECUTOR_PARAMETERS = new ParameterTable([
     },
   },
   DIAGNOSTICS_PERIOD,
+  DIAGNOSTICS_FULL_NAME,
 ]);

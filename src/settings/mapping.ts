@@ -3,7 +3,7 @@ import { nearestName } from '../cache/nearestName';
 import { quoted } from '../formats/quoted';
 import { readParameterFile } from './parameterFile';
 import type { ParameterEntry, ParameterValue } from './parameterFile';
-import { CAMERA_KEYS, JOINT_FIELDS, TRANSPORTS, VECTOR_KEYS, VECTOR_TYPES } from './sources';
+import { CAMERA_KEYS, JOINT_FIELDS, TRANSPORTS, VECTOR_KEYS, VECTOR_TYPES, transportOf } from './sources';
 import type { CameraSource, VectorSource } from './sources';
 
 /** One setting with its full, dotted name, and where it stands: `file:line`; empty for a node's parameter. */
@@ -111,8 +111,8 @@ class MappingReader {
 
   camera(name: string, group: Group): CameraSource {
     const { topic, origin } = this.#topic(`cameras.${name}`, group);
-    const fallback = topic.endsWith('/compressed') ? 'compressed' : 'raw';
-    return { name, topic, origin, transport: this.#oneOf(group.get('transport'), TRANSPORTS, fallback) };
+    const transport = this.#oneOf(group.get('transport'), TRANSPORTS, transportOf(topic));
+    return { name, topic, origin, transport };
   }
 
   vector(name: string, prefix: string, group: Group): VectorSource {

@@ -26,3 +26,16 @@ export const DIAGNOSTICS_PERIOD: Parameter = {
     source: 'diagnostic_updater',
   },
 };
+
+/** As in diagnostic_updater; there it is false unless said otherwise, here the namespace says. */
+export const DIAGNOSTICS_FULL_NAME: Parameter = {
+  name: 'diagnostic_updater.use_fqn',
+  settable: 'live',
+  field: {
+    type: 'boolean',
+    default: false,
+    description:
+      "whether statuses and hardware on /diagnostics are named with the node's namespace; unless said otherwise, true for a node in a namespace",
+    source: 'diagnostic_updater',
+  },
+};

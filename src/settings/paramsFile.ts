@@ -8,8 +8,6 @@ const WIDTH = 110;
 const HEAD = '  ros__parameters:';
 
 export interface ParamsFileOptions {
-  /** the node's name, the key of its section */
-  readonly node: string;
   /** comment lines at the top */
   readonly heading: readonly string[];
   /** lines that a user must adapt, placed before the parameters of the table */
@@ -20,13 +18,10 @@ export interface ParamsFileOptions {
  * A params file that shows every parameter of a table with its text, limits and default. All but topics are commented
  * out: the file changes nothing until someone takes a `#` away, and defaults that come from the bundle stay the bundle's.
  */
-export function paramsFile(
-  table: ParameterTable,
-  { node, heading, example = [] }: ParamsFileOptions,
-): string {
+export function paramsFile(table: ParameterTable, { heading, example = [] }: ParamsFileOptions): string {
   const lines = heading.flatMap((line) => (line === '' ? ['#'] : wrapped(line, '# ')));
-  // '/**' would reach every node that is given the file; the bare name is found in every namespace
-  lines.push('', `/**/${node}:`, HEAD, ...example.map((line) => (line === '' ? '' : `    ${line}`)));
+  // Any name: a node may be given another one, and its file must still be for it. Each node gets a file of its own.
+  lines.push('', '/**:', HEAD, ...example.map((line) => (line === '' ? '' : `    ${line}`)));
   for (const parameter of table.parameters) {
     if (example.some((line) => line.startsWith(`${parameter.name}:`))) continue;
     const indent = '    ';

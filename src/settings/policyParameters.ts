@@ -4,8 +4,8 @@ import { PRECISION_NAMES, precisionsOf } from '../model/precisions';
 import type { Parameter, ParameterField } from './Parameter';
 import { ParameterTable } from './ParameterTable';
 import type { ParameterFamily } from './ParameterTable';
-import { AUTOSTART, DIAGNOSTICS_PERIOD } from './nodeParameters';
-import { CAMERA_KEYS, JOINT_FIELDS, TRANSPORTS, VECTOR_KEYS, VECTOR_TYPES } from './sources';
+import { AUTOSTART, DIAGNOSTICS_FULL_NAME, DIAGNOSTICS_PERIOD } from './nodeParameters';
+import { CAMERA_KEYS, JOINT_FIELDS, TRANSPORTS, VECTOR_KEYS, VECTOR_TYPES, transportOf } from './sources';
 import type { CameraKey, VectorKey } from './sources';
 
 const OURS = 'this project';
@@ -244,6 +244,7 @@ const runParameters: readonly Parameter[] = [
     },
   },
   DIAGNOSTICS_PERIOD,
+  DIAGNOSTICS_FULL_NAME,
 ];
 
 /** A parameter for each setting of a source, with the names that the mapping reads. */
@@ -251,11 +252,15 @@ function sourceFamily<K extends string>(
   prefix: string,
   keys: readonly K[],
   fields: Readonly<Record<K, ParameterField>>,
+  defaults: Readonly<Partial<Record<K, Parameter['fromOthers']>>> = {},
 ): ParameterFamily[] {
-  return keys.map((key) => ({
-    pattern: `${prefix}.${key}`,
-    parameter: { settable: 'unconfigured', field: fields[key] },
-  }));
+  return keys.map((key) => {
+    const fromOthers = defaults[key];
+    return {
+      pattern: `${prefix}.${key}`,
+      parameter: { settable: 'unconfigured', field: fields[key], ...(fromOthers && { fromOthers }) },
+    };
+  });
 }
 
 const cameraFields: Readonly<Record<CameraKey, ParameterField>> = {
@@ -301,7 +306,9 @@ function vectorFields(of: string): Readonly<Record<VectorKey, ParameterField>> {
 }
 
 const families: readonly ParameterFamily[] = [
-  ...sourceFamily('cameras.<camera>', CAMERA_KEYS, cameraFields),
+  ...sourceFamily('cameras.<camera>', CAMERA_KEYS, cameraFields, {
+    transport: (values, name) => transportOf(values.get(name.replace(/transport$/, 'topic'))),
+  }),
   ...sourceFamily('proprio.<source>', VECTOR_KEYS, vectorFields('this source of proprioception')),
   // of recordings; the node accepts them so that one file serves both
   ...sourceFamily('commands', VECTOR_KEYS, vectorFields('the executed actions in a recording; replay only')),

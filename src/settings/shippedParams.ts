@@ -7,7 +7,6 @@ import { SIMULATED_ROBOT_PARAMETERS } from './simulatedRobotParameters';
 export function shippedParams(): Readonly<Record<string, string>> {
   return {
     'policy.yaml': paramsFile(POLICY_PARAMETERS, {
-      node: 'fast_wam_policy',
       heading: [
         'Parameters of the policy node. Written from the table in src/settings/policyParameters.ts (npm run params); copy it and change the copy.',
         '',
@@ -37,13 +36,11 @@ export function shippedParams(): Readonly<Record<string, string>> {
       ],
     }),
     'simulated_robot.yaml': paramsFile(SIMULATED_ROBOT_PARAMETERS, {
-      node: 'simulated_robot',
       heading: [
         'Parameters of the simulated robot. Written from the table in src/settings/simulatedRobotParameters.ts (npm run params); copy it and change the copy.',
       ],
     }),
     'executor.yaml': paramsFile(EXECUTOR_PARAMETERS, {
-      node: 'action_executor',
       heading: [
         'Parameters of the action executor. Written from the table in src/settings/executorParameters.ts (npm run params); copy it and change the copy.',
       ],

@@ -1,5 +1,5 @@
 import { ParameterTable } from './ParameterTable';
-import { DIAGNOSTICS_PERIOD } from './nodeParameters';
+import { DIAGNOSTICS_FULL_NAME, DIAGNOSTICS_PERIOD } from './nodeParameters';
 
 const OURS = 'this project';
 
@@ -86,4 +86,5 @@ export const SIMULATED_ROBOT_PARAMETERS = new ParameterTable([
     },
   },
   DIAGNOSTICS_PERIOD,
+  DIAGNOSTICS_FULL_NAME,
 ]);

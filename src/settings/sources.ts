@@ -2,6 +2,11 @@
 export const TRANSPORTS = ['raw', 'compressed'] as const;
 export type Transport = (typeof TRANSPORTS)[number];
 
+/** How images travel on a topic of which nothing is said. */
+export function transportOf(topic: unknown): Transport {
+  return typeof topic === 'string' && topic.endsWith('/compressed') ? 'compressed' : 'raw';
+}
+
 /** Where the frames of one camera of the bundle come from. */
 export interface CameraSource {
   /** the camera's name in the bundle */

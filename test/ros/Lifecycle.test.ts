@@ -81,6 +81,7 @@ function setUp(handlers: Partial<TransitionHandlers> = {}) {
       ...handlers,
     },
     onFailure: (transition, reason) => failures.push(`${transition}: ${reason}`),
+    onRefused: (transition, reason) => failures.push(`${transition}: ${reason}`),
   });
   /** A request from another process. @returns the answer's `success` */
   const ask = (label: string, id = 0): Promise<boolean> =>
@@ -203,6 +204,7 @@ describe('the lifecycle of a node', () => {
         recover: () => undefined,
       },
       onFailure: (transition, reason) => failures.push(`${transition}: ${reason}`),
+      onRefused: (transition, reason) => failures.push(`${transition}: ${reason}`),
     });
     expect(await ask('configure')).toBe(false);
     expect(failures).toEqual(['configure: rcl is gone']);

@@ -87,6 +87,12 @@ export class Remote {
     return this.peer.on('/diagnostics').length;
   }
 
+  /** The node's name in its diagnostics: with its namespace, if it is in one. */
+  get #named(): string {
+    const [, first = '', ...rest] = this.name.split('/');
+    return rest.length === 0 ? first : this.name;
+  }
+
   /** The first status of the node's diagnostics that fits, of those that come from now on, or since a mark. */
   async status(
     task: string,
@@ -94,7 +100,7 @@ export class Remote {
     from = this.mark,
   ): Promise<Diagnostics['status'][number]> {
     const find = ({ status }: Diagnostics): Diagnostics['status'][number] | undefined =>
-      status.find((entry) => entry.name === `${this.name.slice(1)}: ${task}` && fits(entry.message, entry));
+      status.find((entry) => entry.name === `${this.#named}: ${task}` && fits(entry.message, entry));
     return find(await this.peer.message<Diagnostics>('/diagnostics', (m) => find(m) !== undefined, from))!;
   }
 }

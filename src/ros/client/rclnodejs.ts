@@ -12,7 +12,14 @@ export interface Rclnodejs {
   removeSignalHandlers(): void;
   readonly Node: new (name: string, namespace?: string) => RosNode;
   readonly lifecycle: {
-    readonly LifecycleNode: new (name: string, namespace?: string) => RosLifecycleNode;
+    /** context and options must be given as undefined for the default ones; the last: whether to offer services */
+    readonly LifecycleNode: new (
+      name: string,
+      namespace?: string,
+      context?: undefined,
+      options?: undefined,
+      services?: boolean,
+    ) => RosLifecycleNode;
   };
   readonly QoS: RosQosClass;
   readonly Parameter: new (name: string, type: number, value: unknown) => RosParameter;
@@ -117,6 +124,7 @@ export interface RosParameter {
 }
 
 export interface RosParameterDescriptor {
+  readonly readOnly: boolean;
   additionalConstraints: string;
   toMessage(): object;
 }
@@ -125,6 +133,19 @@ export interface RosParameterDescriptor {
 export interface ParameterMessage {
   readonly name: string;
   readonly value: { readonly type: number } & Readonly<Record<string, unknown>>;
+}
+
+/** rcl_interfaces/srv/ListParameters */
+export interface ListParametersRequest {
+  readonly prefixes: readonly string[];
+  /** 0: all the way down */
+  readonly depth: number | bigint;
+}
+
+/** rcl_interfaces/msg/ListParametersResult */
+export interface ListParametersResult {
+  readonly names: readonly string[];
+  readonly prefixes: readonly string[];
 }
 
 export interface SetParametersRequest {
@@ -180,7 +201,19 @@ export interface RosNode {
   resolveTopicName(topic: string): string;
   /** Called by the native side with what is ready; whatever it throws ends the process. */
   execute(handles: readonly unknown[]): void;
+  getParameterNames(): readonly string[];
+  /** The parameter as it was set last, or one of the type `notSet`. */
+  getParameter(name: string): RosParameter;
+  getParameterDescriptor(name: string): RosParameterDescriptor;
   readonly _parameterService: {
+    _handleListParameters(
+      request: ListParametersRequest,
+      response: RosResponse<{ result: ListParametersResult }>,
+    ): void;
+    _handleGetParameterTypes(
+      request: { readonly names: readonly string[] },
+      response: RosResponse<{ types: readonly number[] }>,
+    ): void;
     _handleSetParameters(
       request: SetParametersRequest,
       response: RosResponse<{ results: readonly SetParametersResult[] }>,
@@ -207,9 +240,19 @@ export interface ChangeStateResponse {
   success: boolean;
 }
 
+export interface TransitionDescription {
+  readonly transition: LabelledId;
+  readonly startState: LabelledId;
+  readonly goalState: LabelledId;
+}
+
 export interface RosLifecycleNode extends RosNode {
   readonly currentState: LabelledId;
-  readonly availableTransitions: readonly { readonly transition: LabelledId }[];
+  readonly availableStates: readonly LabelledId[];
+  /** of the whole state machine */
+  readonly transitions: readonly TransitionDescription[];
+  /** those from the current state */
+  readonly availableTransitions: readonly TransitionDescription[];
   _changeState(transition: number | string): LabelledId;
   _executeCallback(state: LabelledId, previous: LabelledId): number;
   _onChangeState(request: ChangeStateRequest, response: RosResponse<ChangeStateResponse>): void;

@@ -1,4 +1,5 @@
 import { FastWamError } from '../../errors';
+import { createNode } from './createNode';
 import { guardNode } from './guardNode';
 import { loadRos } from './loader';
 import type { Rclnodejs, RosNode } from './rclnodejs';
@@ -33,7 +34,7 @@ export async function withRos(
   process.once('SIGINT', interrupt);
   process.once('SIGTERM', interrupt);
   try {
-    const node = new rclnodejs.Node(nodeName);
+    const node = createNode(rclnodejs, nodeName);
     guardNode(node);
     node.spin();
     await work(rclnodejs, node, {

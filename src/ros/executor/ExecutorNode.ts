@@ -17,7 +17,6 @@ import { LEVEL } from '../node/Diagnostics';
 import type { Status } from '../node/Diagnostics';
 import { ManagedNode } from '../node/ManagedNode';
 import { decodeMessage } from '../client/decodeMessage';
-import { stateStatus } from '../node/stateStatus';
 import type {
   Rclnodejs,
   RosLifecycleNode,
@@ -403,8 +402,7 @@ export class ExecutorNode {
   }
 
   #statuses(): Status[] {
-    const { problems, lifecycle } = this.#managed;
-    const state = stateStatus(lifecycle.state, problems, { bundle: text(this.#values, 'bundle') }, []);
+    const state = this.#managed.state({ bundle: text(this.#values, 'bundle') });
     const configured = this.#configured;
     if (!configured) return [state];
     const { counts } = configured.executor;

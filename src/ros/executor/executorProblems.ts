@@ -1,4 +1,5 @@
 import type { ChunkRefusal, HoldReason } from '../../executor/ChunkExecutor';
+import { NODE_PROBLEMS } from '../node/nodeProblems';
 import { problemRows } from '../node/problemTable';
 import type { Problem, ProblemEntry } from '../node/problemTable';
 
@@ -31,6 +32,7 @@ const HOLDS: Readonly<Record<Exclude<HoldReason, 'no_chunk' | 'paused'>, Problem
 
 /** What the action executor refuses, and where it shows. */
 export const EXECUTOR_PROBLEMS: readonly Problem[] = [
+  ...NODE_PROBLEMS,
   ...problemRows(CHUNKS, 'Action queue', 'refused, '),
   ...problemRows(HOLDS, 'Action queue', 'held, '),
   {

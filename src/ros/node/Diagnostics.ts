@@ -20,6 +20,8 @@ export interface DiagnosticsOptions {
   readonly node: RosNode;
   /** what the figures belong to: the model or the robot; empty if nothing */
   readonly hardwareId: () => string;
+  /** whether statuses and hardware are named with the node's namespace, so that two robots' can be told apart */
+  readonly qualified: () => boolean;
   readonly statuses: () => readonly Status[];
 }
 
@@ -49,15 +51,18 @@ export class Diagnostics {
   }
 
   publish(): void {
-    const { node, hardwareId, statuses } = this.#options;
+    const { node, hardwareId, qualified, statuses } = this.#options;
     try {
+      const [nodeName, hardware] = qualified()
+        ? [node.getFullyQualifiedName(), `${node.namespace().replace(/\/$/, '')}/${hardwareId()}`]
+        : [node.name(), hardwareId()];
       this.#publisher.publish({
         header: { stamp: timeMessage(node.getClock().now().nanoseconds), frame_id: '' },
         status: statuses().map(({ name, level, message, values }) => ({
           level,
-          name: `${node.name()}: ${name}`,
+          name: `${nodeName}: ${name}`,
           message,
-          hardware_id: hardwareId(),
+          hardware_id: hardware,
           values: Object.entries(values).map(([key, value]) => ({ key, value: String(value) })),
         })),
       });

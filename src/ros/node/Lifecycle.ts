@@ -22,8 +22,10 @@ export interface TransitionHandlers extends Readonly<Record<TransitionName, () =
 export interface LifecycleOptions {
   readonly node: RosLifecycleNode;
   readonly handlers: TransitionHandlers;
-  /** Told of every transition that failed or was refused, with the reason. */
+  /** Told of every transition that failed, with the reason. */
   readonly onFailure: (transition: string, reason: string) => void;
+  /** Told of every request that was refused, with the reason. */
+  readonly onRefused: (transition: string, reason: string) => void;
 }
 
 /** Ends a transition of rclnodejs half-way; see {@link Lifecycle}. */
@@ -39,13 +41,15 @@ export class Lifecycle {
   readonly #node: RosLifecycleNode;
   readonly #handlers: TransitionHandlers;
   readonly #onFailure: LifecycleOptions['onFailure'];
+  readonly #onRefused: LifecycleOptions['onRefused'];
   readonly #changeState: (transition: number | string) => LabelledId;
   #running: string | undefined;
 
-  constructor({ node, handlers, onFailure }: LifecycleOptions) {
+  constructor({ node, handlers, onFailure, onRefused }: LifecycleOptions) {
     this.#node = node;
     this.#handlers = handlers;
     this.#onFailure = onFailure;
+    this.#onRefused = onRefused;
     this.#changeState = node._changeState.bind(node);
     node._executeCallback = () => {
       throw new Halt();
@@ -85,7 +89,7 @@ export class Lifecycle {
   async #request(wanted: LabelledId): Promise<boolean> {
     const asked = wanted.label || `number ${wanted.id}`;
     if (this.#running !== undefined) {
-      this.#onFailure(asked, `refused: ${this.#running} is still under way`);
+      this.#onRefused(asked, `refused: ${this.#running} is still under way`);
       return false;
     }
     const found = this.#node.availableTransitions.find(({ transition }) =>
@@ -94,7 +98,7 @@ export class Lifecycle {
     const handler = found && this.#handlerOf(found.label);
     if (!found || !handler) {
       const possible = this.#node.availableTransitions.map(({ transition }) => transition.label);
-      this.#onFailure(
+      this.#onRefused(
         asked,
         `refused: not possible while ${this.state}; possible are ${possible.join(', ')}`,
       );

@@ -1,15 +1,19 @@
 import type { ParameterSet } from '../../settings/ParameterSet';
+import { DIAGNOSTICS_FULL_NAME } from '../../settings/nodeParameters';
 import { number, truth } from '../../settings/parameterValues';
 import type { ParameterValues } from '../../settings/parameterValues';
 import { UsageError } from '../../errors';
+import { createLifecycleNode } from '../client/createNode';
 import { guardNode } from '../client/guardNode';
 import { qosProfiles } from '../client/qos';
 import type { QosProfiles } from '../client/qos';
 import type { Rclnodejs, RosLifecycleNode, RosLogger } from '../client/rclnodejs';
-import { Diagnostics } from './Diagnostics';
+import { ClockWatch } from './ClockWatch';
+import { Diagnostics, LEVEL } from './Diagnostics';
 import type { Status } from './Diagnostics';
 import { Lifecycle } from './Lifecycle';
 import type { TransitionHandlers, TransitionName } from './Lifecycle';
+import { stateStatus } from './stateStatus';
 import { ParameterBridge } from './ParameterBridge';
 import { RepeatedProblems } from './RepeatedProblems';
 
@@ -23,7 +27,7 @@ export interface ManagedNodeOptions {
   /** a rule that needs more than the values; says why the changes cannot be made */
   readonly refuse?: (changes: ParameterValues) => string | undefined;
   readonly onChange: (changes: ParameterValues) => void;
-  /** what the diagnostics belong to */
+  /** what the diagnostics belong to: model or robot */
   readonly hardwareId: () => string;
   readonly statuses: () => readonly Status[];
 }
@@ -42,6 +46,9 @@ export class ManagedNode {
   readonly bridge: ParameterBridge;
   readonly #values: ParameterValues;
   readonly #diagnostics: Diagnostics;
+  readonly #clock: ClockWatch;
+  /** of requests, by what was asked for */
+  readonly #refused = { transitions: 0, parameters: 0 };
   /** why the last transition failed; empty since one has succeeded */
   #failure = '';
 
@@ -49,7 +56,7 @@ export class ManagedNode {
     const { rclnodejs, parameters, handlers } = options;
     this.#values = parameters.values;
     this.qos = qosProfiles(rclnodejs);
-    this.node = new rclnodejs.lifecycle.LifecycleNode(options.name);
+    this.node = createLifecycleNode(rclnodejs, options.name);
     guardNode(this.node);
     this.logger = this.node.getLogger();
     this.repeated = new RepeatedProblems(this.logger);
@@ -67,9 +74,10 @@ export class ManagedNode {
         shutdown: telling('shutdown'),
         recover: () => handlers.recover(),
       },
-      onFailure: (transition, reason) => {
-        this.#failure = `${transition}: ${reason}`;
-        this.logger.error(this.#failure);
+      onFailure: (transition, reason) => this.#failed(transition, reason),
+      onRefused: (transition, reason) => {
+        this.#refused.transitions += 1;
+        this.#failed(transition, reason);
       },
     });
     this.bridge = new ParameterBridge({
@@ -82,17 +90,45 @@ export class ManagedNode {
         if (changes.has('diagnostic_updater.period')) this.#diagnostics.setPeriod(this.#diagnosticsPeriod);
         options.onChange(changes);
       },
+      onRefused: (reason) => {
+        this.#refused.parameters += 1;
+        this.repeated.warn(`parameter ${reason}`, `a parameter was not set: ${reason}`);
+      },
     });
     for (const problem of this.bridge.problems) this.logger.error(problem);
     this.#diagnostics = new Diagnostics(
-      { node: this.node, hardwareId: options.hardwareId, statuses: options.statuses },
+      {
+        node: this.node,
+        hardwareId: options.hardwareId,
+        qualified: () => truth(this.#values, DIAGNOSTICS_FULL_NAME.name),
+        statuses: () => [...options.statuses(), this.#clock.status],
+      },
       this.#diagnosticsPeriod,
     );
+    this.#clock = new ClockWatch(this.node, ({ level, message }) => {
+      if (level === LEVEL.ok) this.logger.info(message);
+      else this.logger.error(message);
+      this.#diagnostics.publish();
+    });
   }
 
   /** Why the node cannot do what was asked, one line each; empty if all is well. */
   get problems(): readonly string[] {
     return [...this.bridge.problems, ...(this.#failure === '' ? [] : [this.#failure])];
+  }
+
+  /** What the node is doing, what stands in its way, and what it has refused. */
+  state(values: Status['values'], notices: readonly string[] = []): Status {
+    return stateStatus(
+      this.lifecycle.state,
+      this.problems,
+      {
+        ...values,
+        'refused, transition': this.#refused.transitions,
+        'refused, parameter': this.#refused.parameters,
+      },
+      notices,
+    );
   }
 
   /** @throws UsageError where the launch said something that cannot be used */
@@ -111,6 +147,12 @@ export class ManagedNode {
   /** Says nothing more; the transitions are not run. */
   stop(): void {
     this.#diagnostics.stop();
+    this.#clock.stop();
+  }
+
+  #failed(transition: string, reason: string): void {
+    this.#failure = `${transition}: ${reason}`;
+    this.logger.error(this.#failure);
   }
 
   get #diagnosticsPeriod(): number {

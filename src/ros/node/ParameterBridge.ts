@@ -2,6 +2,7 @@ import { messageOf } from '../../errors';
 import { quoted } from '../../formats/quoted';
 import { constraintText, descriptionText } from '../../settings/Parameter';
 import type { ModelFacts, Parameter } from '../../settings/Parameter';
+import { DIAGNOSTICS_FULL_NAME } from '../../settings/nodeParameters';
 import type { ParameterSet } from '../../settings/ParameterSet';
 import type { ParameterValue } from '../../settings/parameterFile';
 import type { ParameterValues } from '../../settings/parameterValues';
@@ -13,7 +14,8 @@ import type {
   SetParametersResult,
 } from '../client/rclnodejs';
 import { QosOverrides, isQosOverride } from './qosOverrides';
-import { fromMessage, fromRos, rosType, toRos } from './parameterValues';
+import { listParameters } from './listParameters';
+import { fromMessage, fromRos, rosType, sameValue, toRos } from './parameterValues';
 
 export interface ParameterBridgeOptions {
   readonly rclnodejs: Rclnodejs;
@@ -23,8 +25,10 @@ export interface ParameterBridgeOptions {
   readonly configured: () => boolean;
   /** a rule that needs more than the values; says why the changes cannot be made */
   readonly refuse?: (changes: ParameterValues) => string | undefined;
-  /** told after changes were made */
+  /** told after something was changed, of what was */
   readonly onChange: (changes: ParameterValues) => void;
+  /** told of every request that was refused */
+  readonly onRefused?: (reason: string) => void;
 }
 
 /** Parameters that ROS itself gives every node. */
@@ -50,6 +54,8 @@ export class ParameterBridge {
     const qos = new QosOverrides(rclnodejs, said);
     for (const [name, problem] of qos.problems) this.#problems.set(name, problem);
     qos.applyTo(node);
+    const { name: fullName } = DIAGNOSTICS_FULL_NAME;
+    if (!set.explicit.has(fullName)) set.report(fullName, node.namespace() !== '/');
     for (const parameter of set.table.parameters) this.#declare(parameter);
     for (const [name, value] of said) {
       if (isQosOverride(name)) this.#declareReadOnly(value);
@@ -62,6 +68,12 @@ export class ParameterBridge {
       response.send({ results: parameters.map((parameter) => this.#change([fromMessage(parameter)])) });
     service._handleSetParametersAtomically = ({ parameters }, response) =>
       response.send({ result: this.#change(parameters.map(fromMessage)) });
+    // rclnodejs takes prefixes for beginnings of words, and forgets a depth below them.
+    service._handleListParameters = (request, response) =>
+      response.send({ result: listParameters(node.getParameterNames(), request) });
+    // It leaves out what is not declared, so that the rest no longer stands beside its names.
+    service._handleGetParameterTypes = ({ names }, response) =>
+      response.send({ types: names.map((name) => node.getParameter(name).type) });
     // Constructing the node knew only '/**' and the bare name; see overridesOf.
     const simTime = said.get('use_sim_time');
     if (simTime) this.#setInRos([new rclnodejs.Parameter('use_sim_time', simTime.type, simTime.value)]);
@@ -85,6 +97,15 @@ export class ParameterBridge {
       return field ? [toRos(rclnodejs, name, field, value)] : [];
     });
     if (parameters.length > 0) this.#setInRos(parameters);
+  }
+
+  /** Tells all who look of a value that the node has found by itself. */
+  report(name: string, value: ParameterValue): void {
+    const { set, rclnodejs } = this.#options;
+    const field = set.table.find(name)?.field;
+    if (!field || set.values.get(name) === value) return;
+    set.report(name, value);
+    this.#setInRos([toRos(rclnodejs, name, field, value)]);
   }
 
   #applyOverrides(said: ReadonlyMap<string, RosParameter>): void {
@@ -123,46 +144,68 @@ export class ParameterBridge {
   }
 
   #change(parameters: readonly RosParameter[]): SetParametersResult {
+    let result: SetParametersResult;
     try {
-      return this.#tryToChange(parameters);
+      result = this.#tryToChange(parameters);
     } catch (error) {
-      return refused(messageOf(error));
+      result = refused(messageOf(error));
     }
+    if (!result.successful) this.#options.onRefused?.(result.reason);
+    return result;
   }
 
   #tryToChange(parameters: readonly RosParameter[]): SetParametersResult {
     const { rclnodejs, node, set, configured, refuse, onChange } = this.#options;
-    const changes = new Map<string, ParameterValue>();
+    const said = new Map<string, ParameterValue>();
     const inRos: RosParameter[] = [];
     for (const parameter of parameters) {
       const { name } = parameter;
       const field = set.table.find(name)?.field;
       if (!field) {
+        if (node.hasParameter(name) && sameValue(node.getParameter(name), parameter)) continue;
         if (isQosOverride(name))
           return refused(
             `${quoted(name)} is read when the node starts: put it into the params file or after -p, and start the node again`,
           );
         if (!node.hasParameter(name)) return refused(set.table.unknown(name));
+        if (node.getParameterDescriptor(name).readOnly)
+          return refused(`${quoted(name)} cannot be set while the node runs; say it when the node starts`);
         inRos.push(new rclnodejs.Parameter(name, parameter.type, parameter.value));
         continue;
       }
       const value = fromRos(field, parameter);
       if (value === undefined) return refused(`${quoted(name)} belongs to the node and cannot be deleted`);
-      changes.set(name, value);
+      said.set(name, value);
     }
+    const changes = set.changed(said);
     const problem = set.problemWith(changes, configured()) ?? refuse?.(changes);
     if (problem !== undefined) return refused(problem);
-    this.declareMembers([...changes.keys()]);
-    for (const [name, value] of changes) {
+    this.declareMembers([...said.keys()]);
+    for (const [name, value] of said) {
       const field = set.table.find(name)?.field;
       if (field) inRos.push(toRos(rclnodejs, name, field, value));
     }
+    if (inRos.length === 0) return { successful: true, reason: '' };
     const result = this.#setInRos(inRos);
     if (!result.successful) return result;
-    set.apply(changes);
-    for (const name of changes.keys()) this.#problems.delete(name);
-    onChange(changes);
+    set.apply(said);
+    for (const name of said.keys()) this.#problems.delete(name);
+    if (changes.size > 0) {
+      this.#showDefaults();
+      onChange(changes);
+    }
     return result;
+  }
+
+  /** Shows the defaults anew that follow from other parameters. */
+  #showDefaults(): void {
+    const { rclnodejs, node, set } = this.#options;
+    for (const name of node.getParameterNames()) {
+      const parameter = set.table.find(name);
+      if (!parameter?.fromOthers || set.explicit.has(name)) continue;
+      const value = toRos(rclnodejs, name, parameter.field, set.initialValue(parameter));
+      if (!sameValue(node.getParameter(name), value)) this.#setInRos([value]);
+    }
   }
 }
 

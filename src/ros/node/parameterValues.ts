@@ -64,7 +64,7 @@ export function fromMessage({ name, value }: ParameterMessage): RosParameter {
  */
 export function fromRos(field: ParameterField, { type, value }: RosParameter): ParameterValue | undefined {
   if (type === PARAMETER_TYPE.notSet || value === null || value === undefined) return undefined;
-  const plain = Array.isArray(value) || ArrayBuffer.isView(value) ? plainList(value) : plainScalar(value);
+  const plain = plainValue(value);
   if (field.type === 'names' && typeof plain === 'string') return [plain];
   return plain;
 }
@@ -75,4 +75,13 @@ function plainList(value: unknown): ParameterValue {
 
 function plainScalar(value: unknown): ParameterScalar {
   return typeof value === 'bigint' ? Number(value) : (value as ParameterScalar);
+}
+
+/** Whether two parameters hold the same, of the same type. */
+export function sameValue(a: RosParameter, b: RosParameter): boolean {
+  return a.type === b.type && JSON.stringify(plainValue(a.value)) === JSON.stringify(plainValue(b.value));
+}
+
+function plainValue(value: unknown): ParameterValue {
+  return Array.isArray(value) || ArrayBuffer.isView(value) ? plainList(value) : plainScalar(value);
 }

@@ -1,6 +1,7 @@
 import { messageOf } from '../../errors';
 import { loadRos } from '../client/loader';
 import type { Rclnodejs } from '../client/rclnodejs';
+import { onStopSignal } from './stopSignals';
 
 /** A node that can be run as a program. */
 export interface RunnableNode {
@@ -20,27 +21,28 @@ export async function runNode(create: (rclnodejs: Rclnodejs) => RunnableNode): P
     process.exitCode = 1;
     return;
   }
+  let node: RunnableNode | undefined;
+  const stopping = { begun: false };
+  const end = async (): Promise<void> => {
+    stopping.begun = true;
+    try {
+      // A process that exits while onnxruntime works in another thread is aborted.
+      await node?.stop();
+      if (!rclnodejs.isShutdown()) rclnodejs.shutdown();
+    } catch (error) {
+      process.stderr.write(`${messageOf(error)}\n`);
+    }
+    process.exit(0);
+  };
+  onStopSignal(() => void end());
+  rclnodejs.removeSignalHandlers(); // it would shut down beneath the node's feet
   try {
     await rclnodejs.init(undefined, process.argv);
-    rclnodejs.removeSignalHandlers(); // it would shut down beneath the node's feet
-    const node = create(rclnodejs);
-    const end = async (): Promise<void> => {
-      // Who asks again need not wait: the second signal kills.
-      process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
-      try {
-        // A process that exits while onnxruntime works in another thread is aborted.
-        await node.stop();
-        rclnodejs.shutdown();
-      } catch (error) {
-        process.stderr.write(`${messageOf(error)}\n`);
-      }
-      process.exit(0);
-    };
-    const onSignal = (): void => void end();
-    process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
     process.on('unhandledRejection', (error) => process.stderr.write(`${messageOf(error)}\n`));
+    node = create(rclnodejs);
     await node.start();
   } catch (error) {
+    if (stopping.begun) return; // it comes of the end
     process.stderr.write(`${messageOf(error)}\n`);
     process.exit(1);
   }

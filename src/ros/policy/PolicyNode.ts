@@ -18,21 +18,13 @@ import { ChunkProducer } from '../../policy/ChunkProducer';
 import type { ChunkConditions, ProducedChunk } from '../../policy/ChunkProducer';
 import type { Status } from '../node/Diagnostics';
 import { ManagedNode } from '../node/ManagedNode';
-import { stateStatus } from '../node/stateStatus';
-import { decodeMessage } from '../client/decodeMessage';
-import type {
-  Rclnodejs,
-  RosLifecycleNode,
-  RosPublisher,
-  RosResponse,
-  RosSubscription,
-  RosTimer,
-} from '../client/rclnodejs';
+import type { Rclnodejs, RosLifecycleNode, RosPublisher, RosResponse, RosTimer } from '../client/rclnodejs';
 import { JumpDetector } from '../client/time';
+import { InstructionTopic } from './InstructionTopic';
 import { SourceSubscriptions } from './SourceSubscriptions';
 import { actionChunkMessage, jointTrajectoryMessage } from './chunkMessages';
 import { cacheStatus, inferenceStatus, observationStatus, safetyStatus } from './policyDiagnostics';
-import { knownInstructions, loadPolicy, unknownInstruction } from './policyService';
+import { knownInstructions, loadPolicy, onlyInstruction, unknownInstruction } from './policyService';
 import type { LoadPolicy, PolicyService } from './policyService';
 import { topicMapping } from './topicMapping';
 
@@ -48,7 +40,7 @@ interface Configured {
   readonly episode: EpisodeHandle;
   readonly buffer: ObservationBuffer<RawFrame>;
   readonly sources: SourceSubscriptions;
-  readonly instructions: readonly RosSubscription[];
+  readonly instructions: InstructionTopic;
   readonly producer: ChunkProducer;
   readonly chunks: RosPublisher;
   /** only where the actions are joint positions */
@@ -84,6 +76,8 @@ export class PolicyNode {
   /** what came on the instruction topic and is not known; empty since a known one has come */
   #unknownInstruction = '';
   #reported = { late: 0, failed: 0 };
+  /** since the start, by what was refused */
+  readonly #refused = { instructions: 0, requests: 0 };
 
   constructor({ rclnodejs, name = 'fast_wam_policy', load = loadPolicy }: PolicyNodeOptions) {
     this.#load = load;
@@ -171,13 +165,15 @@ export class PolicyNode {
         'the bundle states no action limits, so no robot is driven with it: export it with --robot, or set safety.limits to none if the robot enforces its own',
       );
     }
-    this.#instruction = this.#firstInstruction(service);
+    const instruction = this.#firstInstruction(service);
     const episode = await service.createEpisode();
     this.#managed.bridge.useModel(facts);
+    this.#take(instruction);
 
     const buffer = new ObservationBuffer<RawFrame>({
       cameras: cameras.map(({ name }) => name),
-      proprio,
+      // its sentences name topics as others see them
+      proprio: proprio.map((source) => ({ ...source, topic: this.#node.resolveTopicName(source.topic) })),
       limits: this.#observationLimits(),
     });
     const sources = new SourceSubscriptions({
@@ -202,15 +198,16 @@ export class PolicyNode {
       buffer,
       sources,
       producer,
-      // Latched ones reach also those who come late; a publisher that does not latch would not match that request.
-      instructions: [this.#managed.qos.latched, this.#managed.qos.command].map((qos) =>
-        this.#node.createSubscription(
-          'std_msgs/msg/String',
-          instructionTopic,
-          { qos, isRaw: true },
-          (message) => this.#onInstruction(message as Uint8Array),
-        ),
-      ),
+      instructions: new InstructionTopic({
+        node: this.#node,
+        topic: instructionTopic,
+        qos: this.#managed.qos,
+        onInstruction: (instruction) => this.#onInstruction(instruction),
+        onUnreadable: (sentence) => {
+          this.#refused.instructions += 1;
+          this.#managed.repeated.warn('instruction', sentence);
+        },
+      }),
       chunks: this.#node.createPublisher('fast_wam_msgs/msg/ActionChunk', '~/action_chunk', {
         qos: this.#managed.qos.command,
       }),
@@ -244,7 +241,7 @@ export class PolicyNode {
     if (!configured) return;
     configured.producer.stop();
     configured.sources.destroy();
-    for (const subscription of configured.instructions) this.#node.destroySubscription(subscription);
+    configured.instructions.destroy();
     this.#node.destroyPublisher(configured.chunks);
     if (configured.trajectories) this.#node.destroyPublisher(configured.trajectories);
     await configured.service.close();
@@ -311,15 +308,16 @@ export class PolicyNode {
 
   // ------------------------------------------------------------------------------------------------------- instructions
 
+  /** What to begin with: the parameter, which the user has set or an earlier run left; else the only one there is. */
   #firstInstruction({ bundle }: PolicyService): string {
     const said = text(this.#values, 'instruction');
-    if (said !== '' && !bundle.knows(said)) throw new UsageError(unknownInstruction(bundle, said));
-    const { instructions } = bundle.manifest;
-    return said === '' && instructions.length === 1 ? (instructions[0] ?? '') : said;
+    if (said === '' || bundle.knows(said)) return said === '' ? onlyInstruction(bundle) : said;
+    if (this.#parameters.explicit.has('instruction')) throw new UsageError(unknownInstruction(bundle, said));
+    return onlyInstruction(bundle);
   }
 
-  #onInstruction(message: Uint8Array): void {
-    const problem = this.#follow(decodeMessage.string(message));
+  #onInstruction(instruction: string): void {
+    const problem = this.#follow(instruction);
     this.#unknownInstruction = problem ?? '';
     if (problem !== undefined) this.#managed.repeated.warn('instruction', problem);
   }
@@ -329,11 +327,20 @@ export class PolicyNode {
     const bundle = this.#configured?.service.bundle;
     if (!bundle) return 'the node is not configured';
     if (instruction === this.#instruction) return undefined;
-    if (!bundle.knows(instruction)) return unknownInstruction(bundle, instruction);
-    this.#instruction = instruction;
+    if (!bundle.knows(instruction)) {
+      this.#refused.instructions += 1;
+      return unknownInstruction(bundle, instruction);
+    }
+    this.#take(instruction);
     this.#managed.logger.info(`instruction: ${JSON.stringify(instruction)}`);
     this.#newEpisode();
     return undefined;
+  }
+
+  /** Makes a task the running one, whoever has said it: the parameter tells which it is. */
+  #take(instruction: string): void {
+    this.#instruction = instruction;
+    this.#managed.bridge.report('instruction', instruction);
   }
 
   // --------------------------------------------------------------------------------------------------------- parameters
@@ -342,6 +349,7 @@ export class PolicyNode {
     const bundle = this.#configured?.service.bundle;
     const instruction = changes.get('instruction');
     if (bundle && typeof instruction === 'string' && instruction !== '' && !bundle.knows(instruction)) {
+      this.#refused.instructions += 1;
       return unknownInstruction(bundle, instruction);
     }
     const limits = changes.get('safety.limits');
@@ -353,12 +361,27 @@ export class PolicyNode {
 
   #apply(changes: ParameterValues): void {
     const instruction = changes.get('instruction');
-    if (typeof instruction === 'string' && instruction !== '' && this.#configured) this.#follow(instruction);
+    if (typeof instruction === 'string' && this.#configured) this.#setInstruction(instruction);
     if (changes.has('control.rate') && this.#timer) this.#startTimer();
     if (this.#configured) {
       this.#configured.buffer.limits = this.#observationLimits();
       void this.#prepare(this.#configured.service);
     }
+  }
+
+  /** The parameter was set: empty stands for the bundle's only task, else none, and then no chunk is made. */
+  #setInstruction(instruction: string): void {
+    const bundle = this.#configured?.service.bundle;
+    if (!bundle) return;
+    const task = instruction === '' ? onlyInstruction(bundle) : instruction;
+    if (task !== '') {
+      this.#follow(task);
+      this.#managed.bridge.report('instruction', task);
+      return;
+    }
+    this.#instruction = '';
+    this.#managed.logger.info('no instruction: no chunk is made until there is one');
+    this.#newEpisode();
   }
 
   /** Loads what a newly chosen policy needs before its first chunk, and says so: chunks wait for it. */
@@ -410,6 +433,7 @@ export class PolicyNode {
     } catch (error) {
       answer = { success: false, message: messageOf(error) };
     }
+    if (!answer.success) this.#refused.requests += 1;
     this.#answer(response, answer);
   }
 
@@ -424,6 +448,7 @@ export class PolicyNode {
       const chunk = actionChunkMessage(result.produced, configured.service.bundle.manifest.actions);
       this.#answer(response, { success: true, message: '', chunk });
     } catch (error) {
+      this.#refused.requests += 1;
       this.#answer(response, { success: false, message: messageOf(error) });
     }
   }
@@ -449,25 +474,23 @@ export class PolicyNode {
 
   #statuses(): Status[] {
     const configured = this.#configured;
-    const { problems, lifecycle } = this.#managed;
     const notices = [...(configured?.service.notices ?? [])];
     if (this.#unknownInstruction !== '') notices.unshift(this.#unknownInstruction);
     const values = configured
       ? { bundle: configured.service.bundle.folder, instruction: this.#instruction }
       : { bundle: text(this.#values, 'bundle') };
-    const state = stateStatus(lifecycle.state, problems, values, notices);
+    const refused = {
+      'refused, instruction': this.#refused.instructions,
+      'refused, request': this.#refused.requests,
+    };
+    const state = this.#managed.state({ ...values, ...refused }, notices);
     if (!configured) return [state];
     const { producer, sources, buffer, service } = configured;
     const reported = this.#reported;
     this.#reported = { late: producer.counts.late, failed: producer.counts.failed };
     return [
       state,
-      observationStatus(
-        sources.counts,
-        producer,
-        (source) => this.#node.countPublishers(sources.resolvedTopic(source)),
-        buffer,
-      ),
+      observationStatus(sources.counts, producer, (topic) => this.#node.countPublishers(topic), buffer),
       inferenceStatus(producer, reported),
       cacheStatus(producer, this.#cacheWarning(service)),
       safetyStatus(producer, text(this.#values, 'safety.limits')),

@@ -15,6 +15,7 @@ const IMAGES: Readonly<Record<Transport, readonly [type: string, decode: (bytes:
 /** What has come from one source. */
 export interface SourceCounts {
   readonly name: string;
+  /** as others see it: in its namespace, and remapped */
   readonly topic: string;
   /** messages received */
   received: number;
@@ -54,7 +55,15 @@ export class SourceSubscriptions {
       type: string,
       take: (message: Uint8Array, received: bigint) => void,
     ): RosSubscription => {
-      const count: SourceCounts = { name, topic, received: 0, malformed: 0, problem: '', at: -Infinity };
+      const full = node.resolveTopicName(topic);
+      const count: SourceCounts = {
+        name,
+        topic: full,
+        received: 0,
+        malformed: 0,
+        problem: '',
+        at: -Infinity,
+      };
       counts.push(count);
       return node.createSubscription(type, topic, { qos, isRaw: true }, (message) => {
         count.received += 1;
@@ -64,8 +73,8 @@ export class SourceSubscriptions {
         } catch (error) {
           count.malformed += 1;
           count.problem = messageOf(error);
-          buffer.refuse(name, `a message on ${topic} cannot be read: ${count.problem}`);
-          onMalformed(name, `${name}: a message on ${topic} cannot be read: ${count.problem}`);
+          buffer.refuse(name, `a message on ${full} cannot be read: ${count.problem}`);
+          onMalformed(name, `${name}: a message on ${full} cannot be read: ${count.problem}`);
         }
       });
     };
@@ -87,12 +96,6 @@ export class SourceSubscriptions {
       ),
     ];
     this.counts = counts;
-  }
-
-  /** The topic of a source as others see it, remapped and in its namespace. */
-  resolvedTopic(name: string): string {
-    const i = this.counts.findIndex((count) => count.name === name);
-    return this.#subscriptions[i]?.topic ?? '';
   }
 
   destroy(): void {

@@ -13,7 +13,7 @@ const ms = (seconds: number): string => `${(seconds * 1000).toFixed(1)} ms`;
 export function observationStatus(
   sources: readonly SourceCounts[],
   producer: ChunkProducer | undefined,
-  publishers: (source: string) => number,
+  publishers: (topic: string) => number,
   buffer: Pick<ObservationBuffer<unknown>, 'refused' | 'messagesRefused'>,
   now = performance.now(),
 ): Status {
@@ -23,7 +23,7 @@ export function observationStatus(
     values[`${name} messages`] = received;
     if (malformed > 0) values[`${name} unreadable`] = `${malformed}, last: ${problem}`;
     if (now - at < SILENT) continue;
-    const count = publishers(name);
+    const count = publishers(topic);
     problems.push(
       count === 0
         ? `nobody publishes ${topic} (${name})`

@@ -1,4 +1,5 @@
 import type { RefusalKind } from '../../observation/Refusal';
+import { NODE_PROBLEMS } from '../node/nodeProblems';
 import { problemRows } from '../node/problemTable';
 import type { Problem, ProblemEntry } from '../node/problemTable';
 
@@ -23,17 +24,19 @@ const OBSERVATIONS: Readonly<Record<RefusalKind, ProblemEntry>> = {
 
 /** What the policy node refuses, and where it shows. */
 export const POLICY_PROBLEMS: readonly Problem[] = [
-  {
-    what: 'a transition failed, a params file has an error',
-    status: 'State',
-    level: 'error',
-    remedy: 'the message says which parameter; set it and request the transition again',
-  },
+  ...NODE_PROBLEMS,
   {
     what: 'an instruction that the bundle does not know',
     status: 'State',
+    value: 'refused, instruction',
     level: 'warn',
     remedy: '`fastwam info` lists the known ones; the running one goes on',
+  },
+  {
+    what: 'a request to `~/infer` or `~/reset_episode` that cannot be answered with what it asks for',
+    status: 'State',
+    value: 'refused, request',
+    remedy: 'the answer says why',
   },
   {
     what: 'a source sends nothing',

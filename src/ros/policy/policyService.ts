@@ -53,6 +53,11 @@ export function knownInstructions({ manifest: { instructions } }: PolicyBundle):
   return named.length === 0 ? '' : `the bundle knows ${named.join(', ')}${more}`;
 }
 
+/** The task of a bundle that knows only one; empty where there is a choice. */
+export function onlyInstruction({ manifest: { instructions } }: PolicyBundle): string {
+  return instructions.length === 1 ? (instructions[0] ?? '') : '';
+}
+
 /** The sentence for a task that the bundle has no text context for. */
 export function unknownInstruction(bundle: PolicyBundle, instruction: string): string {
   return `unknown instruction ${JSON.stringify(instruction)}; ${knownInstructions(bundle) || 'the bundle lists none'}`;

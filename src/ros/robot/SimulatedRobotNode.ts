@@ -1,4 +1,5 @@
 import { UsageError } from '../../errors';
+import { DIAGNOSTICS_FULL_NAME } from '../../settings/nodeParameters';
 import { ParameterSet } from '../../settings/ParameterSet';
 import { number, text, truth } from '../../settings/parameterValues';
 import { SIMULATED_ROBOT_PARAMETERS } from '../../settings/simulatedRobotParameters';
@@ -11,10 +12,12 @@ import type { SpeedName } from '../../sim/speeds';
 import type { TabletopWorld } from '../../sim/TabletopWorld';
 import { SUITES, stepLimit } from '../../sim/tasks';
 import type { Condition } from '../../sim/tasks';
+import { ClockWatch } from '../node/ClockWatch';
 import { Diagnostics, LEVEL } from '../node/Diagnostics';
 import type { Status } from '../node/Diagnostics';
 import { ParameterBridge } from '../node/ParameterBridge';
 import { RepeatedProblems } from '../node/RepeatedProblems';
+import { createNode } from '../client/createNode';
 import { guardNode, safe } from '../client/guardNode';
 import { qosProfiles } from '../client/qos';
 import type { Rclnodejs, RosClient, RosNode, RosPublisher, RosTimer } from '../client/rclnodejs';
@@ -53,6 +56,7 @@ export class SimulatedRobotNode {
   readonly #reset: RosClient;
   readonly #commands: RobotCommands;
   readonly #diagnostics: Diagnostics;
+  readonly #clock: ClockWatch;
   /** where the robot is the clock */
   readonly #time: SimulatedTime | undefined;
   /** where it is not */
@@ -71,7 +75,7 @@ export class SimulatedRobotNode {
     readonly rclnodejs: Rclnodejs;
     readonly name?: string;
   }) {
-    this.#node = new rclnodejs.Node(name);
+    this.#node = createNode(rclnodejs, name);
     guardNode(this.#node);
     const bridge = new ParameterBridge({
       rclnodejs,
@@ -112,10 +116,15 @@ export class SimulatedRobotNode {
       {
         node: this.#node,
         hardwareId: () => 'tabletop',
+        qualified: () => truth(this.#parameters.values, DIAGNOSTICS_FULL_NAME.name),
         statuses: () => [this.#episodeStatus(), this.#commandStatus(), this.#clockStatus()],
       },
       this.#diagnosticsPeriod,
     );
+    this.#clock = new ClockWatch(this.#node, ({ level, message }) => {
+      if (level === LEVEL.error) this.#node.getLogger().error(message);
+      this.#diagnostics.publish();
+    });
   }
 
   start(): Promise<void> {
@@ -136,6 +145,7 @@ export class SimulatedRobotNode {
     if (this.#timer) this.#node.destroyTimer(this.#timer);
     this.#timer = undefined;
     this.#diagnostics.stop();
+    this.#clock.stop();
   }
 
   get #diagnosticsPeriod(): number {
@@ -283,9 +293,7 @@ export class SimulatedRobotNode {
   }
 
   #clockStatus(): Status {
-    if (!this.#time) {
-      return { name: 'Clock', level: LEVEL.ok, message: 'the time of the node is used', values: {} };
-    }
+    if (!this.#time) return this.#clock.status;
     const publishers = this.#node.countPublishers(CLOCK);
     const [simulated, real] = [this.#time.now, performance.now()];
     const achieved = Number(simulated - this.#reported.simulated) / 1e6 / (real - this.#reported.real);

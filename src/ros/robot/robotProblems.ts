@@ -1,3 +1,4 @@
+import { CLOCK_PROBLEM } from '../node/ClockWatch';
 import { problemRows } from '../node/problemTable';
 import type { Problem, ProblemEntry } from '../node/problemTable';
 import type { CommandRefusal } from './RobotCommands';
@@ -29,4 +30,5 @@ export const ROBOT_PROBLEMS: readonly Problem[] = [
     level: 'warn',
     remedy: '`clock: false`, or end the other one',
   },
+  CLOCK_PROBLEM,
 ];

@@ -148,6 +148,11 @@ class Peer(Node):
         self.timers_by_name['clock'] = self.create_timer(1 / rate, tick)
         return {}
 
+    def stop_clock(self):
+        """Lets the time stand still: /clock has a publisher, and nothing comes."""
+        self.destroy_timer(self.timers_by_name.pop('clock'))
+        return {}
+
     def halt(self):
         timer = self.timers_by_name.pop('robot', None)
         if timer:

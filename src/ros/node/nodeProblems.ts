@@ -1,0 +1,26 @@
+import { CLOCK_PROBLEM } from './ClockWatch';
+import type { Problem } from './problemTable';
+
+/** What every managed node refuses. */
+export const NODE_PROBLEMS: readonly Problem[] = [
+  {
+    what: 'a transition failed, a params file has an error',
+    status: 'State',
+    level: 'error',
+    remedy: 'the message says which parameter; set it and request the transition again',
+  },
+  {
+    what: 'a transition that is not possible in this state, or while another is under way',
+    status: 'State',
+    value: 'refused, transition',
+    level: 'error',
+    remedy: 'the message says which are possible',
+  },
+  {
+    what: 'a parameter that does not exist, does not fit or cannot be set now',
+    status: 'State',
+    value: 'refused, parameter',
+    remedy: 'the answer says what would fit; nothing has changed',
+  },
+  CLOCK_PROBLEM,
+];
