@@ -252,7 +252,7 @@ function sourceFamily<K extends string>(
   prefix: string,
   keys: readonly K[],
   fields: Readonly<Record<K, ParameterField>>,
-  defaults: Readonly<Partial<Record<K, Parameter['fromOthers']>>> = {},
+  defaults: Partial<Record<string, Parameter['fromOthers']>> = {},
 ): ParameterFamily[] {
   return keys.map((key) => {
     const fromOthers = defaults[key];
