@@ -235,7 +235,7 @@ describe.skipIf(rosLacking() !== undefined)('the simulated robot', { timeout: 24
     const at = (await joints()).header.stamp.sec;
     expect(at).toBeGreaterThanOrEqual(1000);
     const status = await remote.status('Clock', () => true);
-    expect(status.message).toBe('the time of the node is used');
+    expect(status.message).toBe('the time comes from /clock');
   });
 });
 
