@@ -20,6 +20,11 @@ interface SessionOptions extends Pick<ExecutionOptions, 'device' | 'threads'> {
    * which would ask for its memory anew; one that needs much once would hold it for nothing.
    */
   readonly arena?: boolean;
+  /**
+   * The session runs a few times and is let go: weights stay in the file, are converted when they are used, and nothing
+   * is packed for speed, which would take longer than it saves and hold the weights several times over.
+   */
+  readonly once?: boolean;
 }
 
 /** One onnxruntime session. Creating and running it block the thread it lives on. */
@@ -46,6 +51,7 @@ export class Session {
       model_external_initializers_file_folder_path: folder,
       intra_op: { spin_duration_us: SPIN_MICROSECONDS },
       use_device_allocator_for_initializers: '1', // weights stay out of the arena
+      ...(options.once ? { disable_prepacking: '1' } : {}),
     };
     if (provider === 'cuda') {
       // Where it is not even installed, onnxruntime would also print a report of its own to stderr.
@@ -55,7 +61,7 @@ export class Session {
       const created = await ort.InferenceSession.create(graph, {
         executionProviders:
           provider === 'cuda' ? [{ name: 'cuda', deviceId: options.device }, 'cpu'] : ['cpu'],
-        graphOptimizationLevel: 'all',
+        graphOptimizationLevel: options.once ? 'disabled' : 'all',
         interOpNumThreads: 1,
         enableCpuMemArena: options.arena ?? false,
         ...(options.threads > 0 ? { intraOpNumThreads: options.threads } : {}),
