@@ -1,5 +1,6 @@
 import { isAbsolute, relative } from 'node:path';
 import { FastWamError } from '../errors';
+import { readFloat32 } from '../formats/readTensor';
 import type { StoredDType, StoredTensor } from '../formats/StoredTensor';
 import type { GraphBuilder } from '../onnx/GraphBuilder';
 import { int } from '../onnx/GraphBuilder';
@@ -36,6 +37,11 @@ export class Weights {
     return tensor;
   }
 
+  /** A tensor's values, for what is computed when a graph is made. */
+  float32(name: string): Float32Array {
+    return readFloat32(this.stored(name));
+  }
+
   /** How external data in `file` is referred to. */
   locationOf(file: string): string {
     const location = relative(this.folder, file);
@@ -45,8 +51,19 @@ export class Weights {
     return location;
   }
 
-  /** The tensor as a value of the compute type; `shape` overrides the stored one (same number of elements). */
+  readonly #used = new WeakMap<GraphBuilder, Map<string, Value>>();
+
+  /** The tensor as a value of the compute type, once in each graph; `shape` overrides the stored one (same number of elements). */
   use(g: GraphBuilder, name: string, shape?: readonly number[]): Value {
+    const used = this.#used.get(g) ?? new Map<string, Value>();
+    this.#used.set(g, used);
+    const key = `${name} ${shape?.join() ?? ''}`;
+    const value = used.get(key) ?? this.#refer(g, name, shape);
+    used.set(key, value);
+    return value;
+  }
+
+  #refer(g: GraphBuilder, name: string, shape?: readonly number[]): Value {
     const tensor = this.stored(name);
     const type = ONNX_TYPE[tensor.dtype];
     if (!type)

@@ -4,6 +4,7 @@ import type { TensorFile } from '../formats/StoredTensor';
 import type { GraphBuilder } from '../onnx/GraphBuilder';
 import type { Schedule } from '../sampler/types';
 import { contextGraph } from './context';
+import { deviceExpertGraph } from './deviceExpert';
 import { expertGraph } from './expert';
 import { gatedExpertGraph } from './gatedExpert';
 import { FloatLinears, Int8Linears } from './Linears';
@@ -94,9 +95,9 @@ export function buildGraph(
     case 'prefill':
       return prefillGraph(dims, weights, linears());
     case 'expert': {
-      const reads = variant.fused ? 'observation' : 'key_values';
-      const options = { dims, weights, linears: linears(), schedule, reads } as const;
-      return variant.grain === 'block' ? gatedExpertGraph(options) : expertGraph(options);
+      const options = { dims, weights, linears: linears(), schedule };
+      if (variant.grain === 'block') return gatedExpertGraph(options, variant.fused);
+      return variant.fused ? deviceExpertGraph(options) : expertGraph(options);
     }
   }
 }

@@ -44,12 +44,13 @@ export function contextWidth(dims: ModelDimensions, stem: string, part: ContextP
 export function contextGraph(dims: ModelDimensions, weights: Weights): GraphBuilder {
   const g = GraphBuilder.create('context');
   const tokens = g.input('tokens', 'float32', ['n', dims.textDim]);
-  const context = contextKeyValues(g, dims, weights, tokens);
+  const typed = cast(g, tokens, weights.compute);
   for (const { stem, prefix } of EXPERTS) {
-    context[stem].forEach(({ key, value }, l) => {
-      const output = throughOutputMap(g, value, `${prefix}.blocks.${l}`, { dims, weights });
+    contextKeyValues(g, { dims, weights }, prefix, typed).forEach(({ key, value }, l) => {
+      const block = `${prefix}.blocks.${l}`;
+      const output = throughOutputMap(g, splitHeads(g, value, dims), block, { dims, weights });
       for (const [part, content] of [
-        ['key', key],
+        ['key', splitHeads(g, key, dims)],
         ['output', output],
       ] as const) {
         const shape = [dims.heads, 'n', contextWidth(dims, stem, part)];
@@ -60,24 +61,19 @@ export function contextGraph(dims: ModelDimensions, weights: Weights): GraphBuil
   return g;
 }
 
-/** Emits the context keys and values of both experts in every block for tokens [n, textDim]. */
+/** Emits keys and values, [n, inner] each, of context tokens [n, textDim] in every block of one expert. */
 export function contextKeyValues(
   g: GraphBuilder,
-  dims: ModelDimensions,
-  weights: Weights,
+  { dims, weights }: { readonly dims: ModelDimensions; readonly weights: Weights },
+  expert: string,
   tokens: Value,
-): Record<'video' | 'action', KeyValue[]> {
+): KeyValue[] {
   const linears = new FloatLinears(weights);
-  const typed = cast(g, tokens, weights.compute);
-  const [video, action] = EXPERTS.map(({ prefix }) => {
-    const embedded = textEmbedding(g, linears, prefix, typed);
-    return Array.from({ length: dims.layers }, (_, l) => {
-      const attn = `${prefix}.blocks.${l}.cross_attn`;
-      const linear = linears.apply(g, embedded, `${attn}.k`);
-      const key = rmsNorm(g, linear, weights.use(g, `${attn}.norm_k.weight`), dims.eps);
-      const value = linears.apply(g, embedded, `${attn}.v`);
-      return { key: splitHeads(g, key, dims), value: splitHeads(g, value, dims) };
-    });
+  const embedded = textEmbedding(g, linears, expert, tokens);
+  return Array.from({ length: dims.layers }, (_, l) => {
+    const attention = `${expert}.blocks.${l}.cross_attn`;
+    const linear = linears.apply(g, embedded, `${attention}.k`);
+    const key = rmsNorm(g, linear, weights.use(g, `${attention}.norm_k.weight`), dims.eps);
+    return { key, value: linears.apply(g, embedded, `${attention}.v`) };
   });
-  return { video: video ?? [], action: action ?? [] };
 }

@@ -8,7 +8,7 @@ import { layerNorm, rmsNorm } from './layers';
 import type { Linears } from './Linears';
 import type { Weights } from './Weights';
 
-/** The context as a block reads it token by token, for a device's attention kernel. */
+/** The context as a block reads it token by token, [1, m, inner], for a device's attention kernel. */
 export interface TokenContext extends KeyValue {
   readonly form: 'tokens';
 }
@@ -56,8 +56,7 @@ export function crossAttention(
   const linear = linears.apply(g, normed, `${block}.cross_attn.q`);
   const q = rmsNorm(g, linear, weights.use(g, `${block}.cross_attn.norm_q.weight`), dims.eps);
   if (context.form === 'rows') return attentionToRows(g, q, block, context, options);
-  const [key, value] = [addBatch(g, context.key), addBatch(g, context.value)];
-  const mixed = attention(g, addBatch(g, q), key, value, dims);
+  const mixed = attention(g, addBatch(g, q), context.key, context.value, dims);
   return linears.apply(g, dropBatch(g, mixed), `${block}.cross_attn.o`);
 }
 

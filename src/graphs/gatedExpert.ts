@@ -1,9 +1,11 @@
 import { GraphBuilder, graph, int } from '../onnx/GraphBuilder';
 import type { ShapedValue } from '../onnx/GraphBuilder';
 import type { Value } from '../onnx/types';
+import { dropBatch } from './attention';
 import { GATE_PIECE, SUB_BLOCKS } from './ActionBlocks';
 import type { BlockModulation, SubBlock } from './ActionBlocks';
-import { beginStep, chunkKeyValues, endStep, expertConstants } from './expert';
+import { devicePrefill } from './deviceExpert';
+import { affineStep, eulerStep, expertConstants, keyValueInputs, stepModulations } from './expert';
 import type { ExpertConstants, ExpertGraphOptions } from './expert';
 import {
   GATED_PARTS,
@@ -30,14 +32,15 @@ type Slot = `held_${number}`;
  * costs what it costs in the plain Loop.
  *
  * Takes `stackInputs` and `gateInputs`, gives `stackOutputs` and `gateOutputs`.
+ * @param fused with the prefill in the same graph, for devices that K/V should not leave
  */
-export function gatedExpertGraph(options: ExpertGraphOptions): GraphBuilder {
+export function gatedExpertGraph(options: ExpertGraphOptions, fused: boolean): GraphBuilder {
   const { dims, weights } = options;
   const [t, a, d] = [dims.horizon, dims.actionDim, dims.actionHidden];
   const g = GraphBuilder.create('gated_expert');
   const inputs = g.inputs(stackInputs(dims));
   const gate = g.inputs(gateInputs(dims));
-  const kvs = chunkKeyValues(g, options);
+  const kvs = fused ? deviceKeyValues(g, options) : keyValueInputs(g, options);
   const constants = expertConstants(g, options);
   const zero = g.initializer('no_contribution', 'float32', [t, d], new Float32Array(t * d));
   const nothingHeld: ShapedValue = { value: cast(g, zero, weights.compute), shape: ['held', d] };
@@ -56,7 +59,8 @@ export function gatedExpertGraph(options: ExpertGraphOptions): GraphBuilder {
     count: inputs.count,
     carried: start,
     body: (body, iteration, carried) => {
-      const step = beginStep(body, iteration, carried.x, inputs, constants, options);
+      const step = affineStep(body, iteration, carried.x, inputs);
+      const modulations = stepModulations(body, step.index, constants, options);
       const encoded = constants.blocks.encode(body, cast(body, step.x, weights.compute));
       const resumed = cast(body, gate.hidden, weights.compute);
       const h0 = body.op('Where', [gate.resume, resumed, encoded], {}, weights.compute);
@@ -69,7 +73,7 @@ export function gatedExpertGraph(options: ExpertGraphOptions): GraphBuilder {
       const next: Value[] = [];
       const verdicts: GateVerdict[] = [];
       kvs.forEach((kv, l) => {
-        const modulation = step.modulations[l];
+        const modulation = modulations[l];
         const h = hidden[l];
         const may = allowed[l];
         const own = gates[l];
@@ -92,7 +96,7 @@ export function gatedExpertGraph(options: ExpertGraphOptions): GraphBuilder {
         next.push(...out.held);
       });
       const last = hidden[hidden.length - 1] ?? h0;
-      const end = endStep(body, step, last, constants);
+      const v = cast(body, constants.blocks.head(body, last), 'float32');
       const contributions = next.map((slot, s): Recorded => {
         const part = SUB_BLOCKS[s % SUB_BLOCKS.length];
         const of = part && gates[Math.floor(s / SUB_BLOCKS.length)]?.[part];
@@ -108,10 +112,10 @@ export function gatedExpertGraph(options: ExpertGraphOptions): GraphBuilder {
         shape: [dims.layers],
       });
       return {
-        carried: { x: end.x, ...bySlot((slot) => next[slot] ?? zero) },
+        carried: { x: eulerStep(body, step, v), ...bySlot((slot) => next[slot] ?? zero) },
         collected: {
           xs: { value: step.x, shape: [t, a] },
-          vs: { value: end.v, shape: [t, a] },
+          vs: { value: v, shape: [t, a] },
           residuals: { value: cast(body, body.op('Sub', [last, h0]), 'float32'), shape: [t, d] },
           hidden_states: recordIf(body, gate.record_hidden, states, [t, d], 'hidden'),
           parts: recordIf(body, gate.record_parts, contributions, [t, d], 'parts'),
@@ -124,6 +128,17 @@ export function gatedExpertGraph(options: ExpertGraphOptions): GraphBuilder {
   });
   g.outputs({ ...stackOutputs(dims), ...gateOutputs(dims) }, { ...steps, x_out: steps.x });
   return g;
+}
+
+/** What the blocks read of a chunk where the prefill is in the same graph. */
+function deviceKeyValues(g: GraphBuilder, options: ExpertGraphOptions): ChunkKeyValue[] {
+  const { video, context } = devicePrefill(g, options);
+  return video.map((own, l) => {
+    const action = context[l];
+    if (!action) throw new Error(`no context for layer ${l}`);
+    const perHead = { key: dropBatch(g, own.key), value: dropBatch(g, own.value) };
+    return { video: perHead, context: { form: 'tokens', ...action } };
+  });
 }
 
 /** Splits one row of a table of flags into flags [1]: one Gather and one Split for each step. */

@@ -99,7 +99,7 @@ function contextInput(
 }
 
 /** Emits K (normed, rotated) and V of the first frame's tokens in every layer. */
-export function videoKeyValues(
+function videoKeyValues(
   g: GraphBuilder,
   options: CrossAttentionOptions,
   latents: Value,
@@ -107,12 +107,32 @@ export function videoKeyValues(
 ): KeyValue[] {
   const { dims } = options;
   const blocks = new VideoBlocks(g, options);
-  let x = blocks.tokens(latents);
+  let x = patchTokens(g, options, latents);
   return context.map((own, l) => {
     const { key, value, finish } = blocks.keyValue(x, l);
     // Nothing reads the tokens after the last layer, so its attention and FFN are not computed.
     if (l < context.length - 1) x = finish(own);
     return { key: splitHeads(g, key, dims), value: splitHeads(g, value, dims) };
+  });
+}
+
+/** latents [48, h, w] -> tokens [V, videoDim] in (row, column) order */
+export function patchTokens(
+  g: GraphBuilder,
+  { dims, weights }: Pick<CrossAttentionOptions, 'dims' | 'weights'>,
+  latents: Value,
+): Value {
+  const { rows, columns } = videoTokens(dims);
+  const cells = g.op('Reshape', [latents, g.int64([dims.latentChannels, rows, 2, columns, 2])]);
+  const moved = g.op('Transpose', [cells], { attributes: { perm: ints([1, 3, 0, 2, 4]) } });
+  const patch = dims.latentChannels * 4;
+  const patches = g.op('Reshape', [moved, g.int64([rows * columns, patch])]);
+  // The kernel covers exactly one patch, so the strided convolution is a product with each patch.
+  const name = 'mixtures.video.patch_embedding';
+  const kernel = weights.use(g, `${name}.weight`, [dims.videoDim, patch]);
+  return g.op('Gemm', [cast(g, patches, weights.compute), kernel, weights.use(g, `${name}.bias`)], {
+    attributes: { transB: int(1) },
+    name,
   });
 }
 
@@ -135,24 +155,6 @@ class VideoBlocks {
     this.#rotary = { cos: cast(g, rotary.cos, weights.compute), sin: cast(g, rotary.sin, weights.compute) };
     // First-frame tokens are clean: their timestep is 0, so the modulation is a constant of the weights.
     this.#modulation = timeModulations(weights, 'mixtures.video', [0], dims.layers, dims.freqDim);
-  }
-
-  /** latents [48, h, w] -> tokens [V, videoDim] in (row, column) order */
-  tokens(latents: Value): Value {
-    const { g } = this;
-    const { dims, weights } = this.options;
-    const { rows, columns } = videoTokens(dims);
-    const cells = g.op('Reshape', [latents, g.int64([dims.latentChannels, rows, 2, columns, 2])]);
-    const moved = g.op('Transpose', [cells], { attributes: { perm: ints([1, 3, 0, 2, 4]) } });
-    const patch = dims.latentChannels * 4;
-    const patches = g.op('Reshape', [moved, g.int64([rows * columns, patch])]);
-    // The kernel covers exactly one patch, so the strided convolution is a product with each patch.
-    const name = 'mixtures.video.patch_embedding';
-    const kernel = weights.use(g, `${name}.weight`, [dims.videoDim, patch]);
-    return g.op('Gemm', [cast(g, patches, weights.compute), kernel, weights.use(g, `${name}.bias`)], {
-      attributes: { transB: int(1) },
-      name,
-    });
   }
 
   #modulationOf(layer: number, kind: number): Value {

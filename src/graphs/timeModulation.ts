@@ -1,5 +1,4 @@
 import { FastWamError } from '../errors';
-import { readFloat32 } from '../formats/readTensor';
 import type { Weights } from './Weights';
 
 /** Modulations of one block, in this order: shift, 1 + scale and gate of self-attention, then of the FFN. */
@@ -7,8 +6,8 @@ export const MODULATIONS = 6;
 
 /** y = x W^T + b in float64; weight [out, in]. */
 function linear(weights: Weights, name: string, x: Float64Array): Float64Array {
-  const weight = readFloat32(weights.stored(`${name}.weight`));
-  const bias = readFloat32(weights.stored(`${name}.bias`));
+  const weight = weights.float32(`${name}.weight`);
+  const bias = weights.float32(`${name}.bias`);
   const inputs = x.length;
   return Float64Array.from(bias, (b, row) => {
     let sum = b;
@@ -50,7 +49,7 @@ export function timeModulations(
   freqDim: number,
 ): Float32Array {
   const blocks = Array.from({ length: layers }, (_, l) =>
-    readFloat32(weights.stored(`${expert}.blocks.${l}.modulation`)),
+    weights.float32(`${expert}.blocks.${l}.modulation`),
   );
   const width = blocks[0]?.length;
   if (!width) throw new FastWamError(`${expert} has no blocks`);

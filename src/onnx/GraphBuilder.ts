@@ -152,17 +152,17 @@ export class GraphBuilder {
     return out;
   }
 
-  /** Adds a node with several outputs of the given types. */
+  /** Adds a node with several outputs of the given types; those without one are left out. */
   ops(
     type: string,
     inputs: readonly (Value | undefined)[],
-    results: readonly DataType[],
+    results: readonly (DataType | undefined)[],
     options: NodeOptions = {},
   ): Value[] {
     const stem = options.name ?? type;
-    const outs = results.map((t, i) => ({ name: this.#names.unique(`${stem}_${i}`), type: t }));
+    const outs = results.map((t, i) => t && { name: this.#names.unique(`${stem}_${i}`), type: t });
     this.#emit(type, inputs, outs, options);
-    return outs;
+    return outs.filter((out) => out !== undefined);
   }
 
   /** Adds a Loop. @returns what was carried to its end, and what was collected, by name */
@@ -230,6 +230,13 @@ export class GraphBuilder {
     );
   }
 
+  /** The same of int32. */
+  int32(value: number | readonly number[]): Value {
+    const list = typeof value === 'number' ? [value] : value;
+    const shape = typeof value === 'number' ? [] : [list.length];
+    return this.#constant(`i32_${shape.length}_${list.join('_')}`, 'int32', shape, Int32Array.from(list));
+  }
+
   /** A float32 scalar constant. */
   float32(value: number): Value {
     return this.#constant(`f32_${value}`, 'float32', [], Float32Array.of(value));
@@ -246,12 +253,12 @@ export class GraphBuilder {
   #emit(
     type: string,
     inputs: readonly (Value | undefined)[],
-    outputs: readonly Value[],
+    outputs: readonly (Value | undefined)[],
     options: NodeOptions,
   ): void {
     const node = new WireWriter();
     for (const input of inputs) node.text(1, input?.name ?? '');
-    for (const output of outputs) node.text(2, output.name);
+    for (const output of outputs) node.text(2, output?.name ?? '');
     node.text(3, this.#names.unique(`${options.name ?? type}_node`)).text(4, type);
     for (const [name, attribute] of Object.entries(options.attributes ?? {})) {
       node.message(5, attributeProto(name, attribute));
