@@ -119,7 +119,10 @@ describe('the graph for a GPU', () => {
     beforeAll(async () => {
       bundle = madeBundle(3, 'BF16');
       model = await FastWamModel.load(bundle, { ...DEFAULT_EXECUTION, threads: 1 });
-      latents = randn(7, model.latentShape.reduce((product, size) => product * size, 1));
+      latents = randn(
+        7,
+        model.latentShape.reduce((product, size) => product * size, 1),
+      );
       const text = bundle.context(bundle.anyTask());
       const expert = model.expert(await model.prefill(latents, proprio, text));
       reference = (await expert.fullSteps(noise, STEPS)).x;
@@ -166,7 +169,10 @@ describe('the graph for a GPU', () => {
     });
 
     it('is off by no more than the number format allows: bfloat16 by rounding what each operator gives', async () => {
-      const error = relativeError(await run(inFloat32(deviceGraph(bundle, 'bfloat16'), 'bfloat16')), reference);
+      const error = relativeError(
+        await run(inFloat32(deviceGraph(bundle, 'bfloat16'), 'bfloat16')),
+        reference,
+      );
       // 8 bits of mantissa: 2^-9 a rounding, some twenty roundings a block
       expect(error).toBeGreaterThan(1e-4);
       expect(error).toBeLessThan(2e-2);

@@ -103,11 +103,7 @@ function cast(nodes: WireWriter, from: string, to: string, type: number): void {
 }
 
 /** Writes a message's fields, but for those that `replace` has written itself. */
-function copy(
-  message: Message,
-  out: WireWriter,
-  replace: (field: number, value: Field) => boolean,
-): void {
+function copy(message: Message, out: WireWriter, replace: (field: number, value: Field) => boolean): void {
   for (const [field, values] of message) {
     for (const value of values) {
       if (replace(field, value)) continue;
