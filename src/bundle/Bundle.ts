@@ -3,6 +3,7 @@ import { dirname, join, resolve, sep } from 'node:path';
 import type { z } from 'zod';
 import { FileFormatError, InputError, messageOf } from '../errors';
 
+import { scalingLengths } from '../formats/scaling';
 import type { TensorFile } from '../formats/StoredTensor';
 import { findTextContexts, openTextContext, promptHash } from '../formats/textContext';
 import { createSchedule } from '../sampler/schedule';
@@ -24,6 +25,16 @@ export interface TaskContext {
   readonly tokens: number;
 }
 
+/** One of the files that hold a bundle's weights. */
+export interface WeightFile {
+  readonly name: 'policy' | 'vae';
+  /** absolute */
+  readonly path: string;
+  readonly size: number;
+  readonly fingerprint: string;
+  readonly sha256?: string | undefined;
+}
+
 /** A model on disk: `bundle.json`, and the checkpoint whose tensors it refers to. Reading it reads no weights. */
 export class Bundle {
   readonly dimensions: ModelDimensions;
@@ -37,7 +48,7 @@ export class Bundle {
     readonly manifest: BundleManifest,
   ) {
     this.dimensions = dimensionsFromManifest(manifest);
-    this.schedule = createSchedule(manifest.sampler.steps, manifest.sampler.shift);
+    this.schedule = scheduleOf(manifest);
     this.#contexts = findTextContexts(this.textFolder);
   }
 
@@ -47,8 +58,8 @@ export class Bundle {
    */
   static open(folder: string): Bundle {
     const bundle = Bundle.describe(folder);
-    bundle.#policyWeights = policyTensors(bundle.#checkedWeights('policy'));
-    bundle.#vaeWeights = vaeTensors(bundle.#checkedWeights('vae'));
+    bundle.#policyWeights = bundle.#openPolicy();
+    bundle.#vaeWeights = bundle.#openVae();
     return bundle;
   }
 
@@ -64,21 +75,53 @@ export class Bundle {
 
   /** @throws FileFormatError where it is not the checkpoint that the bundle was made for */
   get policyWeights(): TensorFile {
-    return (this.#policyWeights ??= policyTensors(this.#checkedWeights('policy')));
+    return (this.#policyWeights ??= this.#openPolicy());
   }
 
   /** @throws FileFormatError where it is not the encoder that the bundle was made for */
   get vaeWeights(): TensorFile {
-    return (this.#vaeWeights ??= vaeTensors(this.#checkedWeights('vae')));
+    return (this.#vaeWeights ??= this.#openVae());
+  }
+
+  #openPolicy(): TensorFile {
+    return policyTensors(this.#checkedWeights('policy'), this.manifest.weights.policy.set);
+  }
+
+  #openVae(): TensorFile {
+    return vaeTensors(this.#checkedWeights('vae'));
+  }
+
+  /** The type of the VAE's input: composed pixels, or LeRobot's rounded numbers. */
+  get imageInput(): 'uint8' | 'float32' {
+    return this.manifest.image === undefined ? 'uint8' : 'float32';
+  }
+
+  /** The files that hold the weights, as the bundle refers to them. */
+  weightFiles(): readonly WeightFile[] {
+    return (['policy', 'vae'] as const).flatMap((name) => this.#weightFiles(name));
+  }
+
+  #weightFiles(name: 'policy' | 'vae'): readonly WeightFile[] {
+    const first = this.manifest.weights[name];
+    return [first, ...(first.shards ?? [])].map(({ path, size, fingerprint, sha256 }) => ({
+      name,
+      path: resolve(this.folder, path),
+      size,
+      fingerprint,
+      sha256,
+    }));
   }
 
   #weightsPath(name: 'policy' | 'vae'): string {
     return resolve(this.folder, this.manifest.weights[name].path);
   }
 
-  #checkedWeights(name: 'policy' | 'vae'): string {
-    const entry = this.manifest.weights[name];
-    const path = this.#weightsPath(name);
+  #checkedWeights(name: 'policy' | 'vae'): readonly string[] {
+    return this.#weightFiles(name).map((entry) => this.#checkedFile(name, entry));
+  }
+
+  #checkedFile(name: 'policy' | 'vae', entry: WeightFile): string {
+    const { path } = entry;
     if (!existsSync(path)) {
       throw new FileFormatError(
         join(this.folder, MANIFEST_FILE),
@@ -109,7 +152,7 @@ export class Bundle {
   }
 
   /** Path of one of the bundle's ONNX files. */
-  graphPath(name: Exclude<keyof BundleManifest['graphs'], 'revision'>): string {
+  graphPath(name: Exclude<keyof BundleManifest['graphs'], 'revision' | 'sha256'>): string {
     const path = resolve(this.folder, this.manifest.graphs[name]);
     if (!path.startsWith(this.folder + sep)) {
       throw new FileFormatError(
@@ -176,6 +219,19 @@ export class Bundle {
   }
 }
 
+/** The denoising schedule that a bundle states. */
+export function scheduleOf({ sampler }: Pick<BundleManifest, 'sampler'>): Schedule {
+  return createSchedule(sampler.steps, sampler.shift, sampler.timestep_dtype);
+}
+
+/** The public evaluation's. */
+export const DEFAULT_SEED = 42;
+
+/** The seed of the noise: the checkpoint's own, or that of the public evaluation. */
+export function noiseSeed({ sampler }: Pick<BundleManifest, 'sampler'>): number {
+  return sampler.seed ?? DEFAULT_SEED;
+}
+
 /** Reads and checks `bundle.json`. */
 export function readManifest(path: string): BundleManifest {
   if (!existsSync(path)) {
@@ -208,8 +264,13 @@ export function readManifest(path: string): BundleManifest {
 function describeIssue(error: z.ZodError): string {
   const issue = error.issues[0];
   if (!issue) return 'does not fit the schema';
-  const place = issue.path.map(String).join('.') || 'the document';
-  return `${place}: ${issue.message}`;
+  // Of several forms, say what is wrong with the one that comes nearest.
+  const nearest =
+    issue.code === 'invalid_union'
+      ? [...issue.errors].sort((a, b) => a.length - b.length)[0]?.[0]
+      : undefined;
+  const place = [...issue.path, ...(nearest?.path ?? [])].map(String).join('.') || 'the document';
+  return `${place}: ${nearest?.message ?? issue.message}`;
 }
 
 /** Arrays that belong to a dimension must have its length. */
@@ -218,12 +279,18 @@ function checkLengths(path: string, manifest: BundleManifest): void {
   const { actions, proprio } = manifest;
   const expected: [string, number, number][] = [
     ['actions.items', actions.items.length, action_dim],
-    ['actions.normaliser.scale', actions.normaliser.scale.length, action_dim],
-    ['actions.normaliser.offset', actions.normaliser.offset.length, action_dim],
+    ...scalingLengths(actions.normaliser).map(([key, length]): [string, number, number] => [
+      `actions.normaliser.${key}`,
+      length,
+      action_dim,
+    ]),
     ['proprio.names', proprio.names.length, proprio_dim],
     ['proprio.units', proprio.units.length, proprio_dim],
-    ['proprio.normaliser.scale', proprio.normaliser.scale.length, proprio_dim],
-    ['proprio.normaliser.offset', proprio.normaliser.offset.length, proprio_dim],
+    ...scalingLengths(proprio.normaliser).map(([key, length]): [string, number, number] => [
+      `proprio.normaliser.${key}`,
+      length,
+      proprio_dim,
+    ]),
   ];
   if (actions.limits !== null && actions.limits !== 'none') {
     for (const [name, values] of Object.entries(actions.limits)) {
@@ -233,6 +300,14 @@ function checkLengths(path: string, manifest: BundleManifest): void {
   for (const [key, found, wanted] of expected) {
     if (found !== wanted) {
       throw new FileFormatError(path, `${key}: expected ${wanted} entries, found ${found}`);
+    }
+  }
+  for (const index of actions.relative ?? []) {
+    if (index >= action_dim || index >= proprio_dim) {
+      throw new FileFormatError(
+        path,
+        `actions.relative ${index}: the model has ${action_dim} action and ${proprio_dim} state dimensions`,
+      );
     }
   }
   for (const { index } of actions.gripper) {

@@ -58,6 +58,19 @@ const IGNORED = [
   'conv2.',
 ];
 
+/** Words in the last part of a buffer's name: tables and counters that a module keeps beside its weights. */
+const BUFFER =
+  /freq|rope|rotary|_cis|(^|_)(cos|sin|mask|idx|index|ids|step|steps|count)$|^(inv_|n_|num_)|position|pos_emb|table|buffer|cache|sigma|timestep|running_|extra_state|dummy|initialized/;
+
+/** A tensor that is no weight: it is not floating point, or is called like a table or a counter. */
+export function isBuffer({ name, dtype }: StoredTensor): boolean {
+  const last = name.split('.').at(-1) ?? name;
+  if (/^(weight|bias|modulation|gamma)$/.test(last)) return false;
+  return !FLOATING.includes(dtype) || BUFFER.test(last);
+}
+
+const FLOATING: readonly string[] = ['F64', 'F32', 'F16', 'BF16'];
+
 /** Channels of the VAE's stages relative to `vaeDim` (`VideoVAE38_` in the original's wan_video_vae.py). */
 const VAE_MULTIPLES = [1, 1, 2, 4, 4] as const;
 /** Stages whose down-sampling also halves time, which adds a `time_conv`; a single frame never reaches it. */
@@ -199,7 +212,7 @@ export function checkTensors(file: TensorFile, needed: TensorShapes, unneeded: T
   for (const [name, tensor] of file.tensors) {
     const shape = needed.get(name) ?? unneeded.get(name);
     if (shape === undefined) {
-      if (!IGNORED.some((prefix) => name.startsWith(prefix))) extra.push(name);
+      if (!IGNORED.some((prefix) => name.startsWith(prefix)) && !isBuffer(tensor)) extra.push(name);
       continue;
     }
     if (!sameShape(tensor.shape, shape)) {
@@ -208,7 +221,7 @@ export function checkTensors(file: TensorFile, needed: TensorShapes, unneeded: T
         `tensor ${name} is ${show(tensor.shape)}, expected ${show(shape)}`,
       );
     }
-    if (needed.has(name) && !['F64', 'F32', 'F16', 'BF16'].includes(tensor.dtype)) {
+    if (needed.has(name) && !FLOATING.includes(tensor.dtype)) {
       throw new FileFormatError(
         file.path,
         `tensor ${name} has the element type ${tensor.dtype}, expected a floating-point type`,

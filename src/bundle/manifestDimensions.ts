@@ -6,7 +6,8 @@ type ManifestDimensions = BundleManifest['dimensions'];
 
 /** The dimensions that `bundle.json` states, in the names used in code. */
 export function dimensionsFromManifest(manifest: BundleManifest): ModelDimensions {
-  const stated: Readonly<Record<string, number>> = { ...manifest.dimensions, ...manifest.sampler };
+  const { steps, shift } = manifest.sampler;
+  const stated: Readonly<Record<string, number>> = { ...manifest.dimensions, steps, shift };
   const pairs = Object.entries(CONFIG_KEYS).map(([name, key]) => [name, stated[key]] as const);
   return completeDimensions(Object.fromEntries(pairs.filter(([, value]) => value !== undefined)));
 }

@@ -29,7 +29,7 @@ interface CalibrateFlags extends ExecutionFlags {
   readonly trials: string;
   readonly chunks?: string;
   readonly noise: string;
-  readonly seed: string;
+  readonly seed?: string;
   readonly json?: boolean;
 }
 
@@ -62,7 +62,7 @@ export function calibrateCommand(program: Command): Command {
     .option('--trials <n>', 'most thresholds to try', '14')
     .option('--chunks <n>', 'stop after so many chunks')
     .option('--noise <mode>', 'fixed: the same for every chunk; fresh: seed + chunk number', 'fixed')
-    .option('--seed <n>', 'seed of the noise', '42')
+    .option('--seed <n>', "seed of the noise; by default the bundle's")
     .option('--json', 'the result as one JSON line');
   addExecutionOptions(command);
   return command.action(async (bundle: string, recordings: readonly string[], flags: CalibrateFlags) => {
@@ -106,7 +106,13 @@ async function runLearning(
   { client, chunks, choice, flags, calibration }: Job & { readonly calibration: Calibration },
   write: Write,
 ): Promise<void> {
-  const learnt = await learn(client, chunks, calibration, choice.values, readSampler(flags));
+  const learnt = await learn(
+    client,
+    chunks,
+    calibration,
+    choice.values,
+    readSampler(flags, client.bundle.manifest),
+  );
   const { figures, text } = calibration.describe(learnt.record);
   const settings = someSettings(calibration.settingsOf(learnt.record));
   if (flags.json) {
@@ -129,7 +135,7 @@ async function runThreshold(
   const result = await calibrateThreshold(client, all, {
     choice,
     tolerance,
-    sampler: readSampler(flags),
+    sampler: readSampler(flags, client.bundle.manifest),
     trials: wholeNumber('--trials', flags.trials),
   });
   const line = result.settings && `--policy ${choice.policy} ${setLine(result.settings)}`;

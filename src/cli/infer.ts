@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { Bundle } from '../bundle/Bundle';
 import { inferRecorded } from '../policy/inferRecorded';
 import {
   addExecutionOptions,
@@ -12,9 +13,9 @@ import type { ExecutionFlags, PolicyOptions } from './policyOptions';
 interface InferFlags extends PolicyOptions, ExecutionFlags {
   readonly bundle: string;
   readonly inputs: string;
-  readonly instruction: string;
+  readonly instruction?: string;
   readonly noise: string;
-  readonly seed: string;
+  readonly seed?: string;
   readonly out: string;
 }
 
@@ -24,15 +25,16 @@ export function inferCommand(program: Command): Command {
     .command('infer')
     .description('compute the action chunks of one episode from a file of observations')
     .requiredOption('--bundle <dir>', 'a bundle')
-    .requiredOption('--inputs <file>', 'safetensors with images, proprio and optionally noise')
-    .requiredOption('--instruction <text>', 'the bare task')
+    .requiredOption('--inputs <file>', 'safetensors with images, proprio and optionally noise and context')
+    .option('--instruction <text>', 'the bare task; not needed where the inputs have a context')
     .option('--noise <mode>', 'fixed: the same for every chunk; fresh: seed + chunk number', 'fixed')
-    .option('--seed <n>', 'seed of the noise', '42')
+    .option('--seed <n>', "seed of the noise; by default the bundle's")
     .requiredOption('--out <file>', 'safetensors with action, velocity, latents, computed, refreshed');
   addPolicyOptions(command, 'none');
   addExecutionOptions(command);
   return command.action(async (flags: InferFlags) => {
-    const settings = { ...readPolicyOptions(flags), ...readSampler(flags) };
+    const { manifest } = Bundle.describe(flags.bundle);
+    const settings = { ...readPolicyOptions(flags), ...readSampler(flags, manifest) };
     const { chunks, notices } = await inferRecorded({
       ...flags,
       settings,

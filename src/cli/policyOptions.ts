@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
 import { collect } from './collect';
 import { oneOf } from './oneOf';
+import { noiseSeed } from '../bundle/Bundle';
+import type { BundleManifest } from '../bundle/schema';
 import { UNCACHED, readChoices } from '../cache/choice';
 import type { Choice } from '../cache/choice';
 import { POLICIES } from '../cache/registry';
@@ -52,13 +54,16 @@ export function readPolicyOptions(options: PolicyOptions): Choice {
 }
 
 /**
- * `--noise` and `--seed`.
+ * `--noise` and `--seed`, which the bundle may say.
  * @throws UsageError for a value that cannot be meant
  */
-export function readSampler(flags: { readonly noise: string; readonly seed: string }): Sampler {
+export function readSampler(
+  flags: { readonly noise: string; readonly seed?: string },
+  manifest: Pick<BundleManifest, 'sampler'>,
+): Sampler {
   return {
     noise: oneOf('--noise', flags.noise, ['fixed', 'fresh']),
-    seed: wholeNumber('--seed', flags.seed),
+    seed: flags.seed === undefined ? noiseSeed(manifest) : wholeNumber('--seed', flags.seed),
   };
 }
 

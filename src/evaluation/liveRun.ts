@@ -1,7 +1,7 @@
 import type { LiveChunk } from '../bag/liveChunks';
 import type { Bundle } from '../bundle/Bundle';
-import { normaliserOf } from '../formats/normaliser';
 import type { ChunkReport } from '../cache/types';
+import { scalingOf } from '../formats/scaling';
 import type { ChunkResult, ConfigurationRun } from './types';
 
 /** The name under which a report shows what the node did. */
@@ -45,7 +45,7 @@ function normalised(actions: Float32Array, { manifest, dimensions }: Bundle): Fl
     for (let i = index; i < undone.length; i += dimensions.actionDim)
       undone[i] = (1 - (undone[i] ?? NaN)) / 2;
   }
-  return normaliser.mode === 'none' ? undone : normaliserOf(normaliser).normalise(undone);
+  return scalingOf(normaliser).normalise(undone);
 }
 
 /** Shares are told in this many parts. */

@@ -1,18 +1,24 @@
-import { constants, copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  constants,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { MANIFEST_FILE } from '../bundle/Bundle';
-import { policyTensors, vaeTensors } from '../bundle/checkpointFiles';
+import type { NamedWeights } from '../bundle/checkpointFiles';
 import { fingerprint } from '../bundle/fingerprint';
-import { dimensionsFromWeights } from '../bundle/layout';
-import type { ModelDimensions } from '../bundle/layout';
 import { manifestDimensions } from '../bundle/manifestDimensions';
 import { BUNDLE_VERSION } from '../bundle/schema';
-import type { BundleManifest } from '../bundle/schema';
-import { InputError, UsageError } from '../errors';
+import type { BundleManifest, WeightSet } from '../bundle/schema';
+import { UsageError } from '../errors';
+import type { FloatType } from '../formats/halfPrecision';
 import { makeOutputFolder } from '../formats/outputFolder';
-import { concatenateFields, openDatasetStats } from '../formats/datasetStats';
-import type { FieldStatistics } from '../formats/datasetStats';
-import { createNormaliser } from '../formats/normaliser';
+import type { RecordedScaling } from '../formats/scaling';
 import type { TensorFile } from '../formats/StoredTensor';
 import { findTextContexts, openTextContext, promptHash } from '../formats/textContext';
 import {
@@ -23,22 +29,27 @@ import {
   graphDescription,
 } from '../graphs/buildGraph';
 import { createSchedule } from '../sampler/schedule';
-import { DEFAULT_PROMPT_TEMPLATE, configuredDimensions, readModelConfig } from './modelConfig';
-import type { ModelConfig } from './modelConfig';
+import { lerobotCheckpoint } from './lerobot/lerobotCheckpoint';
+import { originalCheckpoint } from './originalCheckpoint';
 import { completeRobot, mergeRobots, readRobot } from './robot';
+import type { RobotDescription } from './robot';
+import type { SourceCheckpoint } from './SourceCheckpoint';
+import type { Finding } from './Finding';
 
 const TEXT_FOLDER = 'text_embeds';
 const WEIGHT_FOLDER = 'weights';
-/** Normaliser of a checkpoint whose dataset has no statistics. */
-const DEFAULT_NORMALISATION = 'min/max';
 
 export interface ExportOptions {
-  /** Fast-WAM checkpoint, .pt or .safetensors */
-  readonly checkpoint: string;
-  /** Wan 2.2 VAE, .pth or .safetensors */
+  /** Fast-WAM checkpoint: .pt, .safetensors, an index of shards, or their folder; or `lerobot` */
+  readonly checkpoint?: string;
+  /** folder of a LeRobot policy */
+  readonly lerobot?: string;
+  /** the parts of the one picture that a LeRobot policy knows; see `readMosaic` */
+  readonly mosaic?: string;
+  /** Wan 2.2 VAE: .pth, .safetensors, or Diffusers' folder */
   readonly vae: string;
-  /** folder of cached T5 contexts */
-  readonly textEmbeds: string;
+  /** folder of cached T5 contexts; a LeRobot policy can do without at first */
+  readonly textEmbeds?: string;
   /** dataset-statistics JSON */
   readonly stats?: string;
   /** robot description, YAML */
@@ -47,6 +58,12 @@ export interface ExportOptions {
   readonly instructions?: string;
   /** `libero`, `robotwin`, or a file */
   readonly config?: string;
+  /** in place of a LeRobot policy's own: type in which its images (and timesteps) are rounded */
+  readonly torchDtype?: FloatType;
+  /** type in which timesteps are rounded; by default as the checkpoint was run */
+  readonly timestepDtype?: FloatType;
+  /** which weights of a file that has a moving average too */
+  readonly weights?: WeightSet;
   readonly name?: string;
   /** carry the weights instead of referring to them */
   readonly selfContained?: boolean;
@@ -57,6 +74,7 @@ export interface ExportReport {
   readonly manifest: BundleManifest;
   /** what was found and decided, one line each, for people */
   readonly notes: readonly string[];
+  readonly findings: readonly Finding[];
 }
 
 /**
@@ -65,68 +83,99 @@ export interface ExportReport {
  * @throws UsageError, FileFormatError, InputError naming the file, tensor or key
  */
 export function exportBundle(options: ExportOptions): ExportReport {
-  for (const [flag, path] of [
-    ['--checkpoint', options.checkpoint],
-    ['--vae', options.vae],
-    ['--text-embeds', options.textEmbeds],
-  ] as const) {
-    if (!existsSync(path)) throw new UsageError(`${flag} ${path}: no such file or folder`);
-  }
-  const notes: string[] = [];
-  const source = options.config === undefined ? { config: {} } : readModelConfig(options.config);
   const out = resolve(options.out);
-  const policy = policyTensors(resolve(options.checkpoint));
-  const vae = vaeTensors(resolve(options.vae));
-  const contexts = findTextContexts(options.textEmbeds);
-  const contextLength = contextTokens(contexts);
-  const dims = dimensionsFromWeights({ policy, vae }, configuredDimensions(source.config, contextLength));
-  notes.push(
-    `${countOf(policy)} parameters in ${policy.tensors.size} tensors of ${options.checkpoint}; ${countOf(vae)} in the VAE`,
-  );
+  const contexts =
+    options.textEmbeds === undefined ? new Map<string, string>() : cachedContexts(options.textEmbeds);
+  const source = readSource(options, contexts);
+  const notes = [
+    `${countOf(source.policy)} parameters in ${source.policy.tensors.size} tensors of ${source.policy.path}; ${countOf(source.vae)} in the VAE`,
+    ...source.notes,
+  ];
   makeOutputFolder(out);
-  const carried = options.selfContained === true;
-  const weights = carried
-    ? { policy: carry(policy, out, policyTensors), vae: carry(vae, out, vaeTensors) }
-    : { policy, vae };
-  const manifest = describe(options, source, dims, weights, contexts, out, notes);
-  const schedule = createSchedule(dims.steps, dims.shift);
-  const graphs = { dimensions: dims, schedule, policyWeights: weights.policy, vaeWeights: weights.vae };
+  const weights =
+    options.selfContained === true
+      ? { policy: carry(source.policy, out), vae: carry(source.vae, out) }
+      : { policy: source.policy, vae: source.vae };
+  const manifest = describe(options, { ...source, ...weights }, contexts, out, notes);
+  const { dims } = source;
+  const schedule = createSchedule(dims.steps, dims.shift, source.timestepDtype);
+  const graphs = {
+    dimensions: dims,
+    schedule,
+    policyWeights: weights.policy,
+    vaeWeights: weights.vae,
+    imageInput: source.image ? ('float32' as const) : ('uint8' as const),
+  };
   for (const name of GRAPH_NAMES) {
     const bytes = buildGraph(name, graphs, DEFAULT_VARIANT).model(graphDescription(name));
     writeFileSync(join(out, manifest.graphs[name]), bytes);
   }
   writeFileSync(join(out, MANIFEST_FILE), `${JSON.stringify(manifest, null, 2)}\n`);
-  return { manifest, notes };
+  return { manifest, notes, findings: source.findings };
+}
+
+function readSource(options: ExportOptions, contexts: ReadonlyMap<string, string>): SourceCheckpoint {
+  const { checkpoint, lerobot, textEmbeds } = options;
+  const paths = [
+    ['--checkpoint', checkpoint],
+    ['--lerobot', lerobot],
+    ['--vae', options.vae],
+  ] as const;
+  for (const [flag, path] of paths) {
+    if (path !== undefined && !existsSync(path))
+      throw new UsageError(`${flag} ${path}: no such file or folder`);
+  }
+  if ((checkpoint === undefined) === (lerobot === undefined)) {
+    throw new UsageError('give the model as --checkpoint F or as --lerobot DIR, one of the two');
+  }
+  const contextLength = textEmbeds === undefined ? undefined : contextTokens(contexts);
+  if (lerobot === undefined) {
+    if (contextLength === undefined) {
+      throw new UsageError('--text-embeds: name the folder of cached T5 contexts');
+    }
+    if (options.mosaic !== undefined)
+      throw new UsageError('--mosaic belongs to --lerobot; with --checkpoint give cameras in --robot');
+    return originalCheckpoint({ ...options, checkpoint: checkpoint ?? '', contextLength });
+  }
+  if (options.stats !== undefined) {
+    throw new UsageError(
+      '--stats: a LeRobot policy has its statistics with it, in its processors; leave it out',
+    );
+  }
+  const source = lerobotCheckpoint({ ...options, lerobot });
+  if (contextLength !== undefined && contextLength !== source.dims.contextLength) {
+    throw new UsageError(
+      `--text-embeds: the contexts have ${contextLength} rows, the policy takes ${source.dims.contextLength} (context_len)`,
+    );
+  }
+  return source;
 }
 
 function describe(
   options: ExportOptions,
-  source: ReturnType<typeof readModelConfig>,
-  dims: ModelDimensions,
-  weights: { policy: TensorFile; vae: TensorFile },
+  source: SourceCheckpoint,
   contexts: ReadonlyMap<string, string>,
   out: string,
   notes: string[],
 ): BundleManifest {
-  const { config } = source;
+  const { dims, image, relative } = source;
   const given = options.robot === undefined ? {} : readRobot(options.robot);
-  const robot = mergeRobots(source.robot ?? {}, given);
-  const normalisers = normalisersOf(options.stats, config, dims, notes);
+  const robot = mergeRobots(source.robot, image ? turnedCameras(source.robot, given, options) : given);
   const entries = completeRobot(robot, {
     ...dims,
-    normalised: options.stats === undefined,
-    rate: config.control_rate,
-    replanSteps: config.replan_steps,
+    normalised: source.normalised,
+    rate: source.rate,
+    replanSteps: source.replanSteps,
   });
   if (entries.actions.limits === null) {
     notes.push('no action limits: the node will refuse to drive a robot until --robot states them');
   }
-  const template = config.prompt_template ?? DEFAULT_PROMPT_TEMPLATE;
-  const instructions = readInstructions(options.instructions, template, contexts, notes);
-  const reference = (file: TensorFile): BundleManifest['weights']['policy'] => ({
-    path: relative(out, file.path),
-    ...fingerprint(file.path),
-  });
+  const instructions = readInstructions(options.instructions, source.promptTemplate, contexts, notes);
+  if (contexts.size === 0) {
+    notes.push(
+      'no text contexts: the bundle knows no instruction until one is encoded (--text-embeds, fastwam encode)',
+    );
+  }
   return {
     format: 'fast-wam-bundle',
     version: BUNDLE_VERSION,
@@ -134,9 +183,12 @@ function describe(
     created_by: 'fast-wam-policy',
     dimensions: manifestDimensions(dims),
     weights: {
-      policy: reference(weights.policy),
-      vae: reference(weights.vae),
-      text_embeds: placeContexts(options, contexts, weights, out),
+      policy: {
+        ...weightsReference(source.policy, out),
+        ...(options.weights !== undefined && { set: options.weights }),
+      },
+      vae: weightsReference(source.vae, out),
+      text_embeds: placeContexts(options, contexts, source, out),
     },
     graphs: {
       revision: GRAPH_REVISION,
@@ -145,54 +197,77 @@ function describe(
       prefill: 'prefill.onnx',
       expert: 'expert.onnx',
     },
-    sampler: { steps: dims.steps, shift: dims.shift },
+    sampler: {
+      steps: dims.steps,
+      shift: dims.shift,
+      ...(source.timestepDtype !== 'float32' && { timestep_dtype: source.timestepDtype }),
+      ...(source.seed !== undefined && { seed: source.seed }),
+    },
     control: entries.control,
-    prompt_template: template,
+    prompt_template: source.promptTemplate,
     instructions,
     cameras: entries.cameras,
-    proprio: { ...entries.proprio, normaliser: normalisers.proprio },
-    actions: { ...entries.actions, normaliser: normalisers.action },
+    ...(image && { image }),
+    proprio: { ...entries.proprio, normaliser: recorded(source.proprio) },
+    actions: {
+      ...entries.actions,
+      normaliser: recorded(source.action),
+      ...(relative.length > 0 && { relative: [...relative] }),
+    },
   };
 }
 
-type ScalingEntry = BundleManifest['actions']['normaliser'];
-
-function normalisersOf(
-  stats: string | undefined,
-  config: ModelConfig,
-  dims: ModelDimensions,
-  notes: string[],
-): { proprio: ScalingEntry; action: ScalingEntry } {
-  if (stats === undefined) {
-    notes.push('no --stats: proprioception and actions stay in the network’s normalised units');
-    const identity = (dim: number): ScalingEntry => ({
-      mode: 'none',
-      scale: new Array<number>(dim).fill(1),
-      offset: new Array<number>(dim).fill(0),
-    });
-    return { proprio: identity(dims.proprioDim), action: identity(dims.actionDim) };
+/**
+ * A policy that knows its cameras says where they lie; a robot's description can only say that they hang upside down.
+ * @throws UsageError for a camera that the policy does not have
+ */
+function turnedCameras(
+  known: RobotDescription,
+  given: RobotDescription,
+  { robot: file }: ExportOptions,
+): RobotDescription {
+  const { cameras: described, ...rest } = given;
+  if (!described) return rest;
+  const cameras = known.cameras ?? [];
+  const stray = described.find(({ name }) => !cameras.some((camera) => camera.name === name));
+  if (stray) {
+    throw new UsageError(
+      `${file}: cameras: the policy has no camera ${stray.name}; its cameras are ${cameras.map(({ name }) => name).join(', ')}`,
+    );
   }
-  const mode = config.normalisation ?? DEFAULT_NORMALISATION;
-  if (config.normalisation === undefined) {
-    notes.push(`normalisation ${mode}: the configuration does not say (key normalisation)`);
-  }
-  const { state, action } = openDatasetStats(stats);
-  const entry = (kind: string, field: FieldStatistics, dim: number): ScalingEntry => {
-    if (field.dim !== dim) {
-      throw new InputError(
-        `${stats}: ${kind} has statistics of ${field.dim} dimensions, the model has ${dim}`,
-      );
-    }
-    const { scale, offset } = createNormaliser(mode, field);
-    return { mode, scale: [...scale], offset: [...offset] };
-  };
   return {
-    proprio:
-      dims.proprioDim === 0
-        ? { mode: 'none', scale: [], offset: [] }
-        : entry('state', concatenateFields(state), dims.proprioDim),
-    action: entry('action', concatenateFields(action), dims.actionDim),
+    ...rest,
+    cameras: cameras.map((camera) => ({
+      ...camera,
+      rotate180: described.find(({ name }) => name === camera.name)?.rotate180 ?? camera.rotate180,
+    })),
   };
+}
+
+/** A map as `bundle.json` holds it. */
+function recorded(scaling: RecordedScaling): BundleManifest['actions']['normaliser'] {
+  if ('statistics' in scaling) {
+    const [first, second] = scaling.statistics;
+    return {
+      mode: scaling.mode,
+      statistics: [Array.from(first), Array.from(second)],
+      ...(scaling.eps !== undefined && { eps: scaling.eps }),
+    };
+  }
+  return { mode: scaling.mode, scale: Array.from(scaling.scale), offset: Array.from(scaling.offset) };
+}
+
+/** The files of a checkpoint as the bundle refers to them. */
+function weightsReference({ files }: NamedWeights, out: string): BundleManifest['weights']['policy'] {
+  const [first, ...others] = files.map((file) => ({ path: relative(out, file), ...fingerprint(file) }));
+  if (!first) throw new Error('a checkpoint has a file');
+  return { ...first, ...(others.length > 0 && { shards: others }) };
+}
+
+/** The text contexts in a folder. @throws UsageError where there is no such folder */
+function cachedContexts(folder: string): ReadonlyMap<string, string> {
+  if (!existsSync(folder)) throw new UsageError(`--text-embeds ${folder}: no such file or folder`);
+  return findTextContexts(folder);
 }
 
 function readInstructions(
@@ -228,11 +303,15 @@ function contextTokens(contexts: ReadonlyMap<string, string>): number {
 function placeContexts(
   options: ExportOptions,
   contexts: ReadonlyMap<string, string>,
-  weights: { policy: TensorFile; vae: TensorFile },
+  weights: { policy: NamedWeights; vae: NamedWeights },
   out: string,
 ): string {
-  const folder = resolve(options.textEmbeds);
-  const homes = [out, dirname(weights.policy.path), dirname(weights.vae.path)];
+  if (options.textEmbeds === undefined) {
+    mkdirSync(join(out, TEXT_FOLDER), { recursive: true });
+    return TEXT_FOLDER;
+  }
+  const folder = realpathSync(options.textEmbeds);
+  const homes = [out, ...[weights.policy, weights.vae].map(({ files: [file = ''] }) => dirname(file))];
   const reachable = homes.some((home) => folder === home || folder.startsWith(home + sep));
   if (reachable && !options.selfContained) return relative(out, folder) || '.';
   mkdirSync(join(out, TEXT_FOLDER), { recursive: true });
@@ -240,12 +319,25 @@ function placeContexts(
   return TEXT_FOLDER;
 }
 
-/** Brings a weight file into the bundle. */
-function carry(file: TensorFile, out: string, open: (path: string) => TensorFile): TensorFile {
+/** Brings a checkpoint's files into the bundle. @throws UsageError where two of them have one name */
+function carry(weights: NamedWeights, out: string): NamedWeights {
   mkdirSync(join(out, WEIGHT_FOLDER), { recursive: true });
-  const target = join(out, WEIGHT_FOLDER, basename(file.path));
-  place(file.path, target);
-  return open(target);
+  const targets = new Map<string, string>();
+  for (const file of weights.files) {
+    const target = join(out, WEIGHT_FOLDER, basename(file));
+    if ([...targets.values()].includes(target)) {
+      throw new UsageError(`--self-contained: two files of weights are called ${basename(file)}; rename one`);
+    }
+    place(file, target);
+    targets.set(file, target);
+  }
+  const tensors = new Map(
+    [...weights.tensors].map(([name, tensor]) => [
+      name,
+      { ...tensor, file: targets.get(tensor.file) ?? tensor.file },
+    ]),
+  );
+  return { ...weights, tensors, files: [...targets.values()] };
 }
 
 /**

@@ -30,6 +30,7 @@ const robotSchema = z.strictObject({
         height: z.number().int().positive(),
         rotate180: z.boolean().default(false),
         fit: z.enum(['cover', 'stretch']).default('stretch'),
+        source: z.string().min(1).optional(),
       }),
     )
     .min(1)

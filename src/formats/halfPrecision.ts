@@ -6,6 +6,22 @@
 const single = new Float32Array(1);
 const bits = new Uint32Array(single.buffer);
 
+/** Types that a policy computes in. */
+export const FLOAT_TYPES = ['float32', 'bfloat16', 'float16'] as const;
+export type FloatType = (typeof FLOAT_TYPES)[number];
+
+/** The value of a type nearest to `value`. */
+export function roundTo(type: FloatType, value: number): number {
+  switch (type) {
+    case 'float32':
+      return Math.fround(value);
+    case 'bfloat16':
+      return bfloat16ToFloat(floatToBfloat16(value));
+    case 'float16':
+      return halfToFloat(floatToHalf(value));
+  }
+}
+
 /** bfloat16 is the upper half of a binary32. */
 export function bfloat16ToFloat(pattern: number): number {
   bits[0] = pattern << 16;

@@ -94,10 +94,7 @@ export function tensorDictionary(
   for (const [key, item] of value) {
     const name = String(key);
     if (isStrided(item)) {
-      throw new FileFormatError(
-        path,
-        `tensor ${quoted(name)} is not contiguous (shape [${item.shape.join(', ')}], strides [${item.strides.join(', ')}]); save it with .contiguous()`,
-      );
+      throw new FileFormatError(path, notContiguous(name, item));
     }
     if (!isStored(item)) {
       throw new FileFormatError(
@@ -111,16 +108,28 @@ export function tensorDictionary(
 }
 
 /**
- * Opens a file of named tensors, a safetensors file or a torch file with a bare state dict (also one wrapped as
- * `model_state`, `state_dict` or `model`, as training code does). Told apart by content, not by name.
+ * Opens a file of named tensors, a safetensors or a torch file, told apart by content. Dictionaries in a torch file are joined
+ * by dots, its texts become metadata, and lists are passed over: they are state of a training.
+ * @param needed whether a tensor of this name will be read; a needed one that is not contiguous is refused, others are left out
  */
-export function openTensors(path: string): TensorFile {
+export function openTensors(path: string, needed: (name: string) => boolean = () => true): TensorFile {
   if (!looksLikeTorch(path)) return openSafetensors(path);
-  const { root } = openTorchFile(path);
-  const wrapped = isDictionary(root)
-    ? ['model_state', 'state_dict', 'model'].map((key) => root.get(key)).find(isDictionary)
-    : undefined;
-  return { path, tensors: tensorDictionary(wrapped ?? root, path), metadata: {} };
+  const tensors = new Map<string, StoredTensor>();
+  const metadata: Record<string, string> = {};
+  const visit = (value: TorchValue, name: string): void => {
+    if (isDictionary(value)) {
+      for (const [key, item] of value) visit(item, name === '' ? String(key) : `${name}.${String(key)}`);
+    } else if (isStrided(value)) {
+      if (needed(name)) throw new FileFormatError(path, notContiguous(name, value));
+    } else if (isStored(value)) {
+      if (tensors.has(name)) throw new FileFormatError(path, `has tensor ${quoted(name)} twice`);
+      tensors.set(name, { ...value, name });
+    } else if (typeof value === 'string') {
+      metadata[name] = value;
+    }
+  };
+  visit(openTorchFile(path).root, '');
+  return { path, tensors, metadata };
 }
 
 /** Whether a value is a dictionary. */
@@ -138,6 +147,10 @@ export function isStored(value: TorchValue | undefined): value is StoredTensor {
 /** Whether a value is a tensor that is not contiguous. */
 export function isStrided(value: TorchValue | undefined): value is StridedTensor {
   return isTensor(value) && 'strides' in value;
+}
+
+function notContiguous(name: string, { shape, strides }: StridedTensor): string {
+  return `tensor ${quoted(name)} is not contiguous (shape [${shape.join(', ')}], strides [${strides.join(', ')}]); save it with .contiguous()`;
 }
 
 function isTensor(value: TorchValue | undefined): value is StoredTensor | StridedTensor {

@@ -1,4 +1,4 @@
-import { dirname, parse } from 'node:path';
+import { dirname, parse, relative, resolve } from 'node:path';
 import type { ModelDimensions } from '../bundle/layout';
 import type { TensorFile } from '../formats/StoredTensor';
 import type { GraphBuilder } from '../onnx/GraphBuilder';
@@ -12,6 +12,7 @@ import type { Linears } from './Linears';
 import { prefillGraph } from './prefill';
 import type { ScratchWeights } from './ScratchWeights';
 import { vaeEncoderGraph } from './vaeEncoder';
+import type { ImageInput } from './vaeEncoder';
 import { Weights } from './Weights';
 import type { ComputeType } from './Weights';
 
@@ -64,11 +65,21 @@ export interface GraphSource {
   readonly schedule: Schedule;
   readonly policyWeights: TensorFile;
   readonly vaeWeights: TensorFile;
+  /** what the VAE is given; by default uint8, composed pixels */
+  readonly imageInput?: ImageInput;
 }
 
-/** The folder that a graph's external data is relative to: the checkpoint's, or one that holds what was put aside too. */
-export function weightsFolder(checkpoint: string, scratch?: ScratchWeights): string {
-  return scratch ? parse(checkpoint).root : dirname(checkpoint);
+/**
+ * The folder that a graph's external data is relative to: the innermost that holds all files of the checkpoint, or one that holds
+ * what was put aside too.
+ */
+export function weightsFolder(weights: TensorFile, scratch?: ScratchWeights): string {
+  const folders = [...new Set([...weights.tensors.values()].map(({ file }) => dirname(resolve(file))))];
+  const [first = dirname(resolve(weights.path)), ...others] = folders;
+  if (scratch) return parse(first).root;
+  let folder = first;
+  while (others.some((other) => relative(folder, other).startsWith('..'))) folder = dirname(folder);
+  return folder;
 }
 
 /**
@@ -84,12 +95,12 @@ export function buildGraph(
   const { dimensions: dims, schedule } = source;
   const file = name === 'vae_encoder' ? source.vaeWeights : source.policyWeights;
   const { compute, linears: kind } = variant.format;
-  const weights = new Weights(file.tensors, weightsFolder(file.path, scratch), compute);
+  const weights = new Weights(file.tensors, weightsFolder(file, scratch), compute);
   const linears = (): Linears =>
     kind === 'int8' ? int8Linears(weights, scratch) : new FloatLinears(weights);
   switch (name) {
     case 'vae_encoder':
-      return vaeEncoderGraph(dims, weights);
+      return vaeEncoderGraph(dims, weights, source.imageInput);
     case 'context':
       return contextGraph(dims, weights);
     case 'prefill':

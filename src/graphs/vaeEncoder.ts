@@ -7,13 +7,13 @@ import { cast } from './Weights';
 import type { Weights } from './Weights';
 
 /** Per-channel statistics of Wan 2.2's latents. Source: `WanVideoVAE38` in `wan_video_vae.py`. */
-const LATENT_MEAN = [
+export const LATENT_MEAN = [
   -0.2289, -0.0052, -0.1323, -0.2339, -0.2799, 0.0174, 0.1838, 0.1557, -0.1382, 0.0542, 0.2813, 0.0891, 0.157,
   -0.0098, 0.0375, -0.1825, -0.2246, -0.1207, -0.0698, 0.5109, 0.2665, -0.2108, -0.2158, 0.2502, -0.2055,
   -0.0322, 0.1109, 0.1567, -0.0729, 0.0899, -0.2799, -0.123, -0.0313, -0.1649, 0.0117, 0.0723, -0.2839,
   -0.2083, -0.052, 0.3748, 0.0152, 0.1957, 0.1433, -0.2944, 0.3573, -0.0548, -0.1681, -0.0667,
 ];
-const LATENT_STD = [
+export const LATENT_STD = [
   0.4765, 1.0364, 0.4514, 1.1677, 0.5313, 0.499, 0.4818, 0.5013, 0.8158, 1.0344, 0.5894, 1.0901, 0.6885,
   0.6165, 0.8454, 0.4978, 0.5759, 0.3523, 0.7135, 0.6804, 0.5833, 1.4146, 0.8986, 0.5659, 0.7069, 0.5338,
   0.4889, 0.4917, 0.4069, 0.4999, 0.6866, 0.4093, 0.5709, 0.6065, 0.6415, 0.4944, 0.5726, 1.2042, 0.5458,
@@ -32,14 +32,21 @@ const RESIDUAL_BLOCKS = 2;
 /** Guards the norm of an all-zero position, as `F.normalize` does. */
 const NORM_FLOOR = 1e-12;
 
+/** What the graph takes: pixels, which it maps to [-1, 1], or numbers of [-1, 1] that were rounded on the way there. */
+export type ImageInput = 'uint8' | 'float32';
+
 /**
- * Wan 2.2's VAE encoder for one frame: `image` uint8 [H, W, 3] -> `latents` float32 [48, H/16, W/16], normalised.
+ * Wan 2.2's VAE encoder for one frame: `image` [H, W, 3] -> `latents` float32 [48, H/16, W/16], normalised.
  * A causal temporal kernel sees only zeros before a single frame, so every 3-D convolution is the 2-D convolution
  * with its last temporal slice. Source: `Encoder3d_38` and `VideoVAE38_.encode` in `wan_video_vae.py`.
  */
-export function vaeEncoderGraph(dims: ModelDimensions, weights: Weights): GraphBuilder {
+export function vaeEncoderGraph(
+  dims: ModelDimensions,
+  weights: Weights,
+  input: ImageInput = 'uint8',
+): GraphBuilder {
   const g = GraphBuilder.create('vae_encoder');
-  const image = g.input('image', 'uint8', [dims.height, dims.width, 3]);
+  const image = g.input('image', input, [dims.height, dims.width, 3]);
   const latents = new VaeEncoder(g, weights, dims).encode(image);
   const factor = dims.vaeSpatialFactor;
   const shape = [dims.latentChannels, dims.height / factor, dims.width / factor];
@@ -55,7 +62,7 @@ export class VaeEncoder {
     private readonly dims: ModelDimensions,
   ) {}
 
-  /** uint8 [H, W, 3] -> float32 [48, H/16, W/16] */
+  /** [H, W, 3], uint8 or float32 in [-1, 1] -> float32 [48, H/16, W/16] */
   encode(image: Value): Value {
     const { dims } = this;
     let x = this.firstConvolution(this.patchify(image));
@@ -87,15 +94,21 @@ export class VaeEncoder {
     return this.normaliseLatents(this.conv(x, 'conv1', 0));
   }
 
-  /** uint8 [H, W, 3] -> [1, 12, H/2, W/2] in [-1, 1]; channel order (row, column, colour) within the 2 x 2 patch. */
+  /** [H, W, 3] -> [1, 12, H/2, W/2] in [-1, 1]; channel order (row, column, colour) within the 2 x 2 patch. */
   private patchify(image: Value): Value {
     const { g } = this;
-    const scaled = g.op('Mul', [cast(g, image, 'float32'), g.float32(2)]);
-    const unit = g.op('Sub', [g.op('Div', [scaled, g.float32(255)]), g.float32(1)]);
+    const unit = image.type === 'uint8' ? this.unit(image) : image;
     const planes = g.op('Transpose', [unit], { attributes: { perm: ints([2, 0, 1]) } });
     const batch = g.op('Unsqueeze', [planes, g.int64([0])]);
     const patches = g.op('SpaceToDepth', [batch], { attributes: { blocksize: int(2) } });
     return cast(g, patches, this.weights.compute);
+  }
+
+  /** uint8 -> [-1, 1] */
+  private unit(image: Value): Value {
+    const { g } = this;
+    const scaled = g.op('Mul', [cast(g, image, 'float32'), g.float32(2)]);
+    return g.op('Sub', [g.op('Div', [scaled, g.float32(255)]), g.float32(1)]);
   }
 
   /** The first convolution's kernel, whose input channels are stored in the order (colour, column, row). */

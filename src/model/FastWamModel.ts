@@ -130,14 +130,24 @@ export class FastWamModel {
     return this.sessions.grain;
   }
 
-  /** composed image uint8 [H, W, 3] -> normalised latents [48, h, w] */
-  async encode(image: Uint8Array): Promise<Float32Array> {
+  /**
+   * Composed image [H, W, 3] -> normalised latents [48, h, w].
+   * @param image pixels, or where the bundle says so the VAE's own input in [-1, 1]
+   */
+  async encode(image: Uint8Array | Float32Array): Promise<Float32Array> {
     const { height, width } = this.bundle.dimensions;
+    const shape = [height, width, 3];
     if (image.length !== height * width * 3) {
-      throw new InputError(`image: expected ${height}x${width}x3 bytes, got ${image.length}`);
+      throw new InputError(`image: expected ${height}x${width}x3 values, got ${image.length}`);
+    }
+    const type = image instanceof Float32Array ? 'float32' : 'uint8';
+    if (type !== this.bundle.imageInput) {
+      throw new InputError(`image: expected ${this.bundle.imageInput} values, got ${type}`);
     }
     const { vae } = this.sessions;
-    const out = await vae.run({ image: vae.tensor('uint8', image, [height, width, 3]) });
+    const tensor =
+      image instanceof Float32Array ? vae.tensor('float32', image, shape) : vae.tensor('uint8', image, shape);
+    const out = await vae.run({ image: tensor });
     return out.latents?.data as Float32Array;
   }
 
@@ -214,7 +224,10 @@ export class FastWamModel {
   async warmUp(): Promise<void> {
     const { height, width, proprioDim, textDim, contextLength } = this.bundle.dimensions;
     const { horizon, actionDim } = this.shape;
-    const latents = await this.encode(new Uint8Array(height * width * 3));
+    const values = height * width * 3;
+    const latents = await this.encode(
+      this.bundle.imageInput === 'float32' ? new Float32Array(values) : new Uint8Array(values),
+    );
     const text = { key: '', rows: new Float32Array(contextLength * textDim), tokens: contextLength };
     const binding = await this.prefill(latents, new Float32Array(proprioDim), text);
     await this.expert(binding).fullSteps(new Float32Array(horizon * actionDim), [{ index: 0 }]);
@@ -279,7 +292,7 @@ async function createSession(
       current && isDefault(variant)
         ? readFileSync(bundle.graphPath(name))
         : buildGraph(name, bundle, variant, scratch).model(graphDescription(name));
-    const folder = weightsFolder(source.path, scratch);
+    const folder = weightsFolder(source, scratch);
     const { device, threads } = execution;
     return await Session.create(ort, bytes, folder, provider, { device, threads, arena: name === 'expert' });
   } finally {

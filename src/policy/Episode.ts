@@ -93,7 +93,7 @@ export class Episode {
         expert,
       );
       const expertEnded = performance.now();
-      const { actions, clamped } = this.#actions.apply(outcome.x);
+      const { actions, clamped } = this.#actions.apply(outcome.x, observation.proprio);
       if (clamped > 0 && options.refuseLimited) {
         throw new OutsideLimits(
           `${clamped} values of the chunk lie outside the limits of the bundle; it was dropped (safety.limits: refuse)`,

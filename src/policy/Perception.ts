@@ -1,9 +1,11 @@
+import { createHash } from 'node:crypto';
 import type { TaskContext } from '../bundle/Bundle';
 import { InputError, messageOf } from '../errors';
 import type { ChunkBinding, FastWamModel } from '../model/FastWamModel';
 import { composeImage } from '../observation/compose';
 import { decodeFrame } from '../observation/RawFrame';
 import type { RawFrame } from '../observation/RawFrame';
+import { stackCameras, unitImage, vaeInput } from '../observation/stackCameras';
 import type { RgbImage } from '../observation/types';
 import { ProprioTransform } from './actions';
 import type { Observation, StageTimes } from './types';
@@ -34,9 +36,9 @@ export class Perception {
     this.#proprio = new ProprioTransform(model.bundle);
   }
 
-  /** @throws InputError for an unknown instruction, or proprioception that does not fit */
+  /** @throws InputError for an unknown instruction, or a context or proprioception that does not fit */
   check(observation: Observation): CheckedObservation {
-    const context = this.#contextOf(observation.instruction);
+    const context = this.#given(observation) ?? this.#contextOf(observation.instruction);
     return { observation, context, proprio: this.#proprio.apply(observation.proprio) };
   }
 
@@ -66,6 +68,19 @@ export class Perception {
     };
   }
 
+  /** The context that comes with an observation. */
+  #given({ context: rows }: Observation): TaskContext | undefined {
+    if (rows === undefined) return undefined;
+    const { textDim } = this.model.bundle.dimensions;
+    if (rows.length === 0 || rows.length % textDim !== 0) {
+      throw new InputError(`context: expected rows of ${textDim} values, got ${rows.length} values in all`);
+    }
+    if (!rows.every(Number.isFinite)) throw new InputError('context: has a value that is not finite');
+    const bytes = new Uint8Array(rows.buffer, rows.byteOffset, rows.byteLength);
+    const key = `given:${createHash('sha256').update(bytes).digest('hex')}`;
+    return { key, rows, tokens: rows.length / textDim };
+  }
+
   #contextOf(task: string): TaskContext {
     if (this.#context?.task !== task) {
       this.#context = { task, context: this.model.bundle.context(task) };
@@ -73,16 +88,20 @@ export class Perception {
     return this.#context.context;
   }
 
-  async #compose({ image, cameras }: Observation): Promise<Uint8Array> {
-    if (image) return image;
+  async #compose({ image, cameras }: Observation): Promise<Uint8Array | Float32Array> {
     const { manifest, dimensions } = this.model.bundle;
+    const { width, height } = dimensions;
+    if (image) {
+      return manifest.image ? vaeInput(unitImage({ width, height, data: image }), manifest.image) : image;
+    }
     if (!cameras) throw new InputError('an observation needs a composed image or the frames of its cameras');
     const frames = new Map<string, RgbImage>();
     for (const { name } of manifest.cameras) {
       const frame = cameras.get(name);
       if (frame) frames.set(name, await decodeNamed(name, frame));
     }
-    return composeImage(manifest.cameras, dimensions, frames);
+    if (!manifest.image) return composeImage(manifest.cameras, dimensions, frames);
+    return vaeInput(stackCameras(manifest.cameras, dimensions, frames, manifest.image), manifest.image);
   }
 }
 

@@ -1,21 +1,24 @@
 import type { Bundle } from '../bundle/Bundle';
 import type { BundleManifest } from '../bundle/schema';
 import { InputError } from '../errors';
-import { normaliserOf } from '../formats/normaliser';
+import { scalingOf } from '../formats/scaling';
 
 type GripperRule = BundleManifest['actions']['gripper'][number];
 
-/** From the network's actions to the robot's: statistics, gripper rule, limits. */
+/** From the network's actions to the robot's: statistics, what they are relative to, gripper rule, limits. */
 export class ActionTransform {
   readonly #denormalise: (y: Float32Array) => Float32Array;
+  /** actions that count from the state of the same index */
+  readonly #relative: readonly number[];
   readonly #gripper: readonly GripperRule[];
   readonly #min: Float32Array;
   readonly #max: Float32Array;
 
   constructor(bundle: Bundle) {
-    const { normaliser, gripper, limits } = bundle.manifest.actions;
-    const scaling = normaliserOf(normaliser);
-    this.#denormalise = (y) => (normaliser.mode === 'none' ? y.slice() : scaling.denormalise(y));
+    const { normaliser, relative = [], gripper, limits } = bundle.manifest.actions;
+    const scaling = scalingOf(normaliser);
+    this.#denormalise = (y) => scaling.denormalise(y);
+    this.#relative = relative;
     this.#gripper = gripper;
     const bounds = limits === null || limits === 'none' ? {} : limits;
     const { actionDim } = bundle.dimensions;
@@ -27,16 +30,21 @@ export class ActionTransform {
 
   /**
    * @param normalised [T, a]
+   * @param state proprioception of the observation, physical units
    * @returns physical actions [T, a], and how many values the limits cut
    * @throws InputError if a value is not finite: such a chunk must never reach a robot
    */
-  apply(normalised: Float32Array): { actions: Float32Array; clamped: number } {
+  apply(normalised: Float32Array, state: ArrayLike<number>): { actions: Float32Array; clamped: number } {
     const actions = this.#denormalise(normalised);
     const width = this.#min.length;
+    for (const index of this.#relative) {
+      const base = Math.fround(state[index] ?? Number.NaN);
+      for (let i = index; i < actions.length; i += width) actions[i] = (actions[i] ?? Number.NaN) + base;
+    }
     for (const { index, rule, binarize } of this.#gripper) {
       for (let i = index; i < actions.length; i += width) {
         const g = actions[i] ?? Number.NaN;
-        const turned = rule === 'libero' ? -(2 * g - 1) : g;
+        const turned = rule === 'libero' ? 1 - 2 * g : g;
         actions[i] = binarize ? Math.sign(turned) : turned;
       }
     }
@@ -65,8 +73,8 @@ export class ProprioTransform {
 
   constructor(bundle: Bundle) {
     const { normaliser, names } = bundle.manifest.proprio;
-    const scaling = normaliserOf(normaliser);
-    this.#normalise = (x) => (normaliser.mode === 'none' ? Float32Array.from(x) : scaling.normalise(x));
+    const scaling = scalingOf(normaliser);
+    this.#normalise = (x) => scaling.normalise(x);
     this.#names = names;
   }
 

@@ -1,6 +1,7 @@
 import { dirname } from 'node:path';
 import { fit } from '../cache/choice';
 import type { PolicySettings } from '../cache/choice';
+import { UsageError } from '../errors';
 import { makeOutputFolder } from '../formats/outputFolder';
 import type { ExecutionOptions } from '../model/execution';
 import { RecordedInputs, writeChunks } from './recordedEpisode';
@@ -11,7 +12,8 @@ import type { ActionChunk } from './types';
 export interface InferRecordedOptions {
   readonly bundle: string;
   readonly inputs: string;
-  readonly instruction: string;
+  /** the bare task; may be left out where the inputs have a context */
+  readonly instruction?: string | undefined;
   readonly settings: PolicySettings;
   readonly execution: ExecutionOptions;
   readonly out: string;
@@ -31,11 +33,17 @@ export async function inferRecorded(
     const { warning } = fit(options.settings, modelFacts(client.bundle));
     if (warning) notices.push(warning);
     const inputs = new RecordedInputs(options.inputs, client.bundle);
+    const instruction = options.instruction ?? inputs.contextName;
+    if (instruction === undefined) {
+      throw new UsageError(
+        `--instruction: name the task (or put its context [length, ${client.bundle.dimensions.textDim}] into ${options.inputs})`,
+      );
+    }
     const episode = await client.createEpisode();
     const chunks: ActionChunk[] = [];
     for (let i = 0; i < inputs.chunks; i++) {
       const noise = inputs.noise(i);
-      const observation = inputs.observation(i, options.instruction);
+      const observation = inputs.observation(i, instruction);
       const recorded = { recordTrace: true, ...(noise ? { noise } : {}) };
       chunks.push(await episode.infer(observation, options.settings, recorded));
     }

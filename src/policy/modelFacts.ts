@@ -1,5 +1,5 @@
+import { noiseSeed, scheduleOf } from '../bundle/Bundle';
 import type { Bundle } from '../bundle/Bundle';
-import { createSchedule } from '../sampler/schedule';
 import type { ModelFacts } from '../settings/Parameter';
 import { BundleResources } from './CalibrationFile';
 
@@ -14,8 +14,9 @@ export function modelFacts(bundle: Pick<Bundle, 'folder' | 'manifest'>): ModelFa
       hidden: dimensions.action_hidden,
       layers: dimensions.layers,
     },
-    schedule: createSchedule(sampler.steps, sampler.shift),
+    schedule: scheduleOf(bundle.manifest),
     control: { rate: control.rate, replanSteps: control.replan_steps },
+    seed: noiseSeed(bundle.manifest),
     resources: new BundleResources(bundle),
   };
 }

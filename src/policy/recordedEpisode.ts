@@ -14,10 +14,11 @@ export class RecordedInputs {
   readonly chunks: number;
   readonly #file: TensorFile;
   readonly #dims: ModelDimensions;
+  readonly #context: Float32Array | undefined;
 
   /**
    * @param path `images` [chunks, H, W, 3] uint8 composed, or one tensor [chunks, h, w, 3] named after each camera;
-   *   `proprio` [chunks, p]; optional `noise` [chunks, T, a]
+   *   `proprio` [chunks, p]; optional `noise` [chunks, T, a] and `context` [length, text dim], in place of a cached one
    * @throws FileFormatError, InputError naming the tensor and the expected shape
    */
   constructor(
@@ -28,31 +29,54 @@ export class RecordedInputs {
     this.#dims = bundle.dimensions;
     const { height, width, proprioDim, horizon, actionDim } = this.#dims;
     const first =
-      this.#file.tensors.get('images') ?? this.#camera(bundle.manifest.cameras[0]?.name ?? 'images');
+      this.#file.tensors.get('images') ?? this.#camera(bundle.manifest.cameras[0] ?? { name: 'images' });
     this.chunks = first.shape[0] ?? 0;
     if (this.chunks < 1) throw new InputError(`${path}: ${first.name} has no chunks`);
     const images = this.#file.tensors.get('images');
     if (images) this.#expect(images, ['U8'], [height, width, 3]);
     else
-      for (const { name } of bundle.manifest.cameras) this.#expect(this.#camera(name), ['U8'], [-1, -1, 3]);
-    if (proprioDim > 0) this.#expect(this.#tensor('proprio'), ['F32', 'F64'], [proprioDim]);
+      for (const camera of bundle.manifest.cameras) this.#expect(this.#camera(camera), ['U8'], [-1, -1, 3]);
+    if (proprioDim > 0) this.#expect(this.#proprio(), ['F32', 'F64'], [proprioDim]);
     const noise = this.#file.tensors.get('noise');
     if (noise) this.#expect(noise, ['F32'], [horizon, actionDim]);
+    const context = this.#file.tensors.get('context');
+    if (context) this.#context = this.#readContext(context);
+  }
+
+  /** What stands for the instruction where the file gives the text's context. */
+  get contextName(): string | undefined {
+    return this.#context && 'as the given context says';
+  }
+
+  #readContext(tensor: StoredTensor): Float32Array {
+    const { textDim } = this.#dims;
+    const [rows = 0, dim] = tensor.shape;
+    if (tensor.shape.length !== 2 || rows < 1 || dim !== textDim) {
+      throw new InputError(
+        `${this.#file.path}: context is [${tensor.shape.join(', ')}], expected [length, ${textDim}]`,
+      );
+    }
+    return readFloat32(tensor);
   }
 
   /** The observation of chunk `index`; its stamp is the chunk's place in the bundle's replan period. */
   observation(index: number, instruction: string): Observation {
     const { rate, replan_steps } = this.bundle.manifest.control;
-    const proprio = this.#dims.proprioDim > 0 ? this.#floats(this.#tensor('proprio'), index) : [];
-    const common = { proprio, instruction, stamp: (index * replan_steps) / rate };
+    const proprio = this.#dims.proprioDim > 0 ? this.#floats(this.#proprio(), index) : [];
+    const common = {
+      proprio,
+      instruction,
+      stamp: (index * replan_steps) / rate,
+      ...(this.#context && { context: this.#context }),
+    };
     const images = this.#file.tensors.get('images');
     if (images) return { ...common, image: this.#bytes(images, index) };
     const cameras = new Map<string, RawFrame>();
-    for (const { name } of this.bundle.manifest.cameras) {
-      const tensor = this.#camera(name);
+    for (const camera of this.bundle.manifest.cameras) {
+      const tensor = this.#camera(camera);
       const [, height = 0, width = 0] = tensor.shape;
       const data = this.#bytes(tensor, index);
-      cameras.set(name, {
+      cameras.set(camera.name, {
         kind: 'raw',
         encoding: 'rgb8',
         width,
@@ -80,8 +104,20 @@ export class RecordedInputs {
     return tensor;
   }
 
-  #camera(name: string): StoredTensor {
-    return this.#tensor(this.#file.tensors.has(name) ? name : `images.${name}`);
+  /** A camera's frames: under its name, or as LeRobot's datasets call it, before or after renaming. */
+  #camera({ name, source }: { readonly name: string; readonly source?: string | undefined }): StoredTensor {
+    const names = [name, source].flatMap((n) =>
+      n === undefined ? [] : [n, `images.${n}`, `observation.images.${n}`],
+    );
+    return this.#tensor(this.#first(names) ?? `images.${name}`);
+  }
+
+  #proprio(): StoredTensor {
+    return this.#tensor(this.#first(['proprio', 'state', 'observation.state']) ?? 'proprio');
+  }
+
+  #first(names: readonly string[]): string | undefined {
+    return names.find((name) => this.#file.tensors.has(name));
   }
 
   #expect(tensor: StoredTensor, dtypes: readonly string[], rest: readonly number[]): void {

@@ -11,8 +11,10 @@ export interface Observation {
   readonly proprio: ArrayLike<number>;
   /** time of the observation, seconds */
   readonly stamp: number;
-  /** the bare task */
+  /** the bare task; any name where `context` is given */
   readonly instruction: string;
+  /** [tokens, textDim], the T5 context of the prompt, in place of the bundle's cached one */
+  readonly context?: Float32Array;
 }
 
 export interface InferOptions {

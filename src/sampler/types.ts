@@ -1,3 +1,5 @@
+import type { FloatType } from '../formats/halfPrecision';
+
 /** Where the starting noise of a chunk comes from. */
 export interface Sampler {
   /** fixed: the same for every chunk; fresh: seed + number of the chunk */
@@ -9,10 +11,12 @@ export interface Sampler {
 export interface Schedule {
   readonly steps: number;
   readonly shift: number;
+  /** type in which timesteps and step sizes are rounded, as a model that runs in it rounds them */
+  readonly dtype: FloatType;
   /** [N+1] */
   readonly sigma: Float64Array;
-  /** [N], 1000 * sigma[k] */
+  /** [N], 1000 * sigma[k], rounded to `dtype` */
   readonly timesteps: Float64Array;
-  /** [N] */
+  /** [N], rounded to `dtype` */
   readonly delta: Float64Array;
 }

@@ -25,6 +25,8 @@ export type ParameterField = Field | TextField | NamesField;
 /** What of a loaded model defaults and limits of parameters depend on. */
 export interface ModelFacts extends CacheModel {
   readonly control: { readonly rate: number; readonly replanSteps: number };
+  /** of the starting noise */
+  readonly seed: number;
 }
 
 /**
@@ -47,6 +49,7 @@ export const NOMINAL_MODEL: ModelFacts = {
   shape: { steps: 10, horizon: 32, actionDim: 7, hidden: 1024, layers: 30 },
   schedule: createSchedule(10, 5),
   control: { rate: 10, replanSteps: 10 },
+  seed: 42,
 };
 
 /** Before a model is known, only what no model could fit is refused. */

@@ -144,6 +144,7 @@ const runParameters: readonly Parameter[] = [
   {
     name: 'sampler.seed',
     settable: 'live',
+    fromModel: ({ seed }) => seed,
     field: {
       type: 'integer',
       default: 42,

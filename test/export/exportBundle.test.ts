@@ -19,7 +19,7 @@ import { policyTensors } from '../../src/bundle/checkpointFiles';
 import { FIXTURES, removeFolders, temporaryFolder } from '../helpers';
 
 const SOURCE = join(FIXTURES, 'libero_micro');
-const OPTIONS: Omit<ExportOptions, 'out'> = {
+const OPTIONS = {
   checkpoint: join(SOURCE, 'fastwam.pt'),
   vae: join(SOURCE, 'vae_encoder.pth'),
   textEmbeds: join(SOURCE, 'text_embeds'),
@@ -129,7 +129,7 @@ describe('export', () => {
     [
       'a VAE as checkpoint',
       { checkpoint: OPTIONS.vae },
-      /is not a Fast-WAM checkpoint: expected a dictionary with the keys "mot"/,
+      /vae_encoder\.pth: is a VAE, not a policy; give it as --vae/,
     ],
     ['the sizes of another model', { config: 'robotwin' }, /head|configuration says/],
     ['a folder without contexts', { textEmbeds: FIXTURES }, /no file named <sha256>/],
@@ -140,7 +140,7 @@ describe('export', () => {
 
   it('names an unknown key of the configuration and the nearest known one', () => {
     const config = join(temporaryFolder(), 'config.json');
-    const known = JSON.parse(readFileSync(OPTIONS.config!, 'utf8')) as Record<string, unknown>;
+    const known = JSON.parse(readFileSync(OPTIONS.config, 'utf8')) as Record<string, unknown>;
     writeFileSync(config, JSON.stringify({ ...known, head_dims: 24 }));
     expect(() => exported({ config })).toThrow(/unknown key head_dims; did you mean head_dim\?/);
   });

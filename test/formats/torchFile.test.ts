@@ -67,7 +67,7 @@ describe('a torch file', () => {
     writeTorchFile(path, {
       model_state: new Map([['a', new TensorContent('U8', [1], () => [Uint8Array.of(5)])]]),
     });
-    expect([...readBytes(openTensors(path).tensors.get('a')!)]).toEqual([5]);
+    expect([...readBytes(openTensors(path).tensors.get('model_state.a')!)]).toEqual([5]);
   });
 
   it('gives slices of a storage where they lie, and marks what is not contiguous', () => {

@@ -22,6 +22,7 @@ const SMALL: ModelFacts = {
   shape: { steps: 4, horizon: 8, actionDim: 3, hidden: 16, layers: 2 },
   schedule: createSchedule(4, 1),
   control: { rate: 25, replanSteps: 5 },
+  seed: 42,
 };
 
 describe('the parameters of the policy node', () => {
