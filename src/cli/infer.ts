@@ -26,7 +26,10 @@ export function inferCommand(program: Command): Command {
     .description('compute the action chunks of one episode from a file of observations')
     .requiredOption('--bundle <dir>', 'a bundle')
     .requiredOption('--inputs <file>', 'safetensors with images, proprio and optionally noise and context')
-    .option('--instruction <text>', 'the bare task; not needed where the inputs have a context')
+    .option(
+      '--instruction <text>',
+      'the bare task; not needed where the inputs have a context, which stands in for one that the bundle does not know',
+    )
     .option('--noise <mode>', 'fixed: the same for every chunk; fresh: seed + chunk number', 'fixed')
     .option('--seed <n>', "seed of the noise; by default the bundle's")
     .requiredOption('--out <file>', 'safetensors with action, velocity, latents, computed, refreshed');

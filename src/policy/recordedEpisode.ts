@@ -59,7 +59,7 @@ export class RecordedInputs {
     return readFloat32(tensor);
   }
 
-  /** The observation of chunk `index`; its stamp is the chunk's place in the bundle's replan period. */
+  /** The observation of chunk `index`, with the file's context where the bundle does not know the instruction; its stamp is the chunk's place in the bundle's replan period. */
   observation(index: number, instruction: string): Observation {
     const { rate, replan_steps } = this.bundle.manifest.control;
     const proprio = this.#dims.proprioDim > 0 ? this.#floats(this.#proprio(), index) : [];
@@ -67,7 +67,7 @@ export class RecordedInputs {
       proprio,
       instruction,
       stamp: (index * replan_steps) / rate,
-      ...(this.#context && { context: this.#context }),
+      ...(this.#context && !this.bundle.knows(instruction) && { context: this.#context }),
     };
     const images = this.#file.tensors.get('images');
     if (images) return { ...common, image: this.#bytes(images, index) };
