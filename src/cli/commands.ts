@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { benchCommand } from './bench';
 import { calibrateCommand } from './calibrate';
+import { cudaSetupCommand } from './cudaSetup';
 import { demosCommand } from './demos';
 import { doctorCommand } from './doctor';
 import { exportCommand } from './export';
@@ -9,6 +10,7 @@ import { infoCommand } from './info';
 import { playCommand } from './play';
 import { recordCommand } from './record';
 import { replayCommand } from './replay';
+import { rosCommand, rosSetupCommand } from './rosSetup';
 import { simulateCommand } from './simulate';
 import { sweepCommand } from './sweep';
 import { synthCommand } from './synth';
@@ -30,4 +32,7 @@ export const COMMANDS: readonly ((program: Command) => Command)[] = [
   playCommand,
   recordCommand,
   doctorCommand,
+  cudaSetupCommand,
+  rosSetupCommand,
+  rosCommand,
 ];

@@ -27,10 +27,11 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   demos: ['fastwam demos --episodes 480 --out demonstrations'],
   bench: [`fastwam bench ${BUNDLE} --chunks 40 --threads 1`],
   synth: ['fastwam synth --config libero --sparse --dtype BF16 --out big_checkpoint'],
-  play: ['npm run ros -- npx fastwam play bags/tabletop_demo --wait-for /fast_wam_policy'],
-  record: [
-    'npm run ros -- npx fastwam record /fast_wam_policy/action_chunk --out my_recording --duration 60',
-  ],
+  play: ['fastwam ros npx fastwam play bags/tabletop_demo --wait-for /fast_wam_policy'],
+  record: ['fastwam ros npx fastwam record /fast_wam_policy/action_chunk --out my_recording --duration 60'],
   doctor: ['fastwam doctor', 'fastwam doctor --json'],
+  'cuda-setup': ['fastwam cuda-setup --dry-run', 'fastwam cuda-setup --cuda 12'],
+  'ros-setup': ['fastwam ros-setup --check', 'fastwam ros-setup'],
+  ros: ['fastwam ros ros2 run fast_wam_policy policy --ros-args -p bundle:=$PWD/bundles/tabletop'],
   completion: ['source <(fastwam completion bash)', 'fastwam completion fish | source'],
 };

@@ -9,7 +9,8 @@ const EXIT_USAGE = 2;
 /** Runs a command line. Returns the exit code: 0 for a full result, 1 for a failed run, 2 for wrong usage. */
 export async function runCommandLine(argv: readonly string[]): Promise<number> {
   try {
-    await parseCommandLine(withoutRosArguments(argv));
+    // What `fastwam ros` is given belongs to the command that it runs.
+    await parseCommandLine(argv[0] === 'ros' ? argv : withoutRosArguments(argv));
     return process.exitCode === undefined ? 0 : Number(process.exitCode);
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;

@@ -25,6 +25,7 @@ export function buildProgram(output: ProgramOutput = TO_THE_TERMINAL): Command {
     .option('--verbose', 'show stack traces of errors')
     .showHelpAfterError('(fastwam --help lists the commands)')
     .showSuggestionAfterError()
+    .enablePositionalOptions()
     .configureHelp({ optionDescription })
     .configureOutput({ writeOut: output.out, writeErr: output.err })
     .addHelpText('after', '\nfastwam <command> --help shows the options of a command, and examples.')

@@ -45,6 +45,7 @@ interface SimulateFlags extends ExecutionFlags, WorldFlags {
   readonly out?: string;
   readonly jobs?: string;
   readonly resume?: boolean;
+  readonly overwrite?: boolean;
 }
 
 const EXIT_FAILED = 1;
@@ -79,6 +80,7 @@ export function simulateCommand(program: Command): Command {
     )
     .option('--out <dir>', 'folder for report.html, metrics.json, episodes.csv, tables.md and episodes.jsonl')
     .option('--resume', 'continue the run that --out holds')
+    .option('--overwrite', 'begin anew, whatever --out holds')
     .option('--jobs <n>', 'copies of the model, side by side (default: one for each core; on a GPU 1)');
   addWorldOptions(command);
   addExecutionOptions(command);
@@ -99,6 +101,9 @@ async function runSimulateCommand(flags: SimulateFlags): Promise<void> {
   }
   if (flags.resume && flags.out === undefined) {
     throw new UsageError('--resume: name the folder to continue with --out');
+  }
+  if (flags.resume && flags.overwrite) {
+    throw new UsageError('--resume continues what --out holds, --overwrite begins anew: give one of them');
   }
   const given = readExecutionOptions(flags);
   const jobs =
@@ -129,7 +134,11 @@ async function runSimulateCommand(flags: SimulateFlags): Promise<void> {
       }),
       ...(flags.episodes !== undefined && { episodes: atLeastOne('--episodes', flags.episodes) }),
       ...(flags.initialStates !== undefined && { initialStates: flags.initialStates }),
-      ...(flags.out !== undefined && { out: flags.out, resume: flags.resume === true }),
+      ...(flags.out !== undefined && {
+        out: flags.out,
+        resume: flags.resume === true,
+        overwrite: flags.overwrite === true,
+      }),
       onStart: (total, done) => {
         bar = new ProgressBar({ stream: process.stderr, label: 'episodes', total });
         if (done > 0) process.stderr.write(`${done} of ${total} episodes are known already\n`);

@@ -16,7 +16,7 @@ import { startChild } from './startChild';
 import { section } from './types';
 import type { Finding, FindingParts } from './types';
 
-const SETUP = 'run `npm run cuda:setup`';
+const SETUP = 'run `npx fastwam cuda-setup`';
 const SMI_LIMIT = 10_000;
 
 /** The CUDA provider, each library it needs, the driver, and whether a session starts with them. */
@@ -25,7 +25,7 @@ export async function examineCuda(): Promise<Finding[]> {
   try {
     provider = findCudaProvider(bundledLibraries(onnxRuntimePackage()));
   } catch (error) {
-    const remedy = 'run `npm run cuda:setup -- --force`';
+    const remedy = 'run `npx fastwam cuda-setup --force`';
     return section('CUDA', [{ name: 'provider', state: 'problem', text: messageOf(error), remedy }]);
   }
   const driver = await examineDriver(provider);

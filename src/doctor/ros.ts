@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { messageOf } from '../errors';
+import { setupHome } from '../setupHome';
 import { examineFrames } from './rosFrames';
 import { startChild } from './startChild';
 import { section } from './types';
@@ -9,12 +10,12 @@ import type { Finding, FindingParts } from './types';
 
 /** Distributions before Jazzy; later ones are taken as they come. */
 const TOO_OLD = ['dashing', 'eloquent', 'foxy', 'galactic', 'humble', 'iron'];
-const SETUP = 'run `npm run ros:setup`';
+const SETUP = 'run `npx fastwam ros-setup`';
 const LOAD_LIMIT = 20_000;
 
-/** Where `npm run ros:setup` has put its environment, or would. */
+/** Where `fastwam ros-setup` has put its environment, or would. */
 export function rosSetupFolder(environment: NodeJS.ProcessEnv = process.env): string {
-  return resolve(environment.ROS_SETUP_DIR ?? join(__dirname, '..', '..', '.ros'));
+  return resolve(environment.ROS_SETUP_DIR ?? join(setupHome(), '.ros'));
 }
 
 /** ROS 2: the environment, rclnodejs, the messages of this project, and how large frames travel. */
@@ -25,8 +26,8 @@ export async function examineRos(environment: NodeJS.ProcessEnv = process.env): 
   return section('ROS 2', [
     examineEnvironment(environment, made),
     made
-      ? { name: 'ros:setup', state: 'ok', text: `${folder} (${rosUnderlay(folder)})` }
-      : { name: 'ros:setup', state: 'missing', text: `${folder} is not there`, remedy: SETUP },
+      ? { name: 'ros-setup', state: 'ok', text: `${folder} (${rosUnderlay(folder)})` }
+      : { name: 'ros-setup', state: 'missing', text: `${folder} is not there`, remedy: SETUP },
     ...(await examineRclnodejs(rclnodejs, environment)),
     examineMessages(rclnodejs, environment),
     examineFrames(environment, folder),
@@ -50,7 +51,7 @@ export function examineEnvironment(environment: NodeJS.ProcessEnv, made: boolean
   const name = 'environment';
   if (!sourced(environment)) {
     const remedy = made
-      ? 'prefix a command that needs ROS with `npm run ros --`, for example `npm run ros -- npx fastwam doctor`'
+      ? 'prefix a command that needs ROS with `npx fastwam ros`, for example `npx fastwam ros npx fastwam doctor`'
       : `source your ROS 2, or where none is installed ${SETUP}`;
     return { name, state: 'missing', text: 'no ROS 2 is sourced', remedy };
   }
@@ -68,7 +69,7 @@ export function examineEnvironment(environment: NodeJS.ProcessEnv, made: boolean
   return { name, state: 'ok', text };
 }
 
-/** Folder of rclnodejs: where RCLNODEJS_PATH says, else the project's packages, else where ros:setup has put it. */
+/** Folder of rclnodejs: where RCLNODEJS_PATH says, else the project's packages, else where ros-setup has put it. */
 export function findRclnodejs(environment: NodeJS.ProcessEnv, setup: string): string | undefined {
   const said = environment.RCLNODEJS_PATH;
   if (said && existsSync(join(said, 'package.json'))) return said;
@@ -154,7 +155,7 @@ function examineMessages(rclnodejs: string | undefined, environment: NodeJS.Proc
   const home = prefixes.find((prefix) => existsSync(join(prefix, 'share', 'fast_wam_msgs')));
   if (sourced(environment) && home === undefined) {
     const text = 'generated for rclnodejs, but in no folder of AMENT_PREFIX_PATH';
-    return { name, state: 'problem', text, remedy: 'use `npm run ros --`, or source .ros/env.sh' };
+    return { name, state: 'problem', text, remedy: 'use `npx fastwam ros COMMAND`, or source .ros/env.sh' };
   }
   const text = `generated for rclnodejs${home ? `, built in ${home}` : ''}`;
   return { name, state: 'ok', text };

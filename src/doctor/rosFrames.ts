@@ -23,7 +23,7 @@ export function examineFrames(environment: NodeJS.ProcessEnv, setupFolder: strin
   const profile = environment.FASTDDS_DEFAULT_PROFILES_FILE ?? environment.FASTRTPS_DEFAULT_PROFILES_FILE;
   const remedy =
     `in every shell that starts a camera driver: export FASTDDS_DEFAULT_PROFILES_FILE=${own}` +
-    (existsSync(own) ? '' : ' (`npm run ros:setup` writes it)');
+    (existsSync(own) ? '' : ' (`npx fastwam ros-setup` writes it)');
   if (profile === undefined) {
     if (environment.FASTDDS_BUILTIN_TRANSPORTS?.startsWith('LARGE_DATA')) {
       return { name, state: 'ok', text: 'FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA; camera drivers need it too' };

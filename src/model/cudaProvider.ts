@@ -63,20 +63,20 @@ export function lackingForCuda(provider: CudaProvider): string | undefined {
     if (`${process.platform}-${process.arch}` !== 'linux-x64') {
       return `there is no CUDA provider for ${process.platform}-${process.arch}; ${OTHER_PLATFORMS}`;
     }
-    return 'the CUDA provider of onnxruntime is not installed; run `npm run cuda:setup`, or choose execution.provider cpu';
+    return 'the CUDA provider of onnxruntime is not installed; run `npx fastwam cuda-setup`, or choose execution.provider cpu';
   }
   const names = provider.missing.map(({ name }) => name);
   if (names.length === 0) return undefined;
   const libraries = names.filter((name) => name !== DRIVER_LIBRARY);
   const noDriver = libraries.length < names.length;
   const remedies = [
-    ...(libraries.length > 0 ? ['run `npm run cuda:setup`'] : []),
+    ...(libraries.length > 0 ? ['run `npx fastwam cuda-setup`'] : []),
     ...(noDriver ? [`install ${driverFor(provider.cuda)}`] : []),
   ];
   return `${names.join(', ')} cannot be found; ${remedies.join(' and ')}, or choose execution.provider cpu`;
 }
 
-/** What a machine needs that `npm run cuda:setup` does not know. */
+/** What a machine needs that `npx fastwam cuda-setup` does not know. */
 export const OTHER_PLATFORMS =
   'it needs a copy of onnxruntime-node in .cuda/node_modules with the CUDA libraries of onnxruntime 1.30 in its bin folder: ' +
   "on arm64 with CUDA 13 (JetPack 7, Grace) those of PyPI's onnxruntime-gpu for aarch64, on a Jetson with JetPack 6 " +
@@ -88,7 +88,7 @@ export function cudaError(error: unknown, device: number, folder?: string): Prov
   try {
     why = reason(messageOf(error), device, findCudaProvider(folder));
   } catch (damaged) {
-    why = `${messageOf(damaged)}; run \`npm run cuda:setup -- --force\``;
+    why = `${messageOf(damaged)}; run \`npx fastwam cuda-setup --force\``;
   }
   return new ProviderError(`execution.provider cuda cannot start on device ${device}: ${why}`, {
     cause: error,
@@ -103,7 +103,7 @@ function reason(told: string, device: number, provider: CudaProvider): string {
       return 'the memory of the GPU does not suffice; free it, or choose execution.precision bf16 or fp16';
     case '35':
       return `the NVIDIA driver is too old for CUDA ${provider.cuda ?? ''}; install ${driverFor(provider.cuda)}${
-        provider.cuda === 13 ? ', or run `npm run cuda:setup -- --cuda 12`' : ''
+        provider.cuda === 13 ? ', or run `npx fastwam cuda-setup --cuda 12`' : ''
       }`;
     case '100':
       return 'the NVIDIA driver sees no GPU; see what `nvidia-smi` and CUDA_VISIBLE_DEVICES say (a container needs --gpus all)';
@@ -111,7 +111,7 @@ function reason(told: string, device: number, provider: CudaProvider): string {
       return `there is no GPU number ${device}; set execution.device to one that \`nvidia-smi -L\` lists`;
     case '209':
       return `the GPU is too old or too new for the CUDA provider; ${
-        provider.cuda === 13 ? 'run `npm run cuda:setup -- --cuda 12`, or ' : ''
+        provider.cuda === 13 ? 'run `npx fastwam cuda-setup --cuda 12`, or ' : ''
       }choose execution.provider cpu`;
     case undefined:
       break;
@@ -119,7 +119,7 @@ function reason(told: string, device: number, provider: CudaProvider): string {
       return `CUDA says: ${text ?? ''} (${code}); see what \`nvidia-smi\` says`;
   }
   if (/cudnn/i.test(told) && /not available|unavailable/.test(told)) {
-    return `${CUDNN_LIBRARY} cannot be loaded; run \`npm run cuda:setup\``;
+    return `${CUDNN_LIBRARY} cannot be loaded; run \`npx fastwam cuda-setup\``;
   }
   // The binding says no more than "Failed to load shared library"; the files say which.
   const lacking = lackingForCuda(provider);

@@ -2,12 +2,13 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import type * as Ort from 'onnxruntime-node';
+import { setupHome } from '../setupHome';
 
 export type OrtModule = typeof Ort;
 
-/** Folder that `npm run cuda:setup` fills with a copy of onnxruntime-node and its CUDA provider. */
+/** Folder that `npx fastwam cuda-setup` fills with a copy of onnxruntime-node and its CUDA provider. */
 export function cudaRuntimeFolder(): string {
-  return resolve(process.env.FAST_WAM_CUDA_DIR ?? join(__dirname, '..', '..', '.cuda'));
+  return resolve(process.env.FAST_WAM_CUDA_DIR ?? join(setupHome(), '.cuda'));
 }
 
 /** The onnxruntime-node to use: the one with the CUDA provider beside it where it was set up, else the package. */

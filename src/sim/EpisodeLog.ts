@@ -47,7 +47,7 @@ export class EpisodeLog {
     }
     if (!resume) {
       throw new UsageError(
-        `${path} holds episodes already; continue them with --resume, or choose another --out`,
+        `${path} holds episodes already; continue them with --resume, begin anew with --overwrite, or choose another --out`,
       );
     }
     const found = readLog(path);

@@ -82,7 +82,9 @@ export function writeDemonstrations(out: string, options: DemonstrationOptions):
   if (tasks.length === 0) throw new UsageError(`no suite chosen; give at least one of ${SUITES.join(', ')}`);
   const manifestPath = join(out, MANIFEST_NAME);
   if (existsSync(manifestPath) && !options.overwrite) {
-    throw new UsageError(`${out} already holds demonstrations; choose another folder or overwrite them`);
+    throw new UsageError(
+      `${out} already holds demonstrations; replace them with --overwrite, or choose another --out`,
+    );
   }
   makeOutputFolder(out);
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Bundle } from '../bundle/Bundle';
 import type { Configuration } from '../cache/choice';
@@ -38,6 +38,8 @@ export interface SimulationRequest {
   readonly out?: string;
   /** continue what `out` holds */
   readonly resume?: boolean;
+  /** begin anew, whatever `out` holds */
+  readonly overwrite?: boolean;
   /** told once how many episodes there are in all and how many of them are known already */
   readonly onStart?: (total: number, done: number) => void;
   /** called as each episode ends, with how many have ended */
@@ -68,6 +70,8 @@ export async function simulate(request: SimulationRequest): Promise<SimulationOu
   const ofThisRun = ({ configuration, episode }: EpisodeRecord): boolean =>
     names.has(configuration) && wanted.has(episode);
 
+  if (request.out !== undefined && request.overwrite)
+    rmSync(join(request.out, EPISODES_NAME), { force: true });
   const log =
     request.out === undefined
       ? undefined

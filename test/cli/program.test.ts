@@ -26,7 +26,8 @@ async function told(...argv: string[]): Promise<{ out: string; err: string; code
 /** The words of a line as a shell would split it, without what comes before `fastwam`. */
 function wordsOf(line: string): string[] {
   const words = [...line.replace(/\\\n/g, ' ').matchAll(/"([^"]*)"|(\S+)/g)].map(([, a, b]) => a ?? b ?? '');
-  return words.slice(words.indexOf('fastwam') + 1);
+  // `fastwam ros` runs a command that may be another one of fastwam.
+  return words.slice(words.lastIndexOf('fastwam') + 1);
 }
 
 describe('fastwam', () => {

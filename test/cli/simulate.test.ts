@@ -163,6 +163,10 @@ describe('fastwam simulate', () => {
       );
       appendFileSync(log, 'hello\n');
       await expect(run(...words, '--out', out, '--resume')).rejects.toThrow(/is no episode: hello/);
+
+      await run(...words, '--episodes', '1', '--out', out, '--overwrite');
+      // the run, two configurations, and an episode of each
+      expect(readFileSync(log, 'utf8').trimEnd().split('\n')).toHaveLength(1 + 2 + 2);
     },
     PATIENCE,
   );
@@ -174,6 +178,7 @@ describe('fastwam simulate', () => {
     };
     await refused(['--suite', 'spatail'], /--suite spatail: expected spatial, object, goal, long, dynamic/);
     await refused(['--episodes', '0'], /--episodes 0: expected a whole number of at least 1/);
+    await refused(['--resume', '--overwrite', '--out', 'out'], /give one of them/);
     await refused(['--resume'], /name the folder to continue with --out/);
     await refused(['--policy', 'none,c3ache'], /add --grid/);
     await refused(

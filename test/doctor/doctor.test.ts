@@ -119,7 +119,7 @@ describe('the libraries of CUDA', () => {
       ['libcudnn.so.9', 'missing'],
       ['libz.so.1', 'missing'],
     ]);
-    expect(lines[1]?.remedy).toContain('npm run cuda:setup');
+    expect(lines[1]?.remedy).toContain('npx fastwam cuda-setup');
     expect(lines[2]?.remedy).toContain('system package');
   });
 });

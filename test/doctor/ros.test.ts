@@ -32,7 +32,10 @@ describe('ROS 2 on a machine', () => {
   it('that has none is told how to set it up', async () => {
     const findings = await examined({ ROS_SETUP_DIR: join(temporaryFolder(), 'none') });
     expect([...findings.values()].map(({ state }) => state)).not.toContain('ok');
-    expect(findings.get('ros:setup')).toMatchObject({ state: 'missing', remedy: 'run `npm run ros:setup`' });
+    expect(findings.get('ros-setup')).toMatchObject({
+      state: 'missing',
+      remedy: 'run `npx fastwam ros-setup`',
+    });
     expect([...findings.values()].some(({ needed }) => needed)).toBe(false);
   });
 
@@ -41,7 +44,7 @@ describe('ROS 2 on a machine', () => {
     const findings = await examined({ ROS_SETUP_DIR: folder });
     expect(findings.get('environment')).toMatchObject({
       state: 'missing',
-      remedy: expect.stringContaining('npm run ros --'),
+      remedy: expect.stringContaining('npx fastwam ros'),
     });
     expect(findings.get('rclnodejs')).toMatchObject({
       state: 'ok',

@@ -26,7 +26,7 @@ function fillProvider(folder: string, needed: readonly string[], there: readonly
   for (const name of there) writeElf(join(folder, name), { soname: name });
 }
 
-/** A CUDA folder as `npm run cuda:setup` makes it, with a provider of the test's own. */
+/** A CUDA folder as `npx fastwam cuda-setup` makes it, with a provider of the test's own. */
 function cudaFolder(fill: (libraries: string) => void): string {
   const folder = temporaryFolder();
   const load = createRequire(__filename);
@@ -52,14 +52,14 @@ describe('the sentence about a CUDA that does not start', () => {
 
   it.runIf(onLinuxX64)('says what to run where the provider is not installed', () => {
     expect(cudaError(notLoaded, 0, temporaryFolder()).message).toBe(
-      `${start}the CUDA provider of onnxruntime is not installed; run \`npm run cuda:setup\`, or choose execution.provider cpu`,
+      `${start}the CUDA provider of onnxruntime is not installed; run \`npx fastwam cuda-setup\`, or choose execution.provider cpu`,
     );
   });
 
   it('names the libraries that cannot be found, and the driver that goes with the CUDA version', () => {
     const folder = providerFolder(CUDA13, ['libcudart.so.13', 'libcudnn.so.9', 'libcuda.so.1']);
     expect(cudaError(notLoaded, 0, folder).message).toBe(
-      `${start}libcublasLt.so.13 cannot be found; run \`npm run cuda:setup\`, or choose execution.provider cpu`,
+      `${start}libcublasLt.so.13 cannot be found; run \`npx fastwam cuda-setup\`, or choose execution.provider cpu`,
     );
   });
 
@@ -127,7 +127,7 @@ describe('a model on a machine without CUDA', () => {
     if (before === undefined) delete process.env.FAST_WAM_CUDA_DIR;
     else process.env.FAST_WAM_CUDA_DIR = before;
   });
-  const why = onLinuxX64 ? 'is not installed; run `npm run cuda:setup`' : 'there is no CUDA provider for';
+  const why = onLinuxX64 ? 'is not installed; run `npx fastwam cuda-setup`' : 'there is no CUDA provider for';
 
   it('is refused where CUDA was asked for, with the reason and what to do', async () => {
     const { bundle } = goldenCase('libero_micro');
@@ -163,7 +163,7 @@ describe.runIf(onLinuxX64)('a real session of onnxruntime', () => {
     const result = await probeSession('cuda', { ...process.env, FAST_WAM_CUDA_DIR: folder });
     expect(result).toMatchObject({ ok: false });
     expect(!result.ok && result.message).toMatch(
-      /^execution\.provider cuda cannot start on device 0: libcublas_of_a_test\.so\.13.* cannot be found; run `npm run cuda:setup`/,
+      /^execution\.provider cuda cannot start on device 0: libcublas_of_a_test\.so\.13.* cannot be found; run `npx fastwam cuda-setup`/,
     );
   });
 

@@ -17,7 +17,7 @@ export type RosAvailability =
 export function loadRos(environment: NodeJS.ProcessEnv = process.env): RosAvailability {
   if (!environment['AMENT_PREFIX_PATH'] || !environment['ROS_DISTRO']) {
     return lacking(
-      'no ROS 2 environment is sourced; source one, or where none is installed: npm run ros:setup, then npm run ros -- COMMAND',
+      'no ROS 2 environment is sourced; source one, or where none is installed: npx fastwam ros-setup, then npx fastwam ros COMMAND',
     );
   }
   const path = environment['RCLNODEJS_PATH'];
@@ -27,9 +27,9 @@ export function loadRos(environment: NodeJS.ProcessEnv = process.env): RosAvaila
     return { rclnodejs: loaded.default ?? loaded };
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'MODULE_NOT_FOUND') {
-      return lacking('the package rclnodejs is not installed; run: npm run ros:setup');
+      return lacking('the package rclnodejs is not installed; run: npx fastwam ros-setup');
     }
-    return lacking(`rclnodejs does not load (${messageOf(error)}); run: npm run ros:setup`);
+    return lacking(`rclnodejs does not load (${messageOf(error)}); run: npx fastwam ros-setup`);
   }
 }
 

@@ -15,7 +15,7 @@ import { elfBytes } from '../model/elfFile';
 const ROOT = resolve(__dirname, '..', '..');
 const onLinuxX64 = process.platform === 'linux' && process.arch === 'x64';
 const hasPython = spawnSync('python3', ['-c', 'import zipfile']).status === 0;
-if (onLinuxX64 && !hasPython) console.warn('cuda:setup: python3 is not there, its tests are skipped');
+if (onLinuxX64 && !hasPython) console.warn('cuda-setup: python3 is not there, its tests are skipped');
 
 interface Run {
   readonly code: number | null;
@@ -23,8 +23,19 @@ interface Run {
   readonly stderr: string;
 }
 
+/** `fastwam cuda-setup` without the other commands, which take seconds to load from TypeScript. */
+const PROGRAM = `
+  const { Command, CommanderError } = require('commander');
+  const { cudaSetupCommand } = require('./src/cli/cudaSetup');
+  const program = new Command('fastwam').exitOverride();
+  cudaSetupCommand(program);
+  program.parseAsync(process.argv.slice(1), { from: 'user' }).catch((error) => {
+    if (!(error instanceof CommanderError)) process.stderr.write(error.message + '\\n');
+    process.exitCode = error instanceof CommanderError || error.name === 'UsageError' ? 2 : 1;
+  });`;
+
 function setupCuda(args: readonly string[], environment: NodeJS.ProcessEnv): Run {
-  const program = [require.resolve('ts-node/dist/bin.js'), join('scripts', 'setup-cuda.ts'), ...args];
+  const program = ['--require', 'ts-node/register', '--eval', PROGRAM, '--', 'cuda-setup', ...args];
   const { status, stdout, stderr } = spawnSync(process.execPath, program, {
     cwd: ROOT,
     encoding: 'utf8',
@@ -116,7 +127,7 @@ exec python3 "$@"
 
 afterAll(removeFolders);
 
-describe.runIf(onLinuxX64)('npm run cuda:setup', () => {
+describe.runIf(onLinuxX64)('fastwam cuda-setup', () => {
   it('says in a dry run what would be downloaded and how much, and touches nothing', () => {
     const folder = join(temporaryFolder(), 'cuda');
     const { code, stdout } = setupCuda(['--dry-run'], { FAST_WAM_CUDA_DIR: folder });
@@ -130,8 +141,8 @@ describe.runIf(onLinuxX64)('npm run cuda:setup', () => {
   });
 
   it.each([
-    [['--cuda', '11'], '--cuda is 12 or 13, not 11'],
-    [['--gpu'], "Unknown option '--gpu'"],
+    [['--cuda', '11'], '--cuda 11: expected 12, 13'],
+    [['--gpu'], "unknown option '--gpu'"],
   ])('refuses %j', (args, sentence) => {
     const { code, stderr } = setupCuda(args, {});
     expect(code).toBe(2);
@@ -202,7 +213,7 @@ describe.runIf(onLinuxX64)('npm run cuda:setup', () => {
     it('has nothing to do the second time', () => {
       const { code, stdout } = setupCuda([], fake.environment);
       expect(code).toBe(0);
-      expect(stdout).toBe(`cuda:setup: nothing to do: onnxruntime 1.30.0 for CUDA 13 is in ${fake.cuda}\n`);
+      expect(stdout).toBe(`cuda-setup: nothing to do: onnxruntime 1.30.0 for CUDA 13 is in ${fake.cuda}\n`);
     });
 
     it('lets the install script of onnxruntime-node get the provider of CUDA 12, before the wheels', () => {

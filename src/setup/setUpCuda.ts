@@ -1,6 +1,6 @@
 /*
  * Lays the CUDA provider of onnxruntime and the CUDA libraries that it needs into ./.cuda, from where the project takes
- * them by itself. Nothing else on the machine is changed; no root is needed. See USAGE below.
+ * them by itself. Nothing else on the machine is changed; no root is needed.
  *
  * The provider finds its libraries because they lie beside it and its RUNPATH is set to `$ORIGIN`: without one, ld.so
  * would look only in LD_LIBRARY_PATH and in the folders of the system, and so would the provider for cuDNN, which it
@@ -25,9 +25,8 @@ import {
 import { createRequire } from 'node:module';
 import { basename, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { parseArgs } from 'node:util';
-import { probeSession } from '../src/doctor/probeSession';
-import { FastWamError, UsageError, messageOf } from '../src/errors';
+import { probeSession } from '../doctor/probeSession';
+import { FastWamError } from '../errors';
 import {
   DRIVER_LIBRARY,
   OTHER_PLATFORMS,
@@ -35,22 +34,9 @@ import {
   driverFor,
   findCudaProvider,
   hasCudaProvider,
-} from '../src/model/cudaProvider';
-import { readElf } from '../src/model/elf';
-import { bundledLibraries, cudaRuntimeFolder } from '../src/model/runtime';
-
-const USAGE = `npm run cuda:setup -- [--cuda 13 | --cuda 12] [--dry-run] [--force]
-
-  --cuda 13   (default) wheels from PyPI: the provider of onnxruntime-gpu and the libraries of CUDA 13;
-              for GPUs from Turing (RTX 20, T4) on, with driver 580 or later
-  --cuda 12   the provider of onnxruntime-node's own install script (NuGet) and the libraries of CUDA 12;
-              also for older GPUs and drivers (525 or later)
-  --dry-run   only say what would be done
-  --force     do it anew although it was done
-
-Every file is pinned by its hash (scripts/setup-cuda-13.txt, -12.txt). An interrupted run goes on where it was.
-Environment: FAST_WAM_CUDA_DIR (default ./.cuda), PYTHON (default python3; only its pip and zipfile are used).
-`;
+} from '../model/cudaProvider';
+import { readElf } from '../model/elf';
+import { bundledLibraries, cudaRuntimeFolder } from '../model/runtime';
 
 /** A wheel of the requirement files. */
 interface Wheel {
@@ -69,7 +55,7 @@ interface Plan {
 /** Ends the run with a sentence. */
 class SetupError extends FastWamError {}
 
-const ROOT = resolve(__dirname, '..');
+const ROOT = resolve(__dirname, '..', '..');
 const PYTHON = process.env.PYTHON ?? 'python3';
 /** The newest tags that the wheels carry; pip takes the older ones only when they are named as well. */
 const PLATFORMS = ['manylinux_2_28', 'manylinux_2_27', 'manylinux_2_17', 'manylinux_2_12', 'manylinux_2_5'];
@@ -78,12 +64,21 @@ const NUGET_BYTES = 250e6;
 /** Unpacked over packed: 1.35 for CUDA 13, measured. */
 const UNPACKED = 1.4;
 
-async function main(): Promise<void> {
-  const options = parseOptions();
-  if (options.help) {
-    say(USAGE);
-    return;
-  }
+export interface CudaSetupOptions {
+  /** 13: wheels from PyPI; 12: the provider of onnxruntime-node's own install script (NuGet), and wheels */
+  readonly cuda: '12' | '13';
+  /** only say what would be done */
+  readonly dryRun: boolean;
+  /** do it anew although it was done */
+  readonly force: boolean;
+}
+
+/**
+ * Downloads, checks and lays down everything; says on stdout what it does. A run that was interrupted goes on where it
+ * was. Environment: FAST_WAM_CUDA_DIR, and PYTHON, of which only pip and zipfile are used.
+ * @throws FastWamError for what is lacking or could not be downloaded
+ */
+export async function setUpCuda(options: CudaSetupOptions): Promise<void> {
   requirePlatform();
   const plan = makePlan(options.cuda);
   const folder = cudaRuntimeFolder();
@@ -125,25 +120,6 @@ async function main(): Promise<void> {
   );
 }
 
-function parseOptions(): { cuda: '12' | '13'; dryRun: boolean; force: boolean; help: boolean } {
-  let values;
-  try {
-    ({ values } = parseArgs({
-      options: {
-        cuda: { type: 'string', default: '13' },
-        'dry-run': { type: 'boolean', default: false },
-        force: { type: 'boolean', default: false },
-        help: { type: 'boolean', short: 'h', default: false },
-      },
-    }));
-  } catch (error) {
-    throw new UsageError(`${messageOf(error).split('. ')[0] ?? ''}; --help shows the options`);
-  }
-  const { cuda } = values;
-  if (cuda !== '12' && cuda !== '13') throw new UsageError(`--cuda is 12 or 13, not ${cuda}`);
-  return { cuda, dryRun: values['dry-run'], force: values.force, help: values.help };
-}
-
 function requirePlatform(): void {
   const platform = `${process.platform}-${process.arch}`;
   if (platform !== 'linux-x64') {
@@ -157,7 +133,7 @@ function makePlan(cuda: '12' | '13'): Plan {
   ) as {
     version: string;
   };
-  const file = join(__dirname, `setup-cuda-${cuda}.txt`);
+  const file = join(ROOT, 'scripts', `setup-cuda-${cuda}.txt`);
   const wheels = readFileSync(file, 'utf8')
     .split('\n')
     .filter((line) => line !== '' && !line.startsWith('#'))
@@ -314,7 +290,7 @@ function runtimeFromNuGet(aside: string): string {
   if (status !== 0 || !hasCudaProvider(bundledLibraries(runtime))) {
     throw new SetupError(
       'the install script of onnxruntime-node did not get its provider (see above); it needs api.nuget.org. ' +
-        'Run the same command again, or `npm run cuda:setup -- --cuda 13`, which needs only PyPI',
+        'Run the same command again, or `npx fastwam cuda-setup --cuda 13`, which needs only PyPI',
     );
   }
   writeFileSync(finished, '');
@@ -396,10 +372,5 @@ function megabytes(bytes: number): string {
 }
 
 function say(text: string): void {
-  process.stdout.write(text.endsWith('\n') ? text : `cuda:setup: ${text}\n`);
+  process.stdout.write(text.endsWith('\n') ? text : `cuda-setup: ${text}\n`);
 }
-
-main().catch((error: unknown) => {
-  process.stderr.write(`cuda:setup: ${error instanceof FastWamError ? error.message : String(error)}\n`);
-  process.exitCode = error instanceof UsageError ? 2 : 1;
-});
