@@ -13,9 +13,11 @@ import { dimensionsFromManifest } from './manifestDimensions';
 import type { ModelDimensions } from './layout';
 import { policyTensors, vaeTensors } from './checkpointFiles';
 import { BUNDLE_VERSION, bundleSchema } from './schema';
-import type { BundleManifest } from './schema';
+import type { BundleManifest, Cleaning } from './schema';
 
 export const MANIFEST_FILE = 'bundle.json';
+/** Folder in a bundle with text contexts of its own. */
+export const TEXT_FOLDER = 'text_embeds';
 
 /** T5 context of a task, [tokens, textDim], rows that the mask leaves out set to zero. */
 export interface TaskContext {
@@ -40,6 +42,8 @@ export class Bundle {
   readonly dimensions: ModelDimensions;
   readonly schedule: Schedule;
   readonly #contexts: ReadonlyMap<string, string>;
+  /** contexts that came while the bundle was open, by key */
+  readonly #learned = new Map<string, TaskContext>();
   #policyWeights: TensorFile | undefined;
   #vaeWeights: TensorFile | undefined;
 
@@ -49,7 +53,15 @@ export class Bundle {
   ) {
     this.dimensions = dimensionsFromManifest(manifest);
     this.schedule = scheduleOf(manifest);
-    this.#contexts = findTextContexts(this.textFolder);
+    this.#contexts = this.#findContexts();
+  }
+
+  /** Files of contexts by key; the bundle's own come before those beside the checkpoint. */
+  #findContexts(): ReadonlyMap<string, string> {
+    const recorded = findTextContexts(this.textFolder);
+    const own = join(this.folder, TEXT_FOLDER);
+    if (own === this.textFolder || !existsSync(own)) return recorded;
+    return new Map([...recorded, ...findTextContexts(own)]);
   }
 
   /**
@@ -177,9 +189,33 @@ export class Bundle {
     return given ?? promptHash(this.prompt(task));
   }
 
-  /** Whether a task has a cached context. */
+  /** What is done to prompts before they are encoded. */
+  get cleaning(): Cleaning {
+    return this.manifest.text?.cleaning ?? 'upstream';
+  }
+
+  /** Whether a task has a context. */
   knows(task: string): boolean {
-    return this.#contexts.has(this.#keyOf(task));
+    const key = this.#keyOf(task);
+    return this.#learned.has(key) || this.#contexts.has(key);
+  }
+
+  /**
+   * Takes the context of a task for as long as the bundle is open.
+   * @param rows [n, textDim] of the prompt's own tokens
+   * @throws InputError where it does not fit the model
+   */
+  learn(task: string, rows: Float32Array): void {
+    const { textDim, contextLength } = this.dimensions;
+    if (rows.length === 0 || rows.length % textDim !== 0 || rows.length > contextLength * textDim) {
+      throw new InputError(
+        `a context of ${rows.length} values does not fit a model that takes up to ${contextLength} rows of ${textDim}`,
+      );
+    }
+    const all = new Float32Array(contextLength * textDim);
+    all.set(rows);
+    const key = this.#keyOf(task);
+    this.#learned.set(key, { key, rows: all, tokens: contextLength });
   }
 
   /**
@@ -188,12 +224,21 @@ export class Bundle {
    */
   context(task: string): TaskContext {
     const key = this.#keyOf(task);
+    const learned = this.#learned.get(key);
+    if (learned) return learned;
     const file = this.#contexts.get(key);
     if (!file) throw new InputError(this.#unknownTask(task));
     const context = openTextContext(file);
     const { textDim } = this.dimensions;
     if (context.dim !== textDim) {
       throw new FileFormatError(file, `has rows of ${context.dim} values, the model takes ${textDim}`);
+    }
+    const encoder = this.manifest.text?.encoder;
+    if (encoder !== undefined && context.encoder !== undefined && context.encoder !== encoder) {
+      throw new FileFormatError(
+        file,
+        `was made by another text encoder than the bundle's other contexts; remove it, and make it again with fastwam encode`,
+      );
     }
     return { key, rows: context.context, tokens: context.tokens };
   }

@@ -6,6 +6,13 @@ import { STATISTIC_MODES } from '../formats/statisticNormaliser';
 export const WEIGHT_SETS = ['trained', 'averaged'] as const;
 export type WeightSet = (typeof WEIGHT_SETS)[number];
 
+/**
+ * What is done to a prompt before the tokenizer sees it, a fact of how the checkpoint was trained. `upstream`: the
+ * original's (ftfy, HTML entities, white space); `none`: LeRobot's.
+ */
+export const CLEANINGS = ['upstream', 'none'] as const;
+export type Cleaning = (typeof CLEANINGS)[number];
+
 /** Version of `bundle.json`; a reader refuses others in one sentence. */
 export const BUNDLE_VERSION = 1;
 
@@ -149,6 +156,17 @@ export const bundleSchema = z.strictObject({
   }),
   control: z.strictObject({ rate: z.number().positive(), replan_steps: positive }),
   prompt_template: z.string().includes('{task}'),
+  /** how prompts become contexts; absent in bundles that were exported before there was an encoder */
+  text: z
+    .strictObject({
+      cleaning: z.enum(CLEANINGS),
+      /** fingerprint of the encoder that `fastwam encode` used; contexts of another one are refused */
+      encoder: z
+        .string()
+        .regex(/^[0-9a-f]{64}$/)
+        .optional(),
+    })
+    .optional(),
   instructions: z.array(z.string().min(1)),
   cameras: z.array(camera),
   image: image.optional(),

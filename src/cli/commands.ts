@@ -4,6 +4,7 @@ import { calibrateCommand } from './calibrate';
 import { cudaSetupCommand } from './cudaSetup';
 import { demosCommand } from './demos';
 import { doctorCommand } from './doctor';
+import { encodeCommand } from './encode';
 import { exportCommand } from './export';
 import { inferCommand } from './infer';
 import { infoCommand } from './info';
@@ -19,6 +20,7 @@ import { watchCommand } from './watch';
 /** Every command of `fastwam`, in the order of its help. */
 export const COMMANDS: readonly ((program: Command) => Command)[] = [
   exportCommand,
+  encodeCommand,
   infoCommand,
   inferCommand,
   calibrateCommand,

@@ -6,6 +6,7 @@ import type { TensorFile } from '../formats/StoredTensor';
 export function describeBundle(bundle: Bundle): string {
   const { manifest, dimensions: d, schedule } = bundle;
   const { actions, proprio, control } = manifest;
+  const encoder = manifest.text?.encoder;
   const limits =
     actions.limits === null
       ? 'not stated: the node refuses to drive a robot'
@@ -33,6 +34,7 @@ export function describeBundle(bundle: Bundle): string {
     ['chunk', `${d.horizon} actions at ${control.rate} Hz, ${control.replan_steps} executed before the next`],
     ['sampler', `${schedule.steps} Euler steps, shift ${schedule.shift}`],
     ['prompt', manifest.prompt_template],
+    ['text', `cleaning ${bundle.cleaning}${encoder === undefined ? '' : `, encoder ${encoder.slice(0, 8)}`}`],
     ['instructions', manifest.instructions.length === 0 ? 'not recorded' : ''],
   ];
   const width = Math.max(...rows.map(([key]) => key.length));

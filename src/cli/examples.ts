@@ -7,6 +7,10 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     'fastwam export --checkpoint libero_uncond_2cam224.pt --vae Wan2.2_VAE.pth --text-embeds text_embeds \\\n' +
       '      --stats libero_uncond_2cam224_dataset_stats.json --config libero --out my_bundle',
   ],
+  encode: [
+    'fastwam encode my_bundle --text-encoder Wan2.2-TI2V-5B "pick up the red cup"',
+    'fastwam encode my_bundle --text-encoder Wan2.2-TI2V-5B-Diffusers/text_encoder --file instructions.txt',
+  ],
   info: ['fastwam info bundles/tabletop', 'fastwam info my_bundle --verify'],
   infer: [
     `fastwam infer ${BUNDLE} --inputs episode.safetensors --instruction "put the red block on the plate" --out chunks.safetensors`,

@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { FileFormatError, messageOf } from '../errors';
-import { readBool, readFloat32 } from './readTensor';
+import { readBool, readBytes, readFloat32 } from './readTensor';
 import { openTorchFile, tensorDictionary } from './torchFile';
+import { TensorContent, writeTorchFile } from './torchWriter';
 
 /** The T5 context of one prompt as the network takes it. */
 export interface TextContext {
@@ -13,6 +14,8 @@ export interface TextContext {
   readonly dim: number;
   /** rows that belong to the prompt */
   readonly trueRows: number;
+  /** fingerprint of the encoder that made it, where it is recorded */
+  readonly encoder?: string;
 }
 
 /** SHA-256 of the prompt in hexadecimal, by which the original names its cached contexts. */
@@ -69,7 +72,33 @@ export function openTextContext(file: string): TextContext {
       `has a context that is not finite, first in row ${Math.floor(bad / dim)}`,
     );
   }
-  return { context, tokens, dim, trueRows };
+  const encoder = tensors.get('encoder');
+  return {
+    context,
+    tokens,
+    dim,
+    trueRows,
+    ...(encoder && { encoder: Buffer.from(readBytes(encoder)).toString('hex') }),
+  };
+}
+
+/**
+ * Writes a context as the original caches it (atomically), with the fingerprint of its encoder beside it.
+ * @param rows [n, dim] of the prompt's own tokens, n at most `tokens`; the others become zeros
+ */
+export function writeTextContext(
+  file: string,
+  { rows, tokens, dim, encoder }: { rows: Float32Array; tokens: number; dim: number; encoder: string },
+): void {
+  const context = new Float32Array(tokens * dim);
+  context.set(rows);
+  const mask = new Uint8Array(tokens).fill(1, 0, rows.length / dim);
+  const mark = Buffer.from(encoder, 'hex');
+  writeTorchFile(file, {
+    context: new TensorContent('F32', [tokens, dim], () => [context]),
+    mask: new TensorContent('BOOL', [tokens], () => [mask]),
+    encoder: new TensorContent('U8', [mark.length], () => [mark]),
+  });
 }
 
 const FILE_NAME = /^([0-9a-f]{64})\.t5_len([1-9][0-9]*)\.wan22ti2v5b\.pt$/;

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import type { Cleaning } from '../bundle/schema';
 import { FileFormatError, InputError } from '../errors';
 import { floatToBfloat16 } from '../formats/halfPrecision';
 import { readFloat32 } from '../formats/readTensor';
@@ -10,7 +11,6 @@ import { DEFAULT_EXECUTION } from '../model/execution';
 import { Session } from '../model/Session';
 import { loadOnnxRuntime } from '../model/runtime';
 import { cleanPrompt } from './cleaning';
-import type { Cleaning } from './cleaning';
 import { openEncoderFiles } from './encoderFiles';
 import type { EncoderFiles } from './encoderFiles';
 import { encoderBlockGraph, encoderWeightsFolder, positionBuckets } from './encoderGraph';
@@ -108,11 +108,12 @@ export class PromptEncoder {
     const { tensors } = this.files;
     let memory = ownMemory();
     let hidden = tokenized.map(({ ids }) => embed(tensors, ids));
-    for (let layer = 0; layer < this.dimensions.layers; layer++) {
+    const layers = prompts.length > 0 ? this.dimensions.layers : 0;
+    for (let layer = 0; layer < layers; layer++) {
       hidden = await runBlock(tensors, layer, hidden, options.threads ?? 0, () => {
         memory = Math.max(memory, ownMemory());
       });
-      options.onProgress?.(layer + 1, this.dimensions.layers);
+      options.onProgress?.(layer + 1, layers);
     }
     return {
       prompts: prompts.map((prompt, i) => {

@@ -1,10 +1,6 @@
+import type { Cleaning } from '../bundle/schema';
 import { decodeHTML, decodeHTMLStrict } from 'entities';
 import { fixControls, fixMojibake } from './mojibake';
-
-/** What is done to a prompt before the tokenizer sees it; a fact of the checkpoint, since it was trained with one. */
-export const CLEANINGS = ['upstream', 'none'] as const;
-/** `upstream`: the original's; `none`: LeRobot's */
-export type Cleaning = (typeof CLEANINGS)[number];
 
 /** Unicode's White_Space, which Python's `\s` matches. */
 const SPACE = '[\\t-\\r \\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]';
@@ -14,7 +10,7 @@ const OUTER_SPACES = new RegExp(`^${SPACE}+|${SPACE}+$`, 'g');
 const strip = (text: string): string => text.replace(OUTER_SPACES, '');
 
 /**
- * A prompt as the tokenizer gets it. `upstream` is `WanTextTokenizer(clean="whitespace")` of the original: `ftfy.fix_text`,
+ * A prompt as the tokenizer gets it. Cleaning `upstream` is `WanTextTokenizer(clean="whitespace")` of the original: `ftfy.fix_text`,
  * `html.unescape` twice, white space stripped and collapsed. Of ftfy the parts in `fixText` are done.
  */
 export function cleanPrompt(prompt: string, cleaning: Cleaning): string {

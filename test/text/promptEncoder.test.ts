@@ -1,6 +1,7 @@
 import { copyFileSync, cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Cleaning } from '../../src/bundle/schema';
 import { FileFormatError, InputError, UsageError } from '../../src/errors';
 import { readBytes, readFloat32, readFloat64 } from '../../src/formats/readTensor';
 import { openSafetensors, writeSafetensors } from '../../src/formats/safetensors';
@@ -8,7 +9,6 @@ import type { TensorData } from '../../src/formats/safetensors';
 import { openTensors } from '../../src/formats/torchFile';
 import { positionBucket } from '../../src/text/encoderGraph';
 import { PromptEncoder } from '../../src/text/PromptEncoder';
-import type { Cleaning } from '../../src/text/cleaning';
 import { removeFolders, temporaryFolder } from '../helpers';
 
 const MICRO = 'test/fixtures/umt5_micro';
