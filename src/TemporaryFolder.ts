@@ -1,15 +1,16 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { beforeExit } from './signals';
 
-/** A folder of its own under the system's temporary folder; gone when removed or when the process exits. */
+/** A folder of its own under the system's temporary folder; gone when removed, or when the process ends or is told to. */
 export class TemporaryFolder {
   readonly path: string;
-  readonly #removeAtExit = (): void => rmSync(this.path, { recursive: true, force: true });
+  readonly #forget: () => void;
 
   constructor(purpose: string) {
     this.path = mkdtempSync(join(tmpdir(), `fastwam-${purpose}-`));
-    process.once('exit', this.#removeAtExit);
+    this.#forget = beforeExit(() => rmSync(this.path, { recursive: true, force: true }));
   }
 
   join(name: string): string {
@@ -17,7 +18,7 @@ export class TemporaryFolder {
   }
 
   remove(): void {
-    process.removeListener('exit', this.#removeAtExit);
-    this.#removeAtExit();
+    this.#forget();
+    rmSync(this.path, { recursive: true, force: true });
   }
 }

@@ -1,9 +1,15 @@
+import { plainText } from './plainText';
+
 /**
  * The errors of this product. Each message is one line for a person: what is wrong, where, what was expected
- * and what to do. `cause` keeps the rest.
+ * and what to do; whatever it quotes, it has no control character. `cause` keeps the rest.
  */
 export class FastWamError extends Error {
   override readonly name: string = 'FastWamError';
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(plainText(message), options);
+  }
 }
 
 /** A file is not what it should be (truncated, wrong magic, hostile length, forbidden content). */
@@ -47,7 +53,20 @@ export class ProviderError extends FastWamError {
   override readonly name = 'ProviderError';
 }
 
-/** The sentence of an unknown thrown value. */
+/** The work was stopped from outside before it was whole; the message says what is there and what is not. */
+export class Interrupted extends FastWamError {
+  override readonly name = 'Interrupted';
+
+  constructor(
+    message: string,
+    /** of the process that ends by it: 130 after Ctrl-C */
+    readonly exitCode: number,
+  ) {
+    super(message);
+  }
+}
+
+/** The sentence of an unknown thrown value, one line: libraries write several, and quote what they read. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return plainText(error instanceof Error ? error.message : String(error)).trim();
 }

@@ -1,31 +1,26 @@
 import { FileFormatError, messageOf } from '../errors';
 import { quoted } from '../formats/quoted';
 import { MEMORY_LIMITS } from './limits';
-import { MessageDecoder } from './MessageDecoder';
+import { MessageDecoder, topicKey } from './MessageDecoder';
 import { decompressBytes } from './zstd';
 import type { BagFile, BagMessage, BagMetadata, BagReader, BagStorage, BagTopic, ReadOptions } from './types';
 
-/** Topics of all files by name. Counts add up; the first definition that a file has is kept. */
-function mergeTopics(path: string, files: readonly BagFile[]): BagTopic[] {
+/** Topics of all files by name, type and encoding. Counts add up; the first definition that a file has is kept. */
+function mergeTopics(files: readonly BagFile[]): BagTopic[] {
   const merged = new Map<string, BagTopic>();
   for (const topic of files.flatMap((file) => file.topics)) {
-    const known = merged.get(topic.name);
+    const key = topicKey(topic);
+    const known = merged.get(key);
     if (known === undefined) {
-      merged.set(topic.name, topic);
+      merged.set(key, topic);
       continue;
-    }
-    if (known.type !== topic.type) {
-      throw new FileFormatError(
-        path,
-        `the topic ${quoted(topic.name)} has the types ${quoted(known.type)} and ${quoted(topic.type)}`,
-      );
     }
     const count =
       known.count === undefined || topic.count === undefined ? undefined : known.count + topic.count;
     const definition = known.definition ?? topic.definition;
     const { name, type, encoding } = known;
     const offeredQos = known.offeredQos ?? topic.offeredQos;
-    merged.set(name, {
+    merged.set(key, {
       name,
       type,
       encoding,
@@ -34,7 +29,7 @@ function mergeTopics(path: string, files: readonly BagFile[]): BagTopic[] {
       ...(offeredQos !== undefined && { offeredQos }),
     });
   }
-  return [...merged.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  return [...merged.values()].sort((a, b) => (topicKey(a) < topicKey(b) ? -1 : 1));
 }
 
 function extreme(files: readonly BagFile[], which: 'start' | 'end'): bigint | undefined {
@@ -57,13 +52,20 @@ export class Bag implements BagReader {
   readonly #decoder: MessageDecoder;
   readonly #warnings = new Set<string>();
 
-  constructor(path: string, files: readonly BagFile[], metadata: BagMetadata | undefined) {
+  /** @param warnings what of the recording could not be read when it was opened */
+  constructor(
+    path: string,
+    files: readonly BagFile[],
+    metadata: BagMetadata | undefined,
+    warnings: readonly string[] = [],
+  ) {
     const [first] = files;
     if (first === undefined) throw new FileFormatError(path, 'is a recording without files');
     this.path = path;
     this.storage = first.storage;
     this.metadata = metadata;
-    this.topics = mergeTopics(path, files).map((topic) => {
+    for (const warning of warnings) this.#warnings.add(warning);
+    this.topics = mergeTopics(files).map((topic) => {
       const offeredQos = topic.offeredQos ?? metadata?.offeredQos.get(topic.name);
       return offeredQos === undefined ? topic : { ...topic, offeredQos };
     });

@@ -1,15 +1,20 @@
 import { McapIndexedReader } from '@mcap/core';
 import type { McapTypes } from '@mcap/core';
 import { FileFormatError, messageOf } from '../errors';
+import { Budget } from '../formats/Budget';
+import { messageType } from '../settings/sources';
 import { chunkDecompression } from './chunkDecompression';
 import { FileReadable } from './FileReadable';
+import { openChunksLimit } from './limits';
+import { OpenChunks } from './OpenChunks';
+import { orderedMessages } from './orderedMessages';
+import type { RawMessage } from './orderedMessages';
 import { scanRecords } from './scanRecords';
 import type { ScanEnd } from './scanRecords';
 import type { BagFile, BagMessage, BagTopic, ReadOptions } from './types';
 
 type Channel = McapTypes.TypedMcapRecords['Channel'];
 type Schema = McapTypes.TypedMcapRecords['Schema'];
-type Message = McapTypes.TypedMcapRecords['Message'];
 
 /** What is known of a file before its messages are read. */
 interface Contents {
@@ -18,7 +23,14 @@ interface Contents {
   readonly counts: ReadonlyMap<number, bigint> | undefined;
   readonly start: bigint | undefined;
   readonly end: bigint | undefined;
+  /** messages stand in another order than that of their log times */
+  readonly disordered: boolean;
 }
+
+/** Log times of one recording may be a little out of order, nanoseconds. */
+const DISORDER = 500_000_000n;
+/** Topics of a robot; a file of more is something else. */
+const MOST_CHANNELS = 10_000;
 
 export const MCAP_MAGIC = Uint8Array.of(0x89, 0x4d, 0x43, 0x41, 0x50, 0x30, 0x0d, 0x0a);
 
@@ -51,6 +63,7 @@ function contentsOf(reader: McapIndexedReader): Contents {
     counts: reader.statistics?.channelMessageCounts,
     start: reader.statistics?.messageStartTime,
     end: reader.statistics?.messageEndTime,
+    disordered: false,
   };
 }
 
@@ -65,28 +78,43 @@ async function scanContents(
   let start: bigint | undefined;
   let end: bigint | undefined;
   let ended: ScanEnd = {};
+  let disordered = false;
+  const budget = Budget.ofFile(readable.length);
   for await (const record of scanRecords(readable, decompressHandlers, (how) => (ended = how))) {
+    try {
+      budget.take('elements', 1);
+    } catch (error) {
+      ended = { damage: messageOf(error) };
+      break;
+    }
     if (record.type === 'Channel') channels.set(record.id, record);
     if (record.type === 'Schema') schemas.set(record.id, record);
     if (record.type !== 'Message') continue;
     counts.set(record.channelId, (counts.get(record.channelId) ?? 0n) + 1n);
     if (start === undefined || record.logTime < start) start = record.logTime;
+    if (end !== undefined && record.logTime < end - DISORDER) disordered = true;
     if (end === undefined || record.logTime > end) end = record.logTime;
   }
-  return { channels, schemas, counts, start, end, ended };
+  return { channels, schemas, counts, start, end, disordered, ended };
 }
 
-function topicsOf({ channels, schemas, counts }: Contents): BagTopic[] {
+/** Topics by name, type and encoding: several publishers of a topic may have a channel each, of another type even. */
+function topicsOf(path: string, { channels, schemas, counts }: Contents): BagTopic[] {
+  if (channels.size > MOST_CHANNELS) {
+    throw new FileFormatError(path, `has ${channels.size} channels, more than ${MOST_CHANNELS}`);
+  }
+  const texts = new Map([...schemas].map(([id, { data }]) => [id, new TextDecoder().decode(data)]));
   const topics = new Map<string, BagTopic>();
   for (const channel of channels.values()) {
     const schema = schemas.get(channel.schemaId);
-    // Several publishers of a topic may have a channel each.
-    const count = Number(counts?.get(channel.id) ?? 0n) + (topics.get(channel.topic)?.count ?? 0);
-    const text = schema === undefined ? '' : new TextDecoder().decode(schema.data);
+    const type = messageType(schema?.name ?? '');
+    const key = JSON.stringify([channel.topic, type, channel.messageEncoding]);
+    const count = Number(counts?.get(channel.id) ?? 0n) + (topics.get(key)?.count ?? 0);
+    const text = texts.get(channel.schemaId) ?? '';
     const offeredQos = channel.metadata.get('offered_qos_profiles');
-    topics.set(channel.topic, {
+    topics.set(key, {
       name: channel.topic,
-      type: schema?.name ?? '',
+      type,
       encoding: channel.messageEncoding,
       count,
       ...(schema !== undefined && text !== '' && { definition: { encoding: schema.encoding, text } }),
@@ -109,6 +137,11 @@ export class McapFile implements BagFile {
   readonly #indexed: McapIndexedReader | undefined;
   readonly #contents: Contents;
   readonly #warnings: Set<string>;
+  /** log time of the last message of each chunk, by its place */
+  readonly #ends: ReadonlyMap<bigint, bigint>;
+  /** of the pass in progress */
+  #budget: Budget;
+  #open: OpenChunks | undefined;
 
   private constructor(
     readable: FileReadable,
@@ -123,7 +156,11 @@ export class McapFile implements BagFile {
     this.#indexed = indexed;
     this.#contents = contents;
     this.#warnings = new Set(warnings);
-    this.topics = topicsOf(contents);
+    this.#budget = Budget.ofFile(readable.length);
+    this.#ends = new Map(
+      (indexed?.chunkIndexes ?? []).map((chunk) => [chunk.chunkStartOffset, chunk.messageEndTime]),
+    );
+    this.topics = topicsOf(readable.path, contents);
     this.start = contents.start;
     this.end = contents.end;
   }
@@ -141,16 +178,28 @@ export class McapFile implements BagFile {
       if (magic.length === 0 || !MCAP_MAGIC.every((byte, i) => byte === magic[i])) {
         throw new FileFormatError(path, 'is not an MCAP file: it does not start with the MCAP signature');
       }
-      const decompressHandlers = await chunkDecompression();
+      let file: McapFile | undefined;
+      // The scan before there is a file has a budget of its own.
+      const scanning = Budget.ofFile(readable.length);
+      const handlers = await chunkDecompression(
+        () => (file === undefined ? scanning : file.#budget),
+        (bytes) => {
+          if (file !== undefined) file.#unfolded(bytes);
+        },
+      );
       try {
-        const indexed = await McapIndexedReader.Initialize({ readable, decompressHandlers });
+        const indexed = await McapIndexedReader.Initialize({ readable, decompressHandlers: handlers });
         if (isFullyIndexed(indexed)) {
-          return new McapFile(readable, decompressHandlers, indexed, contentsOf(indexed), []);
+          file = new McapFile(readable, handlers, indexed, contentsOf(indexed), []);
+          return file;
         }
-      } catch {
+      } catch (error) {
+        if (error instanceof FileFormatError) throw error;
         // No summary, or a damaged one: the file was cut or is still being written. The scan finds out how far it goes.
       }
-      return await McapFile.#scan(readable, decompressHandlers);
+      readable.startPass();
+      file = await McapFile.#scan(readable, handlers);
+      return file;
     } catch (error) {
       await readable.close();
       throw error;
@@ -163,23 +212,29 @@ export class McapFile implements BagFile {
       throw new FileFormatError(readable.path, `holds no whole message: ${ended.damage}`);
     }
     const warnings = ended.damage === undefined ? [] : [damageWarning(readable.path, ended.damage)];
+    if (contents.disordered) {
+      warnings.push(
+        `${readable.path}: has no index, and its messages are not in order of time; they are sorted`,
+      );
+    }
     return new McapFile(readable, handlers, undefined, contents, warnings);
   }
 
   async *messages({ topics, start, end }: ReadOptions = {}): AsyncGenerator<BagMessage, void, void> {
     if (this.start === undefined || this.end === undefined) return;
     const wanted = topics === undefined ? undefined : new Set(topics);
-    const records = this.#indexed
-      ? this.#indexed.readMessages({
-          startTime: start ?? this.start,
-          endTime: end ?? this.end,
-          ...(topics && { topics }),
-        })
-      : this.#scannedMessages();
+    this.#readable.startPass();
+    const budget = (this.#budget = Budget.ofFile(this.#readable.length));
+    const open = (this.#open = new OpenChunks(openChunksLimit(this.#readable.length)));
+    const records = this.#records(start ?? this.start, end ?? this.end, topics);
     for (;;) {
-      let next: IteratorResult<Message, void>;
+      let next: IteratorResult<RawMessage, void>;
       try {
         next = await records.next();
+        if (next.done !== true) {
+          budget.take('elements', 1);
+          budget.take('bytes', next.value.data.byteLength);
+        }
       } catch (error) {
         // Only errors of the file arrive here; those of the consumer do not pass through `next`.
         this.#warnings.add(damageWarning(this.path, messageOf(error)));
@@ -187,15 +242,35 @@ export class McapFile implements BagFile {
       }
       if (next.done === true) return;
       const { channelId, logTime, publishTime, data } = next.value;
+      open.reach(logTime);
       const channel = this.#contents.channels.get(channelId);
       if (channel === undefined || (wanted !== undefined && !wanted.has(channel.topic))) continue;
       if ((start !== undefined && logTime < start) || (end !== undefined && logTime > end)) continue;
-      const type = this.#contents.schemas.get(channel.schemaId)?.name ?? '';
-      yield { topic: channel.topic, type, logTime, publishTime, data };
+      const type = messageType(this.#contents.schemas.get(channel.schemaId)?.name ?? '');
+      yield { topic: channel.topic, type, encoding: channel.messageEncoding, logTime, publishTime, data };
     }
   }
 
-  async *#scannedMessages(): AsyncGenerator<Message, void, void> {
+  #records(
+    startTime: bigint,
+    endTime: bigint,
+    topics: readonly string[] | undefined,
+  ): AsyncGenerator<RawMessage, void, void> {
+    if (this.#indexed) return this.#indexed.readMessages({ startTime, endTime, ...(topics && { topics }) });
+    if (this.#contents.disordered) {
+      return orderedMessages(this.#readable, this.#decompressHandlers, this.#budget);
+    }
+    return this.#scannedMessages();
+  }
+
+  /** A chunk was unfolded; an indexed reader holds it until its last message. */
+  #unfolded(bytes: Uint8Array): void {
+    if (this.#indexed === undefined) return;
+    const end = this.#ends.get(BigInt(this.#readable.lastOffset));
+    if (end !== undefined) this.#open?.open({ bytes: bytes.byteLength, end });
+  }
+
+  async *#scannedMessages(): AsyncGenerator<RawMessage, void, void> {
     for await (const record of scanRecords(this.#readable, this.#decompressHandlers)) {
       // The parser uses its memory again for the next record.
       if (record.type === 'Message') yield { ...record, data: record.data.slice() };

@@ -3,14 +3,19 @@ import { ros2humble, ros2jazzy } from '@foxglove/rosmsg-msgs-common';
 import { MessageReader } from '@foxglove/rosmsg2-serialization';
 import { InputError, messageOf } from '../errors';
 import { quoted } from '../formats/quoted';
+import { messageCosts } from './messageCosts';
+import type { MessageCosts } from './messageCosts';
 import type { BagMessage, BagTopic, MessageDefinitionText } from './types';
 
 type Definition = ReturnType<typeof parse>[number];
 
 /** Far above any real interface; a definition beyond it is refused unparsed. */
-const MAX_DEFINITION = 2 ** 20;
-/** Elements of a fixed-size array, which are allocated before anything is read. */
-const MAX_FIXED_ARRAY = 2 ** 24;
+const MAX_DEFINITION = 2 ** 17;
+
+/** What tells topics apart: a name may be used with several types, by several programs. */
+export function topicKey({ name, type, encoding }: Pick<BagTopic, 'name' | 'type' | 'encoding'>): string {
+  return `${name} ${type} ${encoding}`;
+}
 
 /** `sensor_msgs/msg/Image` as the bundled definitions call it: `sensor_msgs/Image`. */
 function shortName(type: string): string {
@@ -35,13 +40,18 @@ function bundledDefinitions(type: string): Definition[] | undefined {
 
 function parsedDefinitions({ text }: MessageDefinitionText): Definition[] {
   if (text.length > MAX_DEFINITION) throw new Error(`its definition has ${text.length} characters`);
-  const definitions = parse(text, { ros2: true });
-  for (const { definitions: fields } of definitions) {
-    const huge = fields.find((field) => (field.arrayLength ?? 0) > MAX_FIXED_ARRAY);
-    if (huge !== undefined)
-      throw new Error(`its field ${quoted(huge.name)} has ${huge.arrayLength ?? 0} elements`);
-  }
-  return definitions;
+  return parse(text, { ros2: true });
+}
+
+/** A type that messages can be decoded by, and what they may cost. */
+interface DecodableType {
+  readonly reader: MessageReader;
+  readonly costs: MessageCosts;
+}
+
+/** @throws Error where the definitions are no type, or one whose messages could cost without bounds */
+function decodableType(definitions: Definition[]): DecodableType {
+  return { reader: new MessageReader(definitions), costs: messageCosts(definitions) };
 }
 
 /**
@@ -50,15 +60,17 @@ function parsedDefinitions({ text }: MessageDefinitionText): Definition[] {
  */
 export class MessageDecoder {
   readonly #topics: ReadonlyMap<string, BagTopic>;
-  readonly #readers = new Map<string, MessageReader>();
+  readonly #types = new Map<string, DecodableType>();
 
   constructor(topics: readonly BagTopic[]) {
-    this.#topics = new Map(topics.map((topic) => [topic.name, topic]));
+    this.#topics = new Map(topics.map((topic) => [topicKey(topic), topic]));
   }
 
   /** @throws InputError where the bytes do not fit the type, or nobody knows the type. */
   decode(message: BagMessage): unknown {
-    const reader = this.#readerFor(message);
+    const { reader, costs } = this.#typeFor(message);
+    const problem = costs.whyNot(message.data.byteLength);
+    if (problem !== undefined) throw this.#misfit(message, problem);
     let value: unknown;
     try {
       value = reader.readMessage(message.data);
@@ -80,19 +92,33 @@ export class MessageDecoder {
     );
   }
 
-  #readerFor({ topic: name, type }: BagMessage): MessageReader {
-    const known = this.#readers.get(name);
+  #typeFor({ topic: name, type, encoding }: BagMessage): DecodableType {
+    const key = topicKey({ name, type, encoding });
+    const known = this.#types.get(key);
     if (known !== undefined) return known;
-    const topic = this.#topics.get(name);
-    if (topic === undefined) throw new InputError(`the recording has no topic ${quoted(name)}`);
-    if (topic.encoding !== 'cdr') {
-      throw new InputError(
-        `${name}: messages are encoded as ${quoted(topic.encoding)}, only cdr can be read`,
-      );
+    const topic = this.#topics.get(key);
+    if (topic === undefined)
+      throw new InputError(`the recording has no topic ${quoted(name)} of ${quoted(type)}`);
+    if (encoding !== 'cdr') {
+      throw new InputError(`${name}: messages are encoded as ${quoted(encoding)}, only cdr can be read`);
     }
-    const reader = new MessageReader(this.#definitionsFor(topic, type));
-    this.#readers.set(name, reader);
-    return reader;
+    const found = this.#decodable(topic, type);
+    this.#types.set(key, found);
+    return found;
+  }
+
+  /** By the definition of the recording, else by the distribution's. */
+  #decodable(topic: BagTopic, type: string): DecodableType {
+    const definitions = this.#definitionsFor(topic, type);
+    try {
+      return decodableType(definitions);
+    } catch (error) {
+      const bundled = bundledDefinitions(type);
+      if (bundled !== undefined && bundled !== definitions) return decodableType(bundled);
+      throw new InputError(`${topic.name}: ${quoted(type)} cannot be decoded: ${messageOf(error)}`, {
+        cause: error,
+      });
+    }
   }
 
   #definitionsFor({ name, definition }: BagTopic, type: string): Definition[] {

@@ -1,10 +1,12 @@
-import { copyFileSync, existsSync, statSync, symlinkSync } from 'node:fs';
+import { copyFileSync, statSync, symlinkSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Database } from 'node-sqlite3-wasm';
 import type { Statement } from 'node-sqlite3-wasm';
 import { FileFormatError, messageOf } from '../errors';
 import { quoted } from '../formats/quoted';
+import { Budget } from '../formats/Budget';
 import { RangedFile } from '../formats/RangedFile';
+import { messageType } from '../settings/sources';
 import { TemporaryFolder } from '../TemporaryFolder';
 import type { BagFile, BagMessage, BagTopic, MessageDefinitionText, ReadOptions } from './types';
 
@@ -21,6 +23,16 @@ const TABLES = {
 
 /** Beside those, in recordings of ROS 2 Foxy and later. */
 const QOS_COLUMN = 'offered_qos_profiles';
+
+const DEFINITIONS = 'message_definitions';
+const DEFINITION_COLUMNS = ['topic_type', 'encoding', 'encoded_message_definition'] as const;
+
+/** A robot has hundreds. */
+const MOST_TOPICS = 10_000;
+/** Fewest bytes that a row of `messages` takes in a file. */
+const SMALLEST_ROW = 8;
+/** Names under which SQLite knows the number of a row, unless a column has them. */
+const ROW_ID = ['rowid', '_rowid_', 'oid'];
 
 type Row = Record<string, unknown>;
 
@@ -61,22 +73,41 @@ function checkTables(database: Database): void {
     const missing = columns.find((column) => !plain.has(column));
     if (missing !== undefined) throw new Error(`the table ${table} has no column ${missing}`);
   }
+  checkRowIds(database);
+}
+
+/** Messages are fetched by the number of their row; any other key would be looked for in all rows, for each message. */
+function checkRowIds(database: Database): void {
+  const columns = (database.all("SELECT name FROM pragma_table_xinfo('messages')") as Row[]).map(({ name }) =>
+    String(name).toLowerCase(),
+  );
+  const shadowed = ROW_ID.find((name) => columns.includes(name));
+  if (shadowed !== undefined) throw new Error(`the table messages has a column ${shadowed} of its own`);
+  try {
+    database.all('SELECT rowid FROM messages LIMIT 0');
+  } catch (error) {
+    throw new Error('the table messages has no row numbers; is it a rosbag2 recording?', { cause: error });
+  }
 }
 
 /** Definitions by type; absent in recordings made before ROS 2 Iron. */
 function readDefinitions(database: Database): Map<string, MessageDefinitionText> {
   const definitions = new Map<string, MessageDefinitionText>();
   const [table] = database.all(
-    "SELECT type FROM sqlite_master WHERE name = 'message_definitions' AND type = 'table'",
+    `SELECT sql FROM sqlite_master WHERE name = '${DEFINITIONS}' AND type = 'table'`,
   ) as Row[];
-  if (table === undefined) return definitions;
+  // Types of the distribution are known without it.
+  if (table === undefined || /^\s*CREATE\s+VIRTUAL/i.test(text(table.sql, 'a table definition')))
+    return definitions;
+  const plain = plainColumns(database, DEFINITIONS);
+  if (!DEFINITION_COLUMNS.every((column) => plain.has(column))) return definitions;
   const rows = database.all(
-    'SELECT topic_type, encoding, encoded_message_definition FROM message_definitions',
+    `SELECT ${DEFINITION_COLUMNS.join(', ')} FROM ${DEFINITIONS} LIMIT ${MOST_TOPICS}`,
   ) as Row[];
   for (const row of rows) {
     const definition = text(row.encoded_message_definition, 'a message definition');
     if (definition === '') continue;
-    definitions.set(text(row.topic_type, 'a type'), {
+    definitions.set(messageType(text(row.topic_type, 'a type')), {
       encoding: text(row.encoding, 'an encoding'),
       text: definition,
     });
@@ -85,7 +116,10 @@ function readDefinitions(database: Database): Map<string, MessageDefinitionText>
 }
 
 /** Adds `start` and `end` to what the topics say. */
-function readTopics(database: Database): {
+function readTopics(
+  database: Database,
+  mostRows: number,
+): {
   topics: Topic[];
   start: bigint | undefined;
   end: bigint | undefined;
@@ -95,8 +129,14 @@ function readTopics(database: Database): {
   let start: bigint | undefined;
   let end: bigint | undefined;
   const extents = database.all(
-    'SELECT topic_id, COUNT(*) AS count, MIN(timestamp) AS first, MAX(timestamp) AS last FROM messages GROUP BY topic_id',
+    // Without `+` an index would be followed, which need not be that of this table.
+    `SELECT topic_id, COUNT(*) AS count, MIN(timestamp) AS first, MAX(timestamp) AS last
+       FROM (SELECT +topic_id AS topic_id, +timestamp AS timestamp FROM messages LIMIT ${mostRows}) GROUP BY topic_id LIMIT ${MOST_TOPICS}`,
   ) as Row[];
+  // Pages that refer to one another give rows without end.
+  if (extents.reduce((sum, row) => sum + Number(row.count), 0) >= mostRows) {
+    throw new Error('the table messages has more rows than a file of this size can hold');
+  }
   for (const row of extents) {
     counts.set(integer(row.topic_id, 'a topic id'), Number(row.count));
     const first = integer(row.first, 'a timestamp');
@@ -106,11 +146,11 @@ function readTopics(database: Database): {
   }
   const columns = plainColumns(database, 'topics').has(QOS_COLUMN) ? `, ${QOS_COLUMN}` : '';
   const rows = database.all(
-    `SELECT id, name, type, serialization_format${columns} FROM topics ORDER BY id`,
+    `SELECT id, name, type, serialization_format${columns} FROM topics ORDER BY id LIMIT ${MOST_TOPICS}`,
   ) as Row[];
   const topics = rows.map((row): Topic => {
     const id = integer(row.id, 'a topic id');
-    const type = text(row.type, 'a type');
+    const type = messageType(text(row.type, 'a type'));
     const definition = definitions.get(type);
     const qos = row[QOS_COLUMN];
     return {
@@ -140,14 +180,17 @@ export class SqliteFile implements BagFile {
   readonly #database: Database;
   readonly #topicsById: ReadonlyMap<bigint, Topic>;
   readonly #warnings: Set<string>;
+  readonly #size: number;
 
   private constructor(
     path: string,
     folder: TemporaryFolder,
     database: Database,
+    size: number,
     warnings: readonly string[],
   ) {
-    const { topics, start, end } = readTopics(database);
+    const mostRows = Math.ceil(size / SMALLEST_ROW) + 1;
+    const { topics, start, end } = readTopics(database, mostRows);
     this.path = path;
     this.topics = topics;
     this.start = start;
@@ -156,6 +199,7 @@ export class SqliteFile implements BagFile {
     this.#database = database;
     this.#topicsById = new Map(topics.map((topic) => [topic.id, topic]));
     this.#warnings = new Set(warnings);
+    this.#size = size;
   }
 
   get warnings(): readonly string[] {
@@ -164,7 +208,7 @@ export class SqliteFile implements BagFile {
 
   /** @throws FileFormatError where the file is not a rosbag2 database or is damaged so that its tables cannot be read. */
   static open(path: string): SqliteFile {
-    RangedFile.reading(path, (file) => {
+    const size = RangedFile.reading(path, (file) => {
       const magic =
         file.size < SQLITE_MAGIC.length ? undefined : file.read(0, SQLITE_MAGIC.length, 'the signature');
       if (magic === undefined || !magic.equals(SQLITE_MAGIC)) {
@@ -173,20 +217,21 @@ export class SqliteFile implements BagFile {
           'is not an SQLite database: it does not start with the SQLite signature',
         );
       }
+      return file.size;
     });
     const folder = new TemporaryFolder('bag');
     let database: Database | undefined;
     try {
       const link = folder.join('bag.db3');
       symlinkSync(resolve(path), link);
-      const warnings = adoptLog(path, `${link}-wal`);
+      const log = adoptLog(path, `${link}-wal`);
       database = new Database(link, { readOnly: true });
       // Recordings are in WAL mode; without shared memory SQLite reads that only with the database to itself.
       database.exec('PRAGMA locking_mode = EXCLUSIVE');
       database.exec('PRAGMA trusted_schema = OFF');
       database.exec('PRAGMA cell_size_check = ON');
       checkTables(database);
-      return new SqliteFile(path, folder, database, warnings);
+      return new SqliteFile(path, folder, database, size + log.size, log.warnings);
     } catch (error) {
       database?.close();
       folder.remove();
@@ -213,31 +258,35 @@ export class SqliteFile implements BagFile {
       // The order is found over small rows; the data are fetched one by one.
       const rows = this.#orNothing(() => {
         const order = prepare(
-          `SELECT id, topic_id, timestamp FROM messages WHERE topic_id IN (${wanted.map(({ id }) => id.toString()).join(', ')})
-           AND timestamp BETWEEN ? AND ? ORDER BY timestamp, id`,
+          `SELECT rowid AS row, topic_id, timestamp FROM messages WHERE topic_id IN (${wanted.map(({ id }) => id.toString()).join(', ')})
+           AND timestamp BETWEEN ? AND ? ORDER BY timestamp, rowid LIMIT ${Math.ceil(this.#size / SMALLEST_ROW) + 1}`,
         );
         return order.iterate([start ?? this.start ?? 0n, end ?? this.end ?? 0n]) as Iterator<Row>;
       });
-      const fetch = this.#orNothing(() => prepare('SELECT data FROM messages WHERE id = ?'));
+      const fetch = this.#orNothing(() => prepare('SELECT data FROM messages WHERE rowid = ?'));
+      const budget = Budget.ofFile(this.#size);
       while (rows !== undefined && fetch !== undefined) {
-        const message = this.#orNothing(() => this.#next(rows, fetch));
+        const message = this.#orNothing(() => this.#next(rows, fetch, budget));
         if (message === undefined) return;
         yield message;
       }
     } finally {
-      for (const statement of statements) statement.finalize();
+      // Finalizing says once more what the last step failed with.
+      for (const statement of statements) this.#orNothing(() => statement.finalize());
     }
   }
 
   /** The next message, or undefined at the end. */
-  #next(rows: Iterator<Row>, fetch: Statement): BagMessage | undefined {
+  #next(rows: Iterator<Row>, fetch: Statement, budget: Budget): BagMessage | undefined {
     const row = rows.next();
     if (row.done === true) return undefined;
     const topic = this.#topicsById.get(integer(row.value.topic_id, 'a topic id'));
-    const data = (fetch.get(integer(row.value.id, 'an id')) as Row | null)?.data;
+    const data = (fetch.get(integer(row.value.row, 'a row number')) as Row | null)?.data;
     if (topic === undefined || !(data instanceof Uint8Array)) throw new Error('a message has no data');
     const time = integer(row.value.timestamp, 'a timestamp');
-    return { topic: topic.name, type: topic.type, logTime: time, publishTime: time, data };
+    budget.take('bytes', data.byteLength);
+    const { name, type, encoding } = topic;
+    return { topic: name, type, encoding, logTime: time, publishTime: time, data };
   }
 
   /** The result of reading, or undefined and a warning where the database is damaged. */
@@ -261,10 +310,19 @@ export class SqliteFile implements BagFile {
  * A recorder that was killed leaves its last messages in a write-ahead log beside the database. SQLite would change
  * the log, so it gets a copy.
  */
-function adoptLog(path: string, copy: string): string[] {
+function adoptLog(
+  path: string,
+  copy: string,
+): { readonly size: number; readonly warnings: readonly string[] } {
   const log = `${path}-wal`;
-  if (!existsSync(log) || statSync(log).size === 0) return [];
-  if (statSync(log).size > MAX_LOG) return [`${quoted(log)}: is too large to be a recorder's log; not read`];
+  const found = statSync(log, { throwIfNoEntry: false });
+  if (!found?.isFile() || found.size === 0) return { size: 0, warnings: [] };
+  if (found.size > MAX_LOG) {
+    return { size: 0, warnings: [`${quoted(log)}: is too large to be a recorder's log; not read`] };
+  }
   copyFileSync(log, copy);
-  return [`${path}: the recorder did not finish; its log beside it is read too`];
+  return {
+    size: found.size,
+    warnings: [`${path}: the recorder did not finish; its log beside it is read too`],
+  };
 }

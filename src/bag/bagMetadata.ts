@@ -1,14 +1,15 @@
-import { readFileSync, statSync } from 'node:fs';
-import { isAbsolute, join, normalize, basename } from 'node:path';
 import { existsSync } from 'node:fs';
-import { parse, stringify } from 'yaml';
+import { isAbsolute, join, normalize, basename } from 'node:path';
+import { stringify } from 'yaml';
 import { z } from 'zod';
-import { FileFormatError, messageOf } from '../errors';
+import { FileFormatError } from '../errors';
 import { quoted } from '../formats/quoted';
+import { readYaml, yamlValue } from '../formats/readYaml';
 import type { BagMetadata } from './types';
 
 export const METADATA_FILE = 'metadata.yaml';
-const MAX_BYTES = 2 ** 24;
+/** Of a recording with thousands of topics and splits. */
+const MAX_BYTES = 2 ** 22;
 
 const integer = z.union([z.bigint(), z.number().int()]).transform(Number);
 
@@ -38,21 +39,19 @@ const topicQos = z.object({
 /** A folder's metadata.yaml: the files in order, as existing paths, and what else is used of it. */
 export interface FolderMetadata extends BagMetadata {
   readonly files: readonly string[];
+  /** listed files that are not there, one line each */
+  readonly missing: readonly string[];
 }
 
-function locate(folder: string, listed: string, metadataFile: string): string {
+/**
+ * Where a listed file is: in the folder, under its path or under its name alone. The first versions wrote paths from
+ * the parent folder, other tools absolute ones of the machine that recorded. Nothing outside the folder is read.
+ */
+function locate(folder: string, listed: string): string | undefined {
   const relative = normalize(listed);
-  if (isAbsolute(relative) || relative.startsWith('..')) {
-    throw new FileFormatError(
-      metadataFile,
-      `lists the file ${quoted(listed)} outside the recording's folder`,
-    );
-  }
-  // The first versions wrote paths from the parent folder.
-  const candidates = [join(folder, relative), join(folder, basename(relative))];
-  const found = candidates.find((path) => existsSync(path));
-  if (found !== undefined) return found;
-  throw new FileFormatError(metadataFile, `lists the file ${quoted(listed)}, which is not in ${folder}`);
+  const inside = !isAbsolute(relative) && !relative.startsWith('..');
+  const candidates = [...(inside ? [join(folder, relative)] : []), join(folder, basename(relative))];
+  return candidates.find((path) => existsSync(path));
 }
 
 const MODES: ReadonlyMap<string, 'file' | 'message' | 'storage'> = new Map([
@@ -63,28 +62,28 @@ const MODES: ReadonlyMap<string, 'file' | 'message' | 'storage'> = new Map([
 
 /**
  * Reads `metadata.yaml` of a recording's folder.
- * @throws FileFormatError where it is not what rosbag2 writes, or a listed file is missing or elsewhere.
+ * @throws FileFormatError where it is not what rosbag2 writes.
  */
 export function readFolderMetadata(folder: string): FolderMetadata {
   const path = join(folder, METADATA_FILE);
-  let content: unknown;
-  try {
-    if (statSync(path).size > MAX_BYTES) throw new Error('it is too large');
-    content = parse(readFileSync(path, 'utf8'), { intAsBigInt: true, maxAliasCount: 0 });
-  } catch (error) {
-    throw new FileFormatError(path, `cannot be read: ${messageOf(error)}`, { cause: error });
-  }
+  const content = yamlValue(readYaml(path, { bytes: MAX_BYTES, bigIntegers: true }), path);
   const result = schema.safeParse(content);
   if (!result.success) {
     const [issue] = result.error.issues;
-    const where = issue === undefined ? '' : `${issue.path.map(String).join('.')}: ${issue.message}`;
+    const where =
+      issue === undefined ? '' : `${issue.path.map(String).join('.') || 'the document'}: ${issue.message}`;
     throw new FileFormatError(path, `is not a rosbag2 metadata file: ${where}`, { cause: result.error });
   }
   const info = result.data.rosbag2_bagfile_information;
   const mode = MODES.get((info.compression_mode ?? '').toUpperCase());
+  const listed = [...new Set(info.relative_file_paths)];
+  const found = listed.map((name) => ({ name, file: locate(folder, name) }));
   return {
     version: info.version,
-    files: info.relative_file_paths.map((listed) => locate(folder, listed, path)),
+    files: [...new Set(found.flatMap(({ file }) => file ?? []))],
+    missing: found.flatMap(({ name, file }) =>
+      file === undefined ? [`${path}: lists the file ${quoted(name)}, which is not in ${folder}`] : [],
+    ),
     offeredQos: new Map(
       info.topics_with_message_count.flatMap(({ topic_metadata: topic }): [string, string][] => {
         const { data } = topicQos.safeParse(topic);

@@ -7,6 +7,7 @@ import { fromSeconds, headerStamp, toSeconds } from '../observation/stamp';
 import type { TopicMapping } from '../settings/mapping';
 import type { LiveChunk } from './liveChunks';
 import type { BagObservation, BagSample } from './observations';
+import { topicKey } from './MessageDecoder';
 import { RecordedCommands } from './RecordedCommands';
 import { resolveTopics } from './resolveTopics';
 import type { BagMessage, BagReader } from './types';
@@ -56,6 +57,7 @@ export class LiveSampler implements AsyncIterable<BagSample> {
 
   async *[Symbol.asyncIterator](): AsyncGenerator<BagSample, void, void> {
     const topics = resolveTopics(this.#reader, this.#mapping);
+    const names = [...topics.cameras, ...topics.proprio, topics.commands].flatMap((one) => one?.topic ?? []);
     const { period, horizon } = this.#options;
     const commands = topics.commands && new RecordedCommands(topics.commands.source, period, horizon);
     const named = [...topics.cameras, ...topics.proprio];
@@ -89,27 +91,27 @@ export class LiveSampler implements AsyncIterable<BagSample> {
     };
 
     const handlers = new Map<string, (message: BagMessage, decoded: unknown) => void>();
-    const on = (topic: string, handle: (stamp: bigint, decoded: unknown) => void): void => {
-      const before = handlers.get(topic);
-      handlers.set(topic, (message, decoded) => {
+    const on = (key: string, handle: (stamp: bigint, decoded: unknown) => void): void => {
+      const before = handlers.get(key);
+      handlers.set(key, (message, decoded) => {
         before?.(message, decoded);
         handle(headerStamp(decoded) ?? message.logTime, decoded);
       });
     };
-    for (const { source, topic } of topics.cameras) {
+    for (const { source, key } of topics.cameras) {
       const recent: Stamped<unknown>[] = sources.get(source.name)?.recent ?? [];
-      on(topic, (stamp, decoded) => recent.push({ stamp, value: rawFrame(source.transport, decoded) }));
+      on(key, (stamp, decoded) => recent.push({ stamp, value: rawFrame(source, decoded) }));
     }
-    for (const { source, topic } of topics.proprio) {
+    for (const { source, key } of topics.proprio) {
       const recent: Stamped<unknown>[] = sources.get(source.name)?.recent ?? [];
-      on(topic, (stamp, decoded) => {
+      on(key, (stamp, decoded) => {
         const reading = readVector(source, decoded);
         if (reading.kind === 'values') recent.push({ stamp, value: reading.values });
       });
     }
-    if (topics.commands) on(topics.commands.topic, (stamp, decoded) => commands?.add(stamp, decoded));
+    if (topics.commands) on(topics.commands.key, (stamp, decoded) => commands?.add(stamp, decoded));
 
-    for await (const message of this.#reader.messages({ topics: [...handlers.keys()] })) {
+    for await (const message of this.#reader.messages({ topics: names })) {
       const { logTime } = message;
       assemble(logTime);
       yield* released(logTime);
@@ -117,7 +119,7 @@ export class LiveSampler implements AsyncIterable<BagSample> {
         while (recent[0] && recent[0].stamp < logTime - kept) recent.shift();
       }
       try {
-        handlers.get(message.topic)?.(message, this.#reader.decode(message));
+        handlers.get(topicKey({ ...message, name: message.topic }))?.(message, this.#reader.decode(message));
       } catch (error) {
         if (!(error instanceof InputError)) throw error;
         this.#unreadable += 1;

@@ -8,6 +8,8 @@ import type { Refusal } from '../observation/Refusal';
 import { fromSeconds, headerStamp, toSeconds } from '../observation/stamp';
 import type { RgbImage } from '../observation/types';
 import type { TopicMapping } from '../settings/mapping';
+import { JointsSeen } from './JointsSeen';
+import { topicKey } from './MessageDecoder';
 import { RecordedCommands } from './RecordedCommands';
 import { resolveTopics } from './resolveTopics';
 import type { BagMessage, BagReader } from './types';
@@ -78,6 +80,11 @@ interface Waiting {
   readonly until: bigint;
 }
 
+/** By topic, type and encoding. */
+function keyOf({ topic: name, type, encoding }: BagMessage): string {
+  return topicKey({ name, type, encoding });
+}
+
 type Handler = (message: BagMessage, decoded: unknown) => void;
 
 /**
@@ -94,7 +101,12 @@ export class BagSampler implements AsyncIterable<BagSample> {
   /** Sources that have not sent anything in this episode. */
   readonly #awaited = new Set<string>();
   readonly #sources: readonly string[];
+  /** names of all topics that are read */
+  readonly #topics: readonly string[];
+  /** keys of their topics, as those of the handlers */
   readonly #sourceTopics: ReadonlySet<string>;
+  readonly #topicWarnings: readonly string[];
+  readonly #joints: readonly JointsSeen[];
   readonly #otherClocks = new Set<string>();
   readonly #unreadable = new Map<string, { count: number; first: string }>();
 
@@ -125,26 +137,31 @@ export class BagSampler implements AsyncIterable<BagSample> {
       topics.commands && new RecordedCommands(topics.commands.source, options.period, this.#options.horizon);
     const sources = [...topics.cameras, ...topics.proprio];
     this.#sources = sources.map(({ source }) => source.name);
-    this.#sourceTopics = new Set(sources.map(({ topic }) => topic));
+    this.#sourceTopics = new Set(sources.map(({ key }) => key));
+    this.#topicWarnings = topics.warnings;
 
+    this.#topics = [topics.instruction, ...sources, topics.commands].flatMap((one) => one?.topic ?? []);
     // Instructions first: where one arrives together with a frame, the frame belongs to the new episode.
     if (topics.instruction !== undefined)
-      this.#on(topics.instruction, (m, decoded) => this.#instruct(m, decoded));
-    for (const { source, topic } of topics.cameras) {
-      this.#on(topic, (message, decoded) => {
-        const frame = rawFrame(source.transport, decoded);
+      this.#on(topics.instruction.key, (m, decoded) => this.#instruct(m, decoded));
+    for (const { source, key } of topics.cameras) {
+      this.#on(key, (message, decoded) => {
+        const frame = rawFrame(source, decoded);
         this.#buffer.addFrame(source.name, this.#stampOf(message, decoded), frame, message.logTime);
         this.#received(source.name, message);
       });
     }
-    for (const { source, topic } of topics.proprio) {
-      this.#on(topic, (message, decoded) => {
+    this.#joints = topics.proprio.map(({ source, key }) => {
+      const joints = new JointsSeen(source);
+      this.#on(key, (message, decoded) => {
+        joints.add(decoded);
         this.#buffer.addProprio(source.name, this.#stampOf(message, decoded), decoded, message.logTime);
         this.#received(source.name, message);
       });
-    }
+      return joints;
+    });
     if (topics.commands !== undefined) {
-      this.#on(topics.commands.topic, (message, decoded) =>
+      this.#on(topics.commands.key, (message, decoded) =>
         this.#commands?.add(this.#stampOf(message, decoded), decoded),
       );
     }
@@ -155,6 +172,8 @@ export class BagSampler implements AsyncIterable<BagSample> {
     const commands = this.#commands?.unreadable ?? 0;
     return [
       ...this.#reader.warnings,
+      ...this.#topicWarnings,
+      ...this.#joints.flatMap((joints) => joints.problem() ?? []),
       ...[...this.#otherClocks].map(
         (topic) => `${topic}: is stamped by another clock than the recorder's; the time of receipt is used`,
       ),
@@ -167,7 +186,9 @@ export class BagSampler implements AsyncIterable<BagSample> {
 
   async *[Symbol.asyncIterator](): AsyncGenerator<BagSample, void, void> {
     this.#awaitSources();
-    for await (const message of this.#reader.messages({ topics: [...this.#handlers.keys()] })) {
+    for await (const message of this.#reader.messages({ topics: this.#topics })) {
+      // A name may be used with another type too.
+      if (!this.#handlers.has(keyOf(message))) continue;
       this.#advance(message);
       this.#handle(message);
       yield* this.#ready.splice(0);
@@ -176,14 +197,14 @@ export class BagSampler implements AsyncIterable<BagSample> {
     yield* this.#ready.splice(0);
   }
 
-  #on(topic: string, handler: Handler): void {
-    this.#handlers.set(topic, [...(this.#handlers.get(topic) ?? []), handler]);
+  #on(key: string, handler: Handler): void {
+    this.#handlers.set(key, [...(this.#handlers.get(key) ?? []), handler]);
   }
 
   #handle(message: BagMessage): void {
     try {
       const decoded = this.#reader.decode(message);
-      for (const handler of this.#handlers.get(message.topic) ?? []) handler(message, decoded);
+      for (const handler of this.#handlers.get(keyOf(message)) ?? []) handler(message, decoded);
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
       const seen = this.#unreadable.get(message.topic);
@@ -204,7 +225,8 @@ export class BagSampler implements AsyncIterable<BagSample> {
   }
 
   /** Takes what is due, and ends the episode where time does not run on. */
-  #advance({ logTime: time, topic }: BagMessage): void {
+  #advance(message: BagMessage): void {
+    const { logTime: time } = message;
     const { gap } = this.#options;
     const jumpedBack = this.#latest !== undefined && time < this.#latest - JUMP_BACK;
     const silent = this.#lastSource !== undefined && time - this.#lastSource > fromSeconds(gap);
@@ -214,7 +236,7 @@ export class BagSampler implements AsyncIterable<BagSample> {
     }
     if (this.#latest === undefined || jumpedBack || time > this.#latest) this.#latest = time;
     // Only a source that goes on shows that the episode does: commands may run on after the last frame.
-    if (this.#sourceTopics.has(topic)) this.#sampleBefore(time);
+    if (this.#sourceTopics.has(keyOf(message))) this.#sampleBefore(time);
     this.#release(time);
     if (this.#waiting.length === 0) this.#commands?.forgetBefore(time - COMMANDS_KEPT);
   }
@@ -287,7 +309,8 @@ export class BagSampler implements AsyncIterable<BagSample> {
 
   #instruct({ logTime }: BagMessage, decoded: unknown): void {
     const text = (decoded as { data?: unknown } | null)?.data;
-    if (typeof text !== 'string' || text === '' || text === this.#instruction) return;
+    // White space around a task says nothing.
+    if (typeof text !== 'string' || text.trim() === '' || text.trim() === this.#instruction?.trim()) return;
     const running = this.#due !== undefined;
     if (running) {
       this.#sampleToLastSource(logTime);

@@ -1,6 +1,8 @@
-import { closeSync, openSync, readSync, readdirSync, statSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { FileFormatError } from '../errors';
+import { quoted } from '../formats/quoted';
+import { RangedFile } from '../formats/RangedFile';
 import { METADATA_FILE, readFolderMetadata } from './bagMetadata';
 import { Bag } from './Bag';
 import { MCAP_MAGIC, McapFile } from './McapFile';
@@ -13,17 +15,13 @@ const ZSTD_MAGIC = Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd);
 const BAG_FILE = /\.(mcap|db3)(\.zstd)?$/;
 
 function firstBytes(path: string): Uint8Array {
-  const bytes = new Uint8Array(SQLITE_MAGIC.length);
-  const descriptor = openSync(path, 'r');
-  try {
-    return bytes.subarray(0, readSync(descriptor, bytes, 0, bytes.length, 0));
-  } finally {
-    closeSync(descriptor);
-  }
+  return RangedFile.reading(path, (file) =>
+    file.read(0, Math.min(file.size, SQLITE_MAGIC.length), 'the first bytes'),
+  );
 }
 
 function isMagic(bytes: Uint8Array, magic: Uint8Array): boolean {
-  return magic.every((byte, i) => bytes[i] === byte);
+  return bytes.length >= magic.length && magic.every((byte, i) => bytes[i] === byte);
 }
 
 /** A compressed file unfolded to a temporary folder, which goes when the file is closed. */
@@ -67,11 +65,11 @@ class UnpackedFile implements BagFile {
   }
 }
 
-async function openUnpacked(path: string): Promise<BagFile> {
+async function openUnpacked(path: string, signal: AbortSignal | undefined): Promise<BagFile> {
   const folder = new TemporaryFolder('bag');
   try {
     const unpacked = folder.join(basename(path).replace(/\.zstd$/, ''));
-    const warning = unpackFile(path, unpacked);
+    const warning = await unpackFile(path, unpacked, signal);
     const file = await openPlain(unpacked, firstBytes(unpacked));
     if (file === undefined)
       throw new FileFormatError(path, 'holds neither an MCAP file nor an SQLite database');
@@ -89,9 +87,10 @@ async function openPlain(path: string, magic: Uint8Array): Promise<BagFile | und
 }
 
 /** Opens one file of a recording by what it holds; its name does not matter. */
-async function openBagFile(path: string): Promise<BagFile> {
+async function openBagFile(path: string, signal: AbortSignal | undefined): Promise<BagFile> {
   const magic = firstBytes(path);
-  if (isMagic(magic, ZSTD_MAGIC)) return openUnpacked(path);
+  if (magic.length === 0) throw new FileFormatError(path, 'is empty: the recorder did not get to write it');
+  if (isMagic(magic, ZSTD_MAGIC)) return openUnpacked(path, signal);
   const file = await openPlain(path, magic);
   if (file !== undefined) return file;
   throw new FileFormatError(
@@ -101,33 +100,39 @@ async function openBagFile(path: string): Promise<BagFile> {
 }
 
 /** The files of a folder without metadata.yaml: all of one recording `<name>_0`, `<name>_1` … in order. */
-function filesWithoutMetadata(folder: string): string[] {
-  const files = readdirSync(folder).filter((name) => BAG_FILE.test(name));
+function filesWithoutMetadata(folder: string, missing: readonly string[] = []): string[] {
+  const files = readdirSync(folder).filter((name) => BAG_FILE.test(name) && !name.startsWith('.'));
   const recordings = new Set(files.map((name) => name.replace(BAG_FILE, '').replace(/_\d+$/, '')));
   if (files.length === 0) {
-    throw new FileFormatError(
-      folder,
-      `holds no recording: there is no ${METADATA_FILE} and no .mcap or .db3 file`,
-    );
+    const [why = `there is no ${METADATA_FILE} and no .mcap or .db3 file`] = missing;
+    throw new FileFormatError(folder, `holds no recording: ${why}`);
   }
   if (recordings.size > 1) {
     throw new FileFormatError(
       folder,
-      `has no ${METADATA_FILE} and holds several recordings; name one of ${files.join(', ')}`,
+      `has no ${METADATA_FILE} and holds several recordings; name one of ${files
+        .slice(0, 20)
+        .map((name) => quoted(name))
+        .join(', ')}`,
     );
   }
   const number = (name: string): number => Number(/_(\d+)\.(?:mcap|db3)/.exec(name)?.[1] ?? 0);
   return files.sort((a, b) => number(a) - number(b)).map((name) => join(folder, name));
 }
 
+export interface OpenOptions {
+  /** stops unfolding a compressed file */
+  readonly signal?: AbortSignal;
+}
+
 /**
  * Opens a rosbag2 recording: a folder with metadata.yaml (split or not), or one MCAP or SQLite3 file, compressed as a
  * whole, by chunks, by messages or not at all. The caller closes it.
  *
- * @throws FileFormatError where there is no recording, or nothing of it can be read. One that is cut or damaged
- * further on is read up to there and says so in `warnings`.
+ * @throws FileFormatError where there is no recording, or nothing of it can be read. Whatever else is missing, empty,
+ * cut or damaged (a split, the metadata) is passed over, and said in `warnings`.
  */
-export async function openBag(path: string): Promise<BagReader> {
+export async function openBag(path: string, { signal }: OpenOptions = {}): Promise<BagReader> {
   let isFolder: boolean;
   try {
     isFolder = statSync(path).isDirectory();
@@ -136,23 +141,47 @@ export async function openBag(path: string): Promise<BagReader> {
       cause: error,
     });
   }
-  let paths: readonly string[] = [path];
-  let metadata: BagMetadata | undefined;
-  if (isFolder) {
-    let entries: readonly string[] | undefined;
-    if (readdirSync(path).includes(METADATA_FILE)) {
-      const { files, ...rest } = readFolderMetadata(path);
-      metadata = rest;
-      entries = files;
-    }
-    paths = entries ?? filesWithoutMetadata(path);
-  }
+  const { paths, metadata, warnings } = isFolder
+    ? contentsOf(path)
+    : { paths: [path], metadata: undefined, warnings: [] };
   const files: BagFile[] = [];
   try {
-    for (const file of paths) files.push(await openBagFile(file));
-    return new Bag(path, files, metadata);
+    const problems: FileFormatError[] = [];
+    for (const one of paths) {
+      try {
+        files.push(await openBagFile(one, signal));
+      } catch (error) {
+        if (!(error instanceof FileFormatError)) throw error;
+        problems.push(error);
+      }
+    }
+    const [problem] = problems;
+    if (files.length === 0 && problem !== undefined) throw problem;
+    const passedOver = problems.map(({ message }) => `${message}; the rest is read`);
+    return new Bag(path, files, metadata, [...warnings, ...passedOver]);
   } catch (error) {
     for (const file of files) await file.close();
     throw error;
+  }
+}
+
+/** The files of a folder, by its metadata where it has usable ones. */
+function contentsOf(folder: string): {
+  readonly paths: readonly string[];
+  readonly metadata: BagMetadata | undefined;
+  readonly warnings: readonly string[];
+} {
+  if (!readdirSync(folder).includes(METADATA_FILE)) {
+    return { paths: filesWithoutMetadata(folder), metadata: undefined, warnings: [] };
+  }
+  try {
+    const { files, missing, ...metadata } = readFolderMetadata(folder);
+    if (files.length > 0) return { paths: files, metadata, warnings: missing };
+    const warnings = [...missing, `${folder}: is read without its ${METADATA_FILE}`];
+    return { paths: filesWithoutMetadata(folder, missing), metadata: undefined, warnings };
+  } catch (error) {
+    if (!(error instanceof FileFormatError)) throw error;
+    const warnings = [`${error.message}; the recording is read without it`];
+    return { paths: filesWithoutMetadata(folder, [error.message]), metadata: undefined, warnings };
   }
 }

@@ -59,10 +59,42 @@ export async function* scanRecords(
   ended: (how: ScanEnd) => void = () => undefined,
 ): AsyncGenerator<McapTypes.TypedMcapRecord, void, void> {
   const parser = new McapStreamReader({ decompressHandlers, noMagicPrefix: true });
+  const size = readable.length;
+  for await (const { offset, bytes } of scanFrames(readable, ended)) {
+    const records = parsed(parser, bytes);
+    for (;;) {
+      let record: McapTypes.TypedMcapRecord | undefined;
+      try {
+        record = records.next().value ?? undefined;
+      } catch (error) {
+        ended({ damage: `the record at byte ${offset} of ${size} is damaged (${messageOf(error)})` });
+        return;
+      }
+      if (record === undefined) break;
+      yield record;
+    }
+  }
+}
+
+/** A record that carries data, unparsed. */
+export interface RecordFrame {
+  readonly opcode: number;
+  /** of the record, from the start of the file */
+  readonly offset: number;
+  /** the whole record, valid until the next one is read */
+  readonly bytes: Uint8Array;
+  /** without opcode and length */
+  readonly content: Uint8Array;
+}
+
+/** The records of a file one after another, each of a length that was checked. Chunks are not opened. */
+export async function* scanFrames(
+  readable: FileReadable,
+  ended: (how: ScanEnd) => void = () => undefined,
+): AsyncGenerator<RecordFrame, void, void> {
   const window = new Window(readable);
   const size = readable.length;
-  let offset = MAGIC_LENGTH;
-  for (;;) {
+  for (let offset = MAGIC_LENGTH; ;) {
     const frame = await readFrame(window, offset, size);
     if (frame.kind !== 'record') {
       ended(frame);
@@ -70,18 +102,8 @@ export async function* scanRecords(
     }
     const { opcode, length } = frame;
     if (READ.has(opcode)) {
-      const records = parsed(parser, await window.read(offset, RECORD_HEADER + length));
-      for (;;) {
-        let record: McapTypes.TypedMcapRecord | undefined;
-        try {
-          record = records.next().value ?? undefined;
-        } catch (error) {
-          ended({ damage: `the record at byte ${offset} of ${size} is damaged (${messageOf(error)})` });
-          return;
-        }
-        if (record === undefined) break;
-        yield record;
-      }
+      const bytes = await window.read(offset, RECORD_HEADER + length);
+      yield { opcode, offset, bytes, content: bytes.subarray(RECORD_HEADER) };
     }
     offset += RECORD_HEADER + length;
   }

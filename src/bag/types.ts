@@ -26,6 +26,8 @@ export interface BagTopic {
 export interface BagMessage {
   readonly topic: string;
   readonly type: string;
+  /** of `data`; only `cdr` can be decoded */
+  readonly encoding: string;
   /** when the recorder received it, nanoseconds */
   readonly logTime: bigint;
   /** when it was sent, nanoseconds; the log time where the storage does not have it */

@@ -24,7 +24,8 @@ const MAX_FRAME_HEADER = 18;
 const MAX_BLOCK = 128 * 1024;
 /** What zstd itself accepts by default; the window is memory that a frame header asks for. */
 const MAX_WINDOW = 2 ** 27;
-const PIECE = 2 ** 20;
+/** Compressed bytes given to the decoder at once: small, since a few may unfold to very many. */
+const PIECE = 2 ** 12;
 
 interface FrameHeader {
   readonly length: number;
@@ -85,17 +86,16 @@ function findFrameEnd(
 }
 
 /**
- * Decompresses zstd frames from `source` block by block into `sink`. Each frame's header is checked before the
+ * Decompresses zstd frames from `source`, some blocks at a time. Each frame's header is checked before the
  * decoder sees it and each block counts against the limits, so that neither memory nor output can be asked for
  * without bounds. What is whole before a cut or a damaged place is delivered.
  *
  * @returns undefined when everything was read, else where and why it stopped.
  */
-export function decompressZstd(
+export function* decompressZstd(
   source: ByteSource,
   limits: ExpansionLimits,
-  sink: (block: Uint8Array) => void,
-): ZstdDamage | undefined {
+): Generator<readonly Uint8Array[], ZstdDamage | undefined, void> {
   let offset = 0;
   let unfolded = 0;
   let excess: string | undefined;
@@ -112,19 +112,25 @@ export function decompressZstd(
     if (typeof header === 'string') return { offset, problem: header };
     const { end, damage } = findFrameEnd(source, offset, header);
 
+    let blocks: Uint8Array[] = [];
     const decoder = new Decompress((block) => {
       unfolded += block.length;
       excess ??= whyTooLarge(source.size, unfolded, limits);
       if (excess !== undefined) throw new Error(excess);
-      sink(block);
+      // The decoder uses its window again.
+      blocks.push(block.slice());
     });
-    try {
-      for (let at = offset; at < end; at += PIECE) {
-        const last = at + PIECE >= end;
+    for (let at = offset; at < end; at += PIECE) {
+      const last = at + PIECE >= end;
+      let problem: string | undefined;
+      try {
         decoder.push(source.read(at, Math.min(PIECE, end - at)).slice(), last && damage === undefined);
+      } catch (error) {
+        problem = excess ?? messageOf(error);
       }
-    } catch (error) {
-      return { offset, problem: excess ?? messageOf(error) };
+      yield blocks;
+      if (problem !== undefined) return { offset, problem };
+      blocks = [];
     }
     if (damage !== undefined) return damage;
     offset = end;
@@ -139,7 +145,10 @@ export function decompressBytes(data: Uint8Array, limits: ExpansionLimits): Uint
     size: data.length,
     read: (offset, length) => data.subarray(offset, offset + length),
   };
-  const damage = decompressZstd(source, limits, (block) => blocks.push(block.slice()));
+  const unfolding = decompressZstd(source, limits);
+  let step = unfolding.next();
+  for (; step.done !== true; step = unfolding.next()) blocks.push(...step.value);
+  const damage = step.value;
   if (damage !== undefined) throw new Error(`${damage.problem} (at byte ${damage.offset})`);
   return Buffer.concat(blocks);
 }

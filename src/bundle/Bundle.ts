@@ -3,6 +3,7 @@ import { dirname, join, resolve, sep } from 'node:path';
 import type { z } from 'zod';
 import { FileFormatError, InputError, messageOf } from '../errors';
 
+import { quoted } from '../formats/quoted';
 import { scalingLengths } from '../formats/scaling';
 import type { TensorFile } from '../formats/StoredTensor';
 import { findTextContexts, openTextContext, promptHash } from '../formats/textContext';
@@ -227,7 +228,7 @@ export class Bundle {
     const learned = this.#learned.get(key);
     if (learned) return learned;
     const file = this.#contexts.get(key);
-    if (!file) throw new InputError(this.#unknownTask(task));
+    if (!file) throw new InputError(this.unknownTask(task));
     const context = openTextContext(file);
     const { textDim } = this.dimensions;
     if (context.dim !== textDim) {
@@ -254,13 +255,14 @@ export class Bundle {
     return `sha256:${first}`;
   }
 
-  #unknownTask(task: string): string {
+  /** The sentence for a task without a context, with those that have one. */
+  unknownTask(task: string): string {
     const known = this.manifest.instructions;
     const hint =
       known.length > 0
-        ? `known instructions: ${known.map((k) => `"${k}"`).join(', ')}`
+        ? `known instructions: ${known.map((k) => quoted(k)).join(', ')}`
         : `the bundle has contexts of ${this.#contexts.size} prompts, whose texts are not recorded (export with --instructions)`;
-    return `unknown instruction "${task}": no cached text context for it; ${hint}`;
+    return `unknown instruction ${quoted(task)}: no cached text context for it; ${hint}`;
   }
 }
 

@@ -9,6 +9,7 @@ import type { CachePolicy } from '../cache/types';
 import { CalibrationFile } from '../policy/CalibrationFile';
 import { modelFacts } from '../policy/modelFacts';
 import { ProgressBar } from '../report/ProgressBar';
+import { print, printJson, progressStream, say } from '../terminal';
 import { addExecutionOptions, readExecutionOptions, wholeNumber } from './policyOptions';
 import type { ExecutionFlags } from './policyOptions';
 
@@ -49,7 +50,7 @@ export function benchCommand(program: Command): Command {
   addExecutionOptions(command);
   return command.action(async (flags: BenchFlags) => {
     const chunks = wholeNumber('--chunks', flags.chunks);
-    const bar = new ProgressBar({ stream: process.stderr, label: 'chunks', total: chunks });
+    const bar = new ProgressBar({ stream: progressStream, label: 'chunks', total: chunks });
     const result = await runBench({
       bundle: flags.bundle,
       chunks,
@@ -62,7 +63,8 @@ export function benchCommand(program: Command): Command {
       onProgress: (done) => bar.update(done),
     });
     bar.finish();
-    process.stdout.write(flags.json ? `${JSON.stringify(result)}\n` : benchTable(result));
+    if (flags.json) printJson(result);
+    else print(benchTable(result));
   });
 }
 
@@ -77,8 +79,8 @@ function measurable({ name, calibration }: CachePolicy, bundle: Bundle): Configu
   if (!calibration) return defaults;
   const [record] = new CalibrationFile(bundle, calibration).read();
   if (record !== undefined) return { ...defaults, values: someSettings(calibration.settingsOf(record)) };
-  process.stderr.write(
-    `${name}: the bundle has nothing learnt for it (fastwam calibrate --policy ${name} makes it), so it is measured computing everything\n`,
+  say(
+    `${name}: the bundle has nothing learnt for it (fastwam calibrate --policy ${name} makes it), so it is measured computing everything`,
   );
   const everything = calibration.withoutRecord(modelFacts(bundle).shape);
   return { ...defaults, name: `${name}_full`, values: someSettings(everything) };

@@ -3,13 +3,16 @@ import { settingTexts, someSettings } from '../cache/choice';
 import type { Choice, Settings } from '../cache/choice';
 import { POLICIES, policyNamed } from '../cache/registry';
 import type { Calibration } from '../cache/types';
-import { UsageError } from '../errors';
+import { Interrupted, UsageError } from '../errors';
 import { calibrationChunks } from '../evaluation/calibrationChunks';
 import type { CalibrationChunk, CalibrationSource } from '../evaluation/calibrationChunks';
 import { learn } from '../evaluation/learn';
 import { calibrateThreshold } from '../evaluation/calibrationOfThreshold';
 import type { PartResult, ThresholdCalibration } from '../evaluation/calibrationOfThreshold';
 import { PolicyClient } from '../policy/PolicyClient';
+import { print, printJson, say } from '../terminal';
+import { interruptible } from './interruption';
+import type { Interruptible } from './interruption';
 import {
   addExecutionOptions,
   readExecutionOptions,
@@ -40,6 +43,8 @@ const CALIBRATED = POLICIES.filter(({ calibration, threshold }) => calibration ?
   ({ name }) => name,
 );
 
+const NOTHING_KEPT = 'nothing was calibrated, and what the bundle had before is as it was';
+
 /** `fastwam calibrate` */
 export function calibrateCommand(program: Command): Command {
   const command = program
@@ -65,34 +70,48 @@ export function calibrateCommand(program: Command): Command {
     .option('--seed <n>', "seed of the noise; by default the bundle's")
     .option('--json', 'the result as one JSON line');
   addExecutionOptions(command);
-  return command.action(async (bundle: string, recordings: readonly string[], flags: CalibrateFlags) => {
-    // `--set a=1 b=2 BAG`: what is no setting belongs to the recordings.
-    const set = flags.set.filter((text) => text.includes('='));
-    const bags = [...recordings, ...flags.set.filter((text) => !text.includes('='))];
-    const choice = readPolicyOptions({ policy: flags.policy, set });
-    const { calibration } = policyNamed(choice.policy);
-    const tolerance = toleranceOf(flags, choice.policy);
-    const source: CalibrationSource = {
-      bags,
-      onWarning: (message) => process.stderr.write(`${message}\n`),
-      ...(flags.params !== undefined && { params: flags.params }),
-      ...(flags.inputs !== undefined && { inputs: flags.inputs }),
-      ...(flags.instruction !== undefined && { instruction: flags.instruction }),
-      ...(flags.chunks !== undefined && { limit: wholeNumber('--chunks', flags.chunks) }),
-    };
-    const client = await PolicyClient.load(bundle, {
-      execution: readExecutionOptions(flags),
-      grain: tolerance === undefined && calibration?.looksAt === 'parts' ? 'block' : 'stack',
-    });
-    const job = { client, chunks: calibrationChunks(source, client.bundle), choice, flags };
-    try {
-      const write: Write = (text) => process.stdout.write(text);
-      if (tolerance !== undefined) await runThreshold({ ...job, tolerance }, write);
-      else if (calibration) await runLearning({ ...job, calibration }, write);
-    } finally {
-      await client.close();
-    }
+  return command.action((bundle: string, recordings: readonly string[], flags: CalibrateFlags) =>
+    interruptible((interruption) => calibrate(bundle, recordings, flags, interruption)),
+  );
+}
+
+async function calibrate(
+  bundle: string,
+  recordings: readonly string[],
+  flags: CalibrateFlags,
+  interruption: Interruptible,
+): Promise<void> {
+  const { signal } = interruption;
+  // `--set a=1 b=2 BAG`: what is no setting belongs to the recordings.
+  const set = flags.set.filter((text) => text.includes('='));
+  const bags = [...recordings, ...flags.set.filter((text) => !text.includes('='))];
+  const choice = readPolicyOptions({ policy: flags.policy, set });
+  const { calibration } = policyNamed(choice.policy);
+  const tolerance = toleranceOf(flags, choice.policy);
+  const source: CalibrationSource = {
+    bags,
+    onWarning: (message) => say(`warning: ${message}`),
+    signal,
+    ...(flags.params !== undefined && { params: flags.params }),
+    ...(flags.inputs !== undefined && { inputs: flags.inputs }),
+    ...(flags.instruction !== undefined && { instruction: flags.instruction }),
+    ...(flags.chunks !== undefined && { limit: wholeNumber('--chunks', flags.chunks) }),
+  };
+  const client = await PolicyClient.load(bundle, {
+    execution: readExecutionOptions(flags),
+    grain: tolerance === undefined && calibration?.looksAt === 'parts' ? 'block' : 'stack',
   });
+  const job = { client, chunks: calibrationChunks(source, client.bundle), choice, flags, signal };
+  try {
+    const write: Write = (text) => print(text);
+    if (tolerance !== undefined) await runThreshold({ ...job, tolerance }, write);
+    else if (calibration) await runLearning({ ...job, calibration }, write);
+  } catch (error) {
+    if (error instanceof Interrupted) interruption.throwIfInterrupted(NOTHING_KEPT);
+    throw error;
+  } finally {
+    await client.close();
+  }
 }
 
 interface Job {
@@ -100,6 +119,7 @@ interface Job {
   readonly chunks: AsyncIterable<CalibrationChunk>;
   readonly choice: Choice;
   readonly flags: CalibrateFlags;
+  readonly signal: AbortSignal;
 }
 
 async function runLearning(
@@ -117,7 +137,7 @@ async function runLearning(
   const settings = someSettings(calibration.settingsOf(learnt.record));
   if (flags.json) {
     const result = { ...settings, chunks: learnt.chunks, ...figures, path: learnt.path };
-    write(`${JSON.stringify(result)}\n`);
+    printJson(result);
     return;
   }
   write(
@@ -127,7 +147,7 @@ async function runLearning(
 }
 
 async function runThreshold(
-  { client, chunks, choice, flags, tolerance }: Job & { readonly tolerance: number },
+  { client, chunks, choice, flags, signal, tolerance }: Job & { readonly tolerance: number },
   write: Write,
 ): Promise<void> {
   const all: CalibrationChunk[] = [];
@@ -136,10 +156,11 @@ async function runThreshold(
     choice,
     tolerance,
     sampler: readSampler(flags, client.bundle.manifest),
+    signal,
     trials: wholeNumber('--trials', flags.trials),
   });
   const line = result.settings && `--policy ${choice.policy} ${setLine(result.settings)}`;
-  if (flags.json) write(`${JSON.stringify({ ...result, tolerance, use: line ?? null })}\n`);
+  if (flags.json) printJson({ ...result, tolerance, use: line ?? null });
   else write(thresholdText(result, tolerance, line));
 }
 

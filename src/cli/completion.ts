@@ -2,6 +2,7 @@ import type { Command, Option } from 'commander';
 import { POLICIES } from '../cache/registry';
 import { SPEED_NAMES } from '../sim/speeds';
 import { CONDITIONS, SUITES } from '../sim/tasks';
+import { print } from '../terminal';
 import { oneOf } from './oneOf';
 
 const SHELLS = ['bash', 'zsh', 'fish'] as const;
@@ -27,7 +28,7 @@ export function completionCommand(program: Command): Command {
     .description('print what makes a shell complete the commands and options of fastwam')
     .argument('<shell>', SHELLS.join(', '))
     .action((shell: string) => {
-      process.stdout.write(completionScript(program, oneOf('completion', shell, SHELLS)));
+      print(completionScript(program, oneOf('completion', shell, SHELLS)));
     });
 }
 

@@ -4,6 +4,7 @@ import { writeDemonstrations } from '../sim/demos';
 import { SPEEDS } from '../sim/speeds';
 import type { SpeedName } from '../sim/speeds';
 import { SUITES } from '../sim/tasks';
+import { print, progressStream } from '../terminal';
 import { oneOf } from './oneOf';
 import { wholeNumber } from './policyOptions';
 import { listed } from '../cache/choice';
@@ -32,7 +33,7 @@ export function demosCommand(program: Command): Command {
     .option('--overwrite', 'replace a data set that is there')
     .action((flags: DemosFlags) => {
       const episodes = wholeNumber('--episodes', flags.episodes);
-      const bar = new ProgressBar({ stream: process.stderr, label: 'episodes', total: episodes });
+      const bar = new ProgressBar({ stream: progressStream, label: 'episodes', total: episodes });
       const manifest = writeDemonstrations(flags.out, {
         episodes,
         seed: wholeNumber('--seed', flags.seed),
@@ -44,7 +45,7 @@ export function demosCommand(program: Command): Command {
       });
       bar.finish();
       const { states, shards } = manifest;
-      process.stdout.write(
+      print(
         `${states} states of ${manifest.episodes} episodes in ${shards.length} ${shards.length === 1 ? 'file' : 'files'} -> ${flags.out}\n`,
       );
     });

@@ -1,6 +1,7 @@
 import type { Bundle } from '../bundle/Bundle';
 import { elementCount } from '../formats/StoredTensor';
 import type { TensorFile } from '../formats/StoredTensor';
+import { plainText } from '../plainText';
 
 /** A bundle in words, for a terminal. */
 export function describeBundle(bundle: Bundle): string {
@@ -38,8 +39,10 @@ export function describeBundle(bundle: Bundle): string {
     ['instructions', manifest.instructions.length === 0 ? 'not recorded' : ''],
   ];
   const width = Math.max(...rows.map(([key]) => key.length));
-  const lines = rows.map(([key, value]) => `${key.padEnd(width)}  ${value}`.trimEnd());
-  return [...lines, ...manifest.instructions.map((task) => `${' '.repeat(width)}  - ${task}`), ''].join('\n');
+  const lines = rows.map(([key, value]) => `${key.padEnd(width)}  ${value}`);
+  const tasks = manifest.instructions.map((task) => `${' '.repeat(width)}  - ${task}`);
+  // Each value is one line, whatever the bundle says.
+  return `${[...lines, ...tasks].map((line) => plainText(line).trimEnd()).join('\n')}\n`;
 }
 
 function describeWeights(file: TensorFile): string {

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { describeFindings } from '../doctor/describeFindings';
 import { examine, runsOnCpu } from '../doctor/examine';
+import { print } from '../terminal';
 
 /** `fastwam doctor` */
 export function doctorCommand(program: Command): Command {
@@ -14,7 +15,7 @@ export function doctorCommand(program: Command): Command {
       const text = options.json
         ? `${JSON.stringify({ ready, findings }, null, 2)}\n`
         : describeFindings(findings);
-      process.stdout.write(text);
+      print(text);
       if (!ready) process.exitCode = 1;
     });
 }

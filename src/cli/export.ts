@@ -11,6 +11,7 @@ interface ExportFlags extends Omit<ExportOptions, 'torchDtype' | 'timestepDtype'
   readonly timestepDtype?: string;
   readonly weights?: string;
 }
+import { printLine, say } from '../terminal';
 
 /** `fastwam export` */
 export function exportCommand(program: Command): Command {
@@ -50,8 +51,8 @@ export function exportCommand(program: Command): Command {
         }),
         ...(weights !== undefined && { weights: oneOf('--weights', weights, WEIGHT_SETS) }),
       });
-      for (const note of notes) process.stderr.write(`${note}\n`);
-      for (const finding of findings) process.stderr.write(`${findingLine(finding)}\n`);
-      process.stdout.write(`bundle "${manifest.name}" is ready: fastwam info ${options.out}\n`);
+      for (const note of notes) say(note);
+      for (const finding of findings) say(findingLine(finding));
+      printLine(`bundle "${manifest.name}" is ready: fastwam info ${options.out}`);
     });
 }

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { Bundle } from '../bundle/Bundle';
 import { inferRecorded } from '../policy/inferRecorded';
+import { printLine, say } from '../terminal';
 import {
   addExecutionOptions,
   addPolicyOptions,
@@ -43,11 +44,11 @@ export function inferCommand(program: Command): Command {
       settings,
       execution: readExecutionOptions(flags),
     });
-    for (const notice of notices) process.stderr.write(`${notice}\n`);
+    for (const notice of notices) say(notice);
     const refreshes = chunks.filter((c) => c.report.refreshed).length;
     const stacks = chunks.reduce((n, c) => n + c.report.stackEvaluations, 0);
-    process.stdout.write(
-      `${chunks.length} chunks, ${refreshes} refreshes, ${stacks.toFixed(1)} stack evaluations -> ${flags.out}\n`,
+    printLine(
+      `${chunks.length} chunks, ${refreshes} refreshes, ${stacks.toFixed(1)} stack evaluations -> ${flags.out}`,
     );
   });
 }

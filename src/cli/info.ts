@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { Bundle } from '../bundle/Bundle';
 import { contentHash } from '../bundle/fingerprint';
+import { print, printJson, printLine } from '../terminal';
 import { describeBundle } from './describeBundle';
 
 /** `fastwam info` */
@@ -14,13 +15,13 @@ export function infoCommand(program: Command): Command {
     .action(async (folder: string, options: { verify?: boolean; json?: boolean }) => {
       const bundle = Bundle.open(folder);
       if (options.json) {
-        process.stdout.write(`${JSON.stringify(bundle.manifest, null, 2)}\n`);
+        printJson(bundle.manifest, 2);
         return;
       }
-      process.stdout.write(describeBundle(bundle));
+      print(describeBundle(bundle));
       if (options.verify) {
         for (const file of [bundle.policyWeights.path, bundle.vaeWeights.path]) {
-          process.stdout.write(`sha256 ${await contentHash(file)}  ${file}\n`);
+          printLine(`sha256 ${await contentHash(file)}  ${file}`);
         }
       }
     });

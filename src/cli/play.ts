@@ -3,6 +3,7 @@ import { openBag } from '../bag/openBag';
 import { UsageError } from '../errors';
 import { BagPlayer } from '../ros/bags/BagPlayer';
 import { withRos } from '../ros/client/withRos';
+import { printLine, say } from '../terminal';
 
 interface PlayFlags {
   readonly rate: string;
@@ -37,7 +38,6 @@ export function playCommand(program: Command): Command {
         .filter((name) => name !== '');
       const clockRate =
         flags.clock === undefined || flags.clock === true ? CLOCK_RATE : positive('--clock', flags.clock);
-      const say = (line: string): void => void process.stderr.write(`${line}\n`);
       await withRos('fastwam play', 'fastwam_play', async (rclnodejs, node, interruption) => {
         const bag = await openBag(path);
         try {
@@ -51,7 +51,7 @@ export function playCommand(program: Command): Command {
           });
           await player.play(interruption);
           for (const warning of bag.warnings) say(warning);
-          process.stdout.write(`${player.published} messages published on ${player.topics.length} topics\n`);
+          printLine(`${player.published} messages published on ${player.topics.length} topics`);
         } finally {
           await bag.close();
         }

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import type { Option } from 'commander';
 import { packageVersion } from '../evaluation/provenance';
+import { print, sayText } from '../terminal';
 import { COMMANDS } from './commands';
 import { completionCommand } from './completion';
 import { EXAMPLES } from './examples';
@@ -13,8 +14,8 @@ export interface ProgramOutput {
 }
 
 const TO_THE_TERMINAL: ProgramOutput = {
-  out: (text) => process.stdout.write(text),
-  err: (text) => process.stderr.write(text),
+  out: print,
+  err: sayText,
 };
 
 /** The whole of `fastwam`, with its help; nothing runs before it parses a command line. */

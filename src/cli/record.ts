@@ -3,6 +3,7 @@ import { BagWriter } from '../bag/BagWriter';
 import { TopicRecorder } from '../ros/bags/TopicRecorder';
 import { sourcedMessageFolders } from '../ros/client/messageFolders';
 import { withRos } from '../ros/client/withRos';
+import { printLine, say } from '../terminal';
 import { positive } from './play';
 
 interface RecordFlags {
@@ -20,7 +21,6 @@ export function recordCommand(program: Command): Command {
     .option('--duration <s>', 'end after so many seconds')
     .action(async (topics: readonly string[], flags: RecordFlags) => {
       const duration = flags.duration === undefined ? undefined : positive('--duration', flags.duration);
-      const say = (line: string): void => void process.stderr.write(`${line}\n`);
       await withRos('fastwam record', 'fastwam_record', async (rclnodejs, node, interruption) => {
         const writer = await BagWriter.create({
           folder: flags.out,
@@ -37,7 +37,7 @@ export function recordCommand(program: Command): Command {
           await writer.close();
         }
         const counts = [...writer.counts].map(([topic, count]) => `${count} of ${topic}`);
-        process.stdout.write(`${counts.length === 0 ? 'nothing' : counts.join(', ')} -> ${flags.out}\n`);
+        printLine(`${counts.length === 0 ? 'nothing' : counts.join(', ')} -> ${flags.out}`);
       });
     });
 }

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { collect } from './collect';
 import { listed } from '../cache/choice';
-import { UsageError } from '../errors';
+import { Interrupted, UsageError } from '../errors';
 import { makeOutputFolder } from '../formats/outputFolder';
 import { replayRecording } from '../evaluation/replayRecording';
 import type { ReplayRequest } from '../evaluation/replayRecording';
@@ -11,6 +11,8 @@ import { PRECISION_NAMES } from '../model/precisions';
 import { ProgressBar } from '../report/ProgressBar';
 import { terminalReport, wantsColour } from '../report/terminalReport';
 import { writeReport } from '../report/writeReport';
+import { print, printLine, progressStream, say } from '../terminal';
+import { interruptible } from './interruption';
 import { oneOf } from './oneOf';
 import { givenTexts, prefillPrecisionOf, wholeNumber } from './policyOptions';
 
@@ -35,8 +37,6 @@ export interface ReplayFlags {
   readonly threads?: string;
   readonly out: string;
 }
-
-const EXIT_FAILED = 1;
 
 /** Adds what both commands take besides their lists of settings. */
 export function addReplayOptions(command: Command, out: string): Command {
@@ -81,42 +81,54 @@ export async function runReplayCommand(
   flags: ReplayFlags,
   { lists }: { readonly lists: boolean },
 ): Promise<void> {
-  const stop = new AbortController();
-  const interrupt = (): void => stop.abort();
-  process.once('SIGINT', interrupt);
+  const measure = measureOf(flags.toleranceMeasure);
   makeOutputFolder(flags.out);
-  let bar: ProgressBar | undefined;
-  try {
-    const outcome = await replayRecording({
-      bag,
-      params: flags.params,
-      choices: { policies: flags.policy, texts: givenTexts(flags), lists },
-      execution: executionOf(flags),
-      residuals: flags.residuals,
-      tolerance: { texts: flags.tolerance, measure: measureOf(flags.toleranceMeasure) },
-      command: ['fastwam', ...process.argv.slice(2)],
-      signal: stop.signal,
-      ...(flags.bundle !== undefined && { bundle: flags.bundle }),
-      ...(flags.instruction !== undefined && { instruction: flags.instruction }),
-      ...(flags.live !== undefined && { live: flags.live }),
-      ...(flags.chunks !== undefined && { chunks: positiveNumber('--chunks', flags.chunks) }),
-      onStart: (total, configurations) => {
-        const label = `replay, ${configurations} configurations`;
-        bar = new ProgressBar({ stream: process.stderr, label, total });
-      },
-      onProgress: (done) => bar?.update(done),
-    });
-    bar?.finish();
-    const { evaluation, figures, provenance } = outcome;
-    const files = await writeReport(flags.out, evaluation, figures, provenance);
-    const colour = wantsColour(process.stdout);
-    process.stdout.write(terminalReport(evaluation, figures, provenance, { colour }));
-    process.stdout.write(`\nreport: ${resolve(files.page)}\n`);
-    if (stop.signal.aborted) process.exitCode = EXIT_FAILED;
-  } finally {
-    bar?.finish();
-    process.removeListener('SIGINT', interrupt);
-  }
+  await interruptible(async ({ signal, throwIfInterrupted }) => {
+    let bar: ProgressBar | undefined;
+    let measured = false;
+    try {
+      const outcome = await replayRecording({
+        bag,
+        params: flags.params,
+        choices: { policies: flags.policy, texts: givenTexts(flags), lists },
+        execution: executionOf(flags),
+        residuals: flags.residuals,
+        tolerance: { texts: flags.tolerance, measure },
+        command: ['fastwam', ...process.argv.slice(2)],
+        signal,
+        ...(flags.bundle !== undefined && { bundle: flags.bundle }),
+        ...(flags.instruction !== undefined && { instruction: flags.instruction }),
+        ...(flags.live !== undefined && { live: flags.live }),
+        ...(flags.chunks !== undefined && { chunks: positiveNumber('--chunks', flags.chunks) }),
+        onStart: (total, configurations) => {
+          const label = `replay, ${configurations} configurations`;
+          bar = new ProgressBar({ stream: progressStream, label, total });
+        },
+        onProgress: (done) => bar?.update(done),
+        onReason: (line) => {
+          bar?.finish();
+          say(`warning: ${line}`);
+        },
+      });
+      bar?.finish();
+      measured = true;
+      const { evaluation, figures, provenance } = outcome;
+      const files = await writeReport(flags.out, evaluation, figures, provenance);
+      const colour = wantsColour(process.stdout);
+      print(terminalReport(evaluation, figures, provenance, { colour }));
+      print('\n');
+      printLine(`report: ${resolve(files.page)}`);
+      throwIfInterrupted(
+        `${evaluation.observations.length} chunks were measured, and the report covers them alone`,
+      );
+    } catch (error) {
+      if (error instanceof Interrupted && !measured)
+        throwIfInterrupted('no chunk was measured; no report was written');
+      throw error;
+    } finally {
+      bar?.finish();
+    }
+  });
 }
 
 /** Only what was said on the command line; the params file has the rest. */

@@ -25,6 +25,9 @@ import { simulationFigures } from '../sim/simulationFigures';
 import type { SimulatedFigures, SimulationFigures } from '../sim/simulationFigures';
 import type { ModelFacts } from '../settings/Parameter';
 import { SUITES } from '../sim/tasks';
+import { print, printJson, printLine, progressStream, say } from '../terminal';
+import { interruptible } from './interruption';
+import type { Interruptible } from './interruption';
 import { oneOf } from './oneOf';
 import { addExecutionOptions, readExecutionOptions, givenTexts, wholeNumber } from './policyOptions';
 import type { ExecutionFlags } from './policyOptions';
@@ -47,8 +50,6 @@ interface SimulateFlags extends ExecutionFlags, WorldFlags {
   readonly resume?: boolean;
   readonly overwrite?: boolean;
 }
-
-const EXIT_FAILED = 1;
 
 /** `fastwam simulate` */
 export function simulateCommand(program: Command): Command {
@@ -84,12 +85,15 @@ export function simulateCommand(program: Command): Command {
     .option('--jobs <n>', 'copies of the model, side by side (default: one for each core; on a GPU 1)');
   addWorldOptions(command);
   addExecutionOptions(command);
-  return command.action(async (flags: SimulateFlags) => {
-    await runSimulateCommand(flags);
-  });
+  return command.action((flags: SimulateFlags) =>
+    interruptible((interruption) => runSimulateCommand(flags, interruption)),
+  );
 }
 
-async function runSimulateCommand(flags: SimulateFlags): Promise<void> {
+async function runSimulateCommand(
+  flags: SimulateFlags,
+  { signal, throwIfInterrupted }: Interruptible,
+): Promise<void> {
   const startedAt = new Date();
   const bundle = Bundle.open(flags.bundle);
   const { selection, sampler } = readWorldOptions(flags);
@@ -97,7 +101,7 @@ async function runSimulateCommand(flags: SimulateFlags): Promise<void> {
   const configurations = configurationsFor(flags, facts);
   for (const one of configurations) {
     const { warning } = fit(one, facts);
-    if (warning !== undefined) process.stderr.write(`${one.name}: ${warning}\n`);
+    if (warning !== undefined) say(`${one.name}: ${warning}`);
   }
   if (flags.resume && flags.out === undefined) {
     throw new UsageError('--resume: name the folder to continue with --out');
@@ -115,9 +119,6 @@ async function runSimulateCommand(flags: SimulateFlags): Promise<void> {
   // Several copies with a thread for every core each would only wait for one another.
   const execution = jobs > 1 && given.threads === 0 ? { ...given, threads: 1 } : given;
 
-  const stop = new AbortController();
-  const interrupt = (): void => stop.abort();
-  process.once('SIGINT', interrupt);
   let bar: ProgressBar | undefined;
   let outcome: SimulationOutcome;
   try {
@@ -128,7 +129,7 @@ async function runSimulateCommand(flags: SimulateFlags): Promise<void> {
       selection,
       sampler,
       jobs,
-      signal: stop.signal,
+      signal,
       ...(flags.suite !== undefined && {
         suites: listed(flags.suite).map((name) => oneOf('--suite', name, SUITES)),
       }),
@@ -140,25 +141,30 @@ async function runSimulateCommand(flags: SimulateFlags): Promise<void> {
         overwrite: flags.overwrite === true,
       }),
       onStart: (total, done) => {
-        bar = new ProgressBar({ stream: process.stderr, label: 'episodes', total });
-        if (done > 0) process.stderr.write(`${done} of ${total} episodes are known already\n`);
+        bar = new ProgressBar({ stream: progressStream, label: 'episodes', total });
+        if (done > 0) say(`${done} of ${total} episodes are known already`);
       },
       onProgress: (done) => bar?.update(done),
-      onNotice: (notice) => process.stderr.write(`${notice}\n`),
+      onNotice: (notice) => say(notice),
     });
   } finally {
     bar?.finish();
-    process.removeListener('SIGINT', interrupt);
   }
-  if (stop.signal.aborted) process.exitCode = EXIT_FAILED;
   if (flags.json) printLines(outcome, flags.grid === true);
 
   const figures = simulationFigures(outcome.configurations, outcome.records);
   const choice = recommended(figures)?.configuration.name;
   const summary = { figures, pareto: simulationFront(figures), ...(choice !== undefined && { choice }) };
-  if (!flags.json) process.stdout.write(simulationText(summary));
-  if (flags.out === undefined || figures.episodes === 0) return;
-  const shown = stop.signal.aborted
+  if (!flags.json) print(simulationText(summary));
+  if (flags.out === undefined || figures.episodes === 0) {
+    throwIfInterrupted(
+      flags.out === undefined
+        ? `${figures.episodes} whole episodes were counted; nothing was written`
+        : `no episode has ended; go on with --resume`,
+    );
+    return;
+  }
+  const shown = signal.aborted
     ? { exhibits: [] }
     : await collectExhibits({
         bundle: bundle.folder,
@@ -193,14 +199,20 @@ async function runSimulateCommand(flags: SimulateFlags): Promise<void> {
       ],
     },
   });
-  if (!flags.json) process.stdout.write(`\nreport: ${resolve(files.page)}\n`);
+  if (!flags.json) {
+    print('\n');
+    printLine(`report: ${resolve(files.page)}`);
+  }
+  throwIfInterrupted(
+    `the report covers ${outcome.records.length} of ${outcome.plans.length * outcome.configurations.length} episodes; go on with --resume`,
+  );
 }
 
 function printLines({ configurations, records }: SimulationOutcome, named: boolean): void {
   for (const configuration of configurations) {
     const line = simulationLine(configuration, records);
     const shown = named ? { configuration: configuration.name, ...line } : line;
-    process.stdout.write(`${JSON.stringify(shown)}\n`);
+    printJson(shown);
   }
 }
 

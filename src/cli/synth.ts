@@ -4,6 +4,7 @@ import { UsageError } from '../errors';
 import { readModelConfig } from '../export/modelConfig';
 import { synthesise } from '../export/synth';
 import { ProgressBar } from '../report/ProgressBar';
+import { printLine, progressStream } from '../terminal';
 import { wholeNumber } from './policyOptions';
 
 interface SynthFlags {
@@ -31,7 +32,7 @@ export function synthCommand(program: Command): Command {
     .action((flags: SynthFlags) => {
       const { dtype } = flags;
       if (dtype !== 'F32' && dtype !== 'BF16') throw new UsageError(`--dtype ${dtype}: expected F32 or BF16`);
-      const bar = new ProgressBar({ stream: process.stderr, label: 'weights', total: 100 });
+      const bar = new ProgressBar({ stream: progressStream, label: 'weights', total: 100 });
       const report = synthesise(readModelConfig(flags.config).config, flags.out, {
         seed: wholeNumber('--seed', flags.seed),
         dtype,
@@ -42,6 +43,6 @@ export function synthCommand(program: Command): Command {
       });
       bar.finish();
       const millions = (report.parameters / 1e6).toFixed(1);
-      process.stdout.write(`${millions} M parameters -> ${report.checkpoint}, ${report.vae}\n`);
+      printLine(`${millions} M parameters -> ${report.checkpoint}, ${report.vae}`);
     });
 }

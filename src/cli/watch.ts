@@ -6,7 +6,9 @@ import { POLICIES } from '../cache/registry';
 import { UsageError } from '../errors';
 import { PolicyClient } from '../policy/PolicyClient';
 import { checkSimulatedBundle } from '../sim/simulate';
+import { onInterrupt } from '../signals';
 import { SUITES } from '../sim/tasks';
+import { printLine } from '../terminal';
 import { LARGEST_SEED, PACES } from '../watch/controlRequest';
 import { LiveLoop } from '../watch/LiveLoop';
 import { watchPage } from '../watch/watchPage';
@@ -57,12 +59,12 @@ export function watchCommand(program: Command): Command {
   addWorldOptions(command);
   addExecutionOptions(command);
   return command.action(async (flags: WatchFlags) => {
-    await watch(flags, process.stdout);
+    await watch(flags);
   });
 }
 
 /** Serves the page until the process is told to end. */
-async function watch(flags: WatchFlags, out: Pick<NodeJS.WriteStream, 'write'>): Promise<void> {
+async function watch(flags: WatchFlags): Promise<void> {
   const port = wholeNumber('--port', flags.port);
   if (port > LARGEST_PORT) throw new UsageError(`--port ${port}: expected 0 to ${LARGEST_PORT}`);
   const { selection, sampler } = readWorldOptions(flags);
@@ -90,18 +92,15 @@ async function watch(flags: WatchFlags, out: Pick<NodeJS.WriteStream, 'write'>):
     pageWith: (token) => watchPage(bundle, token),
   });
   loop.listener = (event, message) => server.tell(event, message);
-  const stop = (): void => loop.stop();
-  process.once('SIGINT', stop);
-  process.once('SIGTERM', stop);
+  const forget = onInterrupt(() => loop.stop());
   let client: PolicyClient | undefined;
   try {
     client = await PolicyClient.load(bundle.folder, { execution });
     const stream = await client.createEpisode();
-    out.write(`the closed loop, live: ${server.url}  (Ctrl-C ends it)\n`);
+    printLine(`the closed loop, live: ${server.url}  (Ctrl-C ends it)`);
     await loop.run(stream);
   } finally {
-    process.removeListener('SIGINT', stop);
-    process.removeListener('SIGTERM', stop);
+    forget();
     await server.close();
     await client?.close();
   }

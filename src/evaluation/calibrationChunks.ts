@@ -1,15 +1,18 @@
 import { sampleBag } from '../bag/observations';
 import { openBag } from '../bag/openBag';
+import type { BagReader } from '../bag/types';
 import type { Bundle } from '../bundle/Bundle';
-import { UsageError } from '../errors';
+import { FileFormatError, Interrupted, UsageError } from '../errors';
 import { RecordedInputs } from '../policy/recordedEpisode';
 import { modelFacts } from '../policy/modelFacts';
 import type { Observation } from '../policy/types';
 import { checkCameras } from '../settings/mapping';
 import { number } from '../settings/parameterValues';
 import { actionLayout } from './EngineRunner';
+import { reasonLines } from './reasons';
 import { recordedObservations } from './recordedObservations';
 import { readRunParameters, useModel } from './runParameters';
+import type { Warning } from './types';
 
 /** One observation to calibrate with. */
 export interface CalibrationChunk {
@@ -31,13 +34,15 @@ export interface CalibrationSource {
   readonly instruction?: string;
   /** stop after so many chunks */
   readonly limit?: number;
-  /** told what of a recording could not be used */
+  /** told what of a recording could not be used, one line for each reason */
   readonly onWarning?: (message: string) => void;
+  /** ends the reading between two chunks */
+  readonly signal?: AbortSignal;
 }
 
 /**
  * The observations of a source, one after another: what a recording holds need not fit into memory.
- * @throws UsageError where the source is not said, or said twice
+ * @throws UsageError where the source is not said, or said twice; Interrupted where it is stopped
  */
 export async function* calibrationChunks(
   source: CalibrationSource,
@@ -50,6 +55,7 @@ export async function* calibrationChunks(
   let left = source.limit ?? Infinity;
   const chunks = inputs === undefined ? bagChunks(source, bundle) : inputChunks(source, inputs, bundle);
   for await (const chunk of chunks) {
+    if (source.signal?.aborted) throw new Interrupted('nothing was calibrated', 130);
     if (left-- <= 0) return;
     yield chunk;
   }
@@ -70,7 +76,7 @@ async function* inputChunks(
 }
 
 async function* bagChunks(
-  { bags, params, instruction, onWarning }: CalibrationSource,
+  { bags, params, instruction, onWarning, signal }: CalibrationSource,
   bundle: Bundle,
 ): AsyncGenerator<CalibrationChunk, void, void> {
   if (params === undefined) throw new UsageError('recordings need --params FILE, which names their topics');
@@ -85,8 +91,20 @@ async function* bagChunks(
   const { values } = set;
   const { horizon } = own;
   let episodes = 0;
+  let unopened = 0;
   for (const path of bags) {
-    const bag = await openBag(path);
+    let bag: BagReader;
+    try {
+      bag = await openBag(path, signal && { signal });
+    } catch (error) {
+      // One recording that cannot be read does not take the others with it.
+      unopened += 1;
+      if (!(error instanceof FileFormatError) || unopened === bags.length) throw error;
+      onWarning?.(error.message);
+      continue;
+    }
+    const warnings: Warning[] = [];
+    let reading: { readonly warnings: readonly string[] } = bag;
     try {
       const sampler = sampleBag(bag, mapping, {
         period: 1 / number(values, 'control.rate'),
@@ -97,11 +115,13 @@ async function* bagChunks(
           maxSkew: number(values, 'observation.max_skew'),
         },
       });
+      reading = sampler;
       let last = -1;
       const observations = recordedObservations(sampler, {
         horizon,
         actionDim: own.names.length,
-        onWarning: ({ message }) => onWarning?.(message),
+        tasks: bundle,
+        onWarning: (warning) => warnings.push(warning),
         ...(instruction !== undefined && { instruction }),
       });
       for await (const { facts, observation } of observations) {
@@ -110,6 +130,8 @@ async function* bagChunks(
       }
       episodes += last + 1;
     } finally {
+      const recording = reading.warnings.map((message): Warning => ({ kind: 'recording', message }));
+      for (const line of reasonLines([...warnings, ...recording])) onWarning?.(`${path}: ${line}`);
       await bag.close();
     }
   }

@@ -2,7 +2,7 @@ import { UNCACHED, someSettings } from '../cache/choice';
 import type { Choice, PolicySettings, Settings } from '../cache/choice';
 import { POLICIES, policyNamed } from '../cache/registry';
 import type { Threshold } from '../cache/types';
-import { InputError, UsageError } from '../errors';
+import { InputError, Interrupted, UsageError } from '../errors';
 import type { PolicyClient } from '../policy/PolicyClient';
 import type { ActionChunk } from '../policy/types';
 import type { Sampler } from '../sampler/types';
@@ -29,6 +29,8 @@ export interface ThresholdRequest {
   /** most settings to try */
   readonly trials: number;
   readonly onTrial?: (done: number) => void;
+  /** ends the search between two chunks */
+  readonly signal?: AbortSignal;
 }
 
 /** How a setting did on one part of the recording. */
@@ -94,7 +96,7 @@ export async function calibrateThreshold(
   }
   const split = chunks.length - Math.max(1, Math.floor(chunks.length * HELD_OUT));
   const run = (choice: Choice, count: number): Promise<ActionChunk[]> =>
-    runEpisodes(client, chunks.slice(0, count), { ...choice, ...request.sampler });
+    runEpisodes(client, chunks.slice(0, count), { ...choice, ...request.sampler }, request.signal);
   const withSettings = (values: Settings): Choice => ({ ...request.choice, values });
   const reference = await run(UNCACHED, chunks.length);
   const layout = actionLayout(client.bundle);
@@ -169,12 +171,14 @@ async function runEpisodes(
   client: PolicyClient,
   chunks: readonly CalibrationChunk[],
   settings: PolicySettings,
+  signal?: AbortSignal,
 ): Promise<ActionChunk[]> {
   const episode = await client.createEpisode();
   try {
     const results: ActionChunk[] = [];
     let running = chunks[0]?.episode;
     for (const { episode: number, observation, noise } of chunks) {
+      if (signal?.aborted) throw new Interrupted('nothing was calibrated', 130);
       if (number !== running) await episode.reset();
       running = number;
       results.push(await episode.infer(observation, settings, noise && { noise }));

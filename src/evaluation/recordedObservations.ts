@@ -1,58 +1,80 @@
-import type { BagSample } from '../bag/observations';
-import { InputError } from '../errors';
+import { decodeFrames } from '../bag/observations';
+import type { BagObservation, BagSample } from '../bag/observations';
+import { InputError, messageOf } from '../errors';
 import { toSeconds } from '../observation/stamp';
 import type { Refusal } from '../observation/Refusal';
 import type { Observation } from '../policy/types';
 import type { ReplayObservation } from './replay';
 import type { Warning, WarningKind } from './types';
 
+/** What says whether a task can be run. */
+export interface KnownTasks {
+  knows(task: string): boolean;
+  /** the sentence for a task that it does not know, with what it knows */
+  unknownTask(task: string): string;
+}
+
 export interface RecordedOptions {
-  /** bare task text, where the recording has none */
+  /** bare task text, in place of the recording's */
   readonly instruction?: string;
+  /** the tasks of the bundle; samples of others are left out */
+  readonly tasks: KnownTasks;
   /** stop after so many observations */
   readonly limit?: number;
   /** actions of a chunk and values of one: recorded actions of another width cannot be compared */
   readonly horizon: number;
   readonly actionDim: number;
+  /** told of every sample that is used, in their order */
+  readonly onUsed?: (sample: BagObservation) => void;
   /** told of every sample that was not fit to act on, and of recorded actions that do not fit */
   readonly onWarning: (warning: Warning) => void;
 }
 
 const KINDS: Readonly<Partial<Record<Refusal['kind'], WarningKind>>> = { stale: 'stale', skewed: 'skew' };
 
+const NO_TASK =
+  'the recording does not say the task up to here; if it never does, set `instruction` in the params file, or give --instruction';
+
 /**
- * The samples of a recording as a replay takes them. A sample that the node would refuse is left out, with a warning
- * at its time: nothing is dropped silently. Chunks are numbered as they are computed, so that the chunk after a gap
+ * The samples of a recording as a replay takes them. A sample that the node would refuse (too old, a picture that
+ * cannot be read, a task that the bundle has no context for) is left out, with a warning at its time: nothing is
+ * dropped silently, and the rest is used. Chunks are numbered as they are computed, so that the chunk after a gap
  * follows the one before it, as it does in the node.
  *
- * @throws InputError where nothing says what the task is
+ * @throws InputError for a task given in `options` that the bundle does not know
  */
 export async function* recordedObservations(
   samples: AsyncIterable<BagSample>,
   options: RecordedOptions,
 ): AsyncGenerator<ReplayObservation<Observation>, void, void> {
+  const given = options.instruction === undefined ? undefined : known(options.tasks, options.instruction);
   let count = 0;
   let start: bigint | undefined;
   let mismatch = false;
+  let episode: { readonly number: number; chunks: number } | undefined;
   for await (const sample of samples) {
+    const leaveOut = (kind: WarningKind, message: string): void => {
+      options.onWarning({ kind, time: sample.time, message: `no chunk: ${message}` });
+    };
     if (sample.kind === 'skipped') {
-      for (const { kind, message } of sample.refusals) {
-        options.onWarning({
-          kind: KINDS[kind] ?? 'dropped',
-          time: sample.time,
-          message: `no chunk: ${message}`,
-        });
-      }
+      for (const { kind, message } of sample.refusals) leaveOut(KINDS[kind] ?? 'dropped', message);
       continue;
     }
     if (options.limit !== undefined && count >= options.limit) return;
-    count += 1;
-    const instruction = options.instruction ?? sample.instruction;
+    const instruction = given ?? taskOf(sample, options.tasks);
     if (instruction === undefined) {
-      throw new InputError(
-        'the recording does not say the task; set `instruction` in the params file, or give --instruction',
-      );
+      const { instruction: said } = sample;
+      leaveOut('dropped', said === undefined ? NO_TASK : options.tasks.unknownTask(said.trim()));
+      continue;
     }
+    const unreadable = await whyUnreadable(sample);
+    if (unreadable !== undefined) {
+      leaveOut('dropped', unreadable);
+      continue;
+    }
+    count += 1;
+    options.onUsed?.(sample);
+    if (episode?.number !== sample.episode) episode = { number: sample.episode, chunks: 0 };
     // Seconds of the epoch as a double resolve 0.2 µs; relative to the first stamp they resolve all of it.
     start ??= sample.stamp;
     const { recordedAction } = sample;
@@ -67,7 +89,7 @@ export async function* recordedObservations(
     yield {
       facts: {
         episode: sample.episode,
-        chunk: sample.chunk,
+        chunk: episode.chunks++,
         time: sample.time,
         instruction,
         sources: sample.ages,
@@ -81,5 +103,27 @@ export async function* recordedObservations(
         instruction,
       },
     };
+  }
+}
+
+/** The task of a sample as the bundle knows it; white space around it does not matter. */
+function taskOf({ instruction }: BagObservation, tasks: KnownTasks): string | undefined {
+  return [instruction, instruction?.trim()].find((task) => task !== undefined && tasks.knows(task));
+}
+
+function known(tasks: KnownTasks, task: string): string {
+  const found = [task, task.trim()].find((one) => tasks.knows(one));
+  if (found === undefined) throw new InputError(tasks.unknownTask(task));
+  return found;
+}
+
+/** Why a picture of a sample cannot be used; undefined if all can. The engine decodes them anew, and is timed. */
+async function whyUnreadable(sample: BagObservation): Promise<string | undefined> {
+  try {
+    await decodeFrames(sample);
+    return undefined;
+  } catch (error) {
+    if (error instanceof InputError) return messageOf(error);
+    throw error;
   }
 }

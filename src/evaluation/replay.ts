@@ -1,6 +1,6 @@
 import { UNCACHED } from '../cache/choice';
 import type { Configuration } from '../cache/choice';
-import { InputError, UsageError } from '../errors';
+import { InputError, Interrupted, UsageError } from '../errors';
 import { residualCosines, type ResidualsByStep } from './residualCosine';
 import type { ActionLayout, ChunkResult, Evaluation, ObservationFacts, Warning } from './types';
 
@@ -63,7 +63,7 @@ export function withUncached(configurations: readonly Configuration[]): readonly
  * slowest. The very first observation is computed twice with each configuration beforehand (a refresh and, where it
  * caches, a reuse) and thrown away, so that allocation and kernel selection are in no figure.
  *
- * @throws InputError where there is no observation or an action has not the size the layout says
+ * @throws Interrupted where it was stopped before the first chunk, InputError where there is no observation or an action has not the size the layout says
  */
 export async function replay<O>(options: ReplayOptions<O>): Promise<Evaluation> {
   const { layout, configurations, runner } = options;
@@ -95,7 +95,10 @@ export async function replay<O>(options: ReplayOptions<O>): Promise<Evaluation> 
     options.onProgress?.(observations.length);
   }
   if (observations.length === 0) {
-    throw new InputError('nothing to replay: the recording gave no observation that could be used');
+    if (options.signal?.aborted) throw new Interrupted('stopped before the first chunk was measured', 130);
+    throw new InputError(
+      'nothing to replay: the recording gave no observation that could be used, for the reasons above',
+    );
   }
   const runs = configurations.map((configuration, i) => ({ configuration, chunks: chunks[i] ?? [] }));
   return {

@@ -19,6 +19,7 @@ import { findings } from './findings';
 import { LIVE, liveRun } from './liveRun';
 import { provenanceOf } from './provenance';
 import { readTolerance } from './readTolerance';
+import { reasonLines } from './reasons';
 import { recordedObservations } from './recordedObservations';
 import { replay, withUncached } from './replay';
 import { readRunParameters, useModel } from './runParameters';
@@ -49,6 +50,8 @@ export interface ReplayRequest {
   /** told once, when the model is loaded, how many chunks to expect (about) and how many configurations each */
   readonly onStart?: (chunks: number, configurations: number) => void;
   readonly onProgress?: (done: number) => void;
+  /** told of everything that was not used, one line for each reason, where the run ends without an outcome */
+  readonly onReason?: (line: string) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -88,7 +91,7 @@ export async function replayRecording(request: ReplayRequest): Promise<ReplayOut
     });
   }
 
-  const bag = await openBag(request.bag);
+  const bag = await openBag(request.bag, request.signal && { signal: request.signal });
   try {
     const limits = {
       maxAge: number(values, 'observation.max_age'),
@@ -105,6 +108,9 @@ export async function replayRecording(request: ReplayRequest): Promise<ReplayOut
     const sampler = live ?? sampleBag(bag, mapping, { period, replanSteps, horizon, limits });
     const execution = { ...executionOptions(values), ...request.execution };
     const client = await PolicyClient.load(bundle.folder, { execution });
+    let whole = false;
+    /** numbers of the samples that were used */
+    const used: number[] = [];
     try {
       const length = bag.start !== undefined && bag.end !== undefined ? toSeconds(bag.end - bag.start) : 0;
       const expected = Math.max(1, Math.ceil(length / (replanSteps * period)));
@@ -115,6 +121,8 @@ export async function replayRecording(request: ReplayRequest): Promise<ReplayOut
         observations: recordedObservations(sampler, {
           horizon,
           actionDim: layout.names.length,
+          tasks: bundle,
+          onUsed: ({ index }) => used.push(index),
           onWarning: (warning) => warnings.push(warning),
           ...(request.instruction !== undefined && { instruction: request.instruction }),
           ...(request.chunks !== undefined && { limit: request.chunks }),
@@ -124,7 +132,7 @@ export async function replayRecording(request: ReplayRequest): Promise<ReplayOut
         ...(request.onProgress && { onProgress: request.onProgress }),
         ...(request.signal && { signal: request.signal }),
       });
-      const evaluation = live ? withLive(measured, liveRun(live.matched, bundle)) : measured;
+      const evaluation = live ? withLive(measured, liveRun(chosen(live.matched, used), bundle)) : measured;
       if (live) {
         warnings.push({
           kind: 'other',
@@ -137,6 +145,7 @@ export async function replayRecording(request: ReplayRequest): Promise<ReplayOut
       const stopped: Warning[] = request.signal?.aborted
         ? [{ kind: 'other', message: 'stopped by the user: the figures cover the recording up to here' }]
         : [];
+      whole = true;
       const complete = {
         ...evaluation,
         warnings: [
@@ -164,11 +173,21 @@ export async function replayRecording(request: ReplayRequest): Promise<ReplayOut
         }),
       };
     } finally {
+      // Whatever ended the run, what was found out about the recording until then is said.
+      if (!whole) {
+        const recording = sampler.warnings.map((message): Warning => ({ kind: 'recording', message }));
+        for (const line of reasonLines([...warnings, ...recording])) request.onReason?.(line);
+      }
       await client.close();
     }
   } finally {
     await bag.close();
   }
+}
+
+/** The entries at some indices, in their order. */
+function chosen<T>(list: readonly T[], indices: readonly number[]): readonly T[] {
+  return indices.flatMap((index) => list.slice(index, index + 1));
 }
 
 /** Adds what the node did; where the replay was stopped early, as far as that went. */

@@ -1,5 +1,8 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { FileFormatError, messageOf } from '../errors';
+
+/** A pipe that nobody writes to would keep an ordinary `open` waiting for ever. */
+export const OPEN_FOR_READING = constants.O_RDONLY | constants.O_NONBLOCK;
 
 /** Linux reads at most 2 GiB - 4 KiB in one call. */
 const LARGEST_READ = 2 ** 30;
@@ -22,24 +25,33 @@ export class RangedFile {
 
   /** Opens `path`, runs `use`, and closes it. Throws FileFormatError where there is no readable regular file. */
   static reading<T>(path: string, use: (file: RangedFile) => T): T {
+    const file = RangedFile.open(path);
+    try {
+      return use(file);
+    } finally {
+      file.close();
+    }
+  }
+
+  /** Opens `path`; the caller closes it. Throws FileFormatError where there is no readable regular file. */
+  static open(path: string): RangedFile {
     let descriptor: number;
     try {
-      descriptor = openSync(path, 'r');
+      descriptor = openSync(path, OPEN_FOR_READING);
     } catch (error) {
       throw new FileFormatError(path, whyNotOpened(error), { cause: error });
     }
-    try {
-      const stat = fstatSync(descriptor);
-      if (!stat.isFile()) {
-        throw new FileFormatError(
-          path,
-          `is ${stat.isDirectory() ? 'a folder' : 'not a regular file'}, expected a file`,
-        );
-      }
-      return use(new RangedFile(path, descriptor, stat.size));
-    } finally {
-      closeSync(descriptor);
-    }
+    const stat = fstatSync(descriptor);
+    if (stat.isFile()) return new RangedFile(path, descriptor, stat.size);
+    closeSync(descriptor);
+    throw new FileFormatError(
+      path,
+      `is ${stat.isDirectory() ? 'a folder' : 'not a regular file'}, expected a file`,
+    );
+  }
+
+  close(): void {
+    closeSync(this.#descriptor);
   }
 
   /** `length` bytes from `offset`, in a buffer of their own. `what` names the part in the error for a short file. */
@@ -79,7 +91,8 @@ export class RangedFile {
   }
 }
 
-function whyNotOpened(error: unknown): string {
+/** Why a file cannot be opened, as the rest of a sentence that begins with its name. */
+export function whyNotOpened(error: unknown): string {
   switch ((error as NodeJS.ErrnoException).code) {
     case 'ENOENT':
       return 'does not exist';
@@ -87,6 +100,10 @@ function whyNotOpened(error: unknown): string {
       return 'may not be read (permission denied)';
     case 'EISDIR':
       return 'is a folder, expected a file';
+    case 'ENXIO':
+      return 'is not a regular file, expected a file';
+    case 'ELOOP':
+      return 'is a link that leads to itself';
     default:
       return `cannot be opened: ${messageOf(error)}`;
   }

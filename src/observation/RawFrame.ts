@@ -1,5 +1,5 @@
 import { InputError } from '../errors';
-import type { Transport } from '../settings/sources';
+import type { CameraSource } from '../settings/sources';
 import { checkCompressedImage, decodeCompressedImage } from './decodeCompressedImage';
 import type { CompressedImageMessage } from './decodeCompressedImage';
 import { checkImage, decodeImage } from './decodeImage';
@@ -12,11 +12,14 @@ export type RawFrame =
 
 /**
  * The frame in a message of a ROS client or a bag. Every field is looked at before it is trusted: a recording defines
- * its types itself.
+ * its types itself. What the source states of the encoding goes before what messages say.
  *
  * @throws InputError where the message is not the type that the transport stands for.
  */
-export function rawFrame(transport: Transport, message: unknown): RawFrame {
+export function rawFrame(
+  { transport, encoding: stated }: Pick<CameraSource, 'transport' | 'encoding'>,
+  message: unknown,
+): RawFrame {
   const fields = (typeof message === 'object' && message !== null ? message : {}) as Readonly<
     Record<string, unknown>
   >;
@@ -33,7 +36,7 @@ export function rawFrame(transport: Transport, message: unknown): RawFrame {
     (typeof bigEndian === 'number' || typeof bigEndian === 'boolean') &&
     data instanceof Uint8Array
   ) {
-    return { kind: 'raw', width, height, step, encoding, is_bigendian: bigEndian, data };
+    return { kind: 'raw', width, height, step, encoding: stated ?? encoding, is_bigendian: bigEndian, data };
   }
   throw new InputError('a message is not a sensor_msgs/msg/Image; is the transport right?');
 }

@@ -1,7 +1,7 @@
 import sharp from 'sharp';
 import { InputError, messageOf } from '../errors';
 import { quoted } from '../formats/quoted';
-import { MAX_PIXELS } from './decodeImage';
+import { MAX_PIXELS, MAX_SIDE } from './decodeImage';
 import type { RgbImage } from './types';
 
 /** The fields of sensor_msgs/msg/CompressedImage that carry the picture. */
@@ -35,17 +35,63 @@ function swapRedAndBlue(pixels: Uint8Array): void {
   }
 }
 
+/** A decoder that takes longer works on something else than a camera's picture. */
+const MOST_SECONDS = 30;
+/** What deflate makes of one byte at most. */
+const DEFLATE_RATIO = 1032;
+
+/** Raw encodings that are no colour: depth in millimetres or metres, or samples nobody says the meaning of. */
+const SAMPLES = /^\s*(?:\d+[USF]C\d+)\s*(?:;|$)/i;
+
+/**
+ * Refuses what is not a picture to see with: the format says what was compressed (`16UC1; png compressed`), and where
+ * it does not, one channel of 16 bits is depth.
+ */
+function refuseDepth(format: string, data: Uint8Array, type: 'jpeg' | 'png' | undefined): void {
+  const shown = quoted(format);
+  // 8-bit samples are named so by drivers that know no better, and compressed as BGR.
+  const [said = ''] = SAMPLES.exec(format) ?? [];
+  const isDepth = said !== '' && !/^\s*8U/i.test(said);
+  if (/compressedDepth/i.test(format) || isDepth) {
+    throw new InputError(`compressed image ${shown} is a depth image; map a colour camera's topic instead`);
+  }
+  if (type !== 'png' || data.length < 29) return;
+  const [bits, colour] = [data[24], data[25]];
+  if (bits === 16 && colour === 0 && !/mono16/i.test(format)) {
+    throw new InputError(
+      `compressed image ${shown} has one channel of 16 bits, which is depth; map a colour camera's topic instead`,
+    );
+  }
+}
+
+/** Refuses a PNG whose header promises more than its bytes can hold, before memory is taken for it. */
+function checkPngSize(data: Uint8Array): void {
+  if (data.length < 29) throw new InputError('it ends within its header');
+  const header = new DataView(data.buffer, data.byteOffset, data.byteLength);
+  const [width, height] = [header.getUint32(16), header.getUint32(20)];
+  checkSides(width, height);
+  const channels = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 }[data[25] ?? 0] ?? 1;
+  const bytes = (width * height * channels * (data[24] ?? 8)) / 8;
+  if (bytes > data.length * DEFLATE_RATIO) {
+    throw new InputError(`its header says ${width}x${height}, more than ${data.length} bytes can hold`);
+  }
+}
+
+function checkSides(width: number, height: number): void {
+  if (width > MAX_SIDE || height > MAX_SIDE || width * height > MAX_PIXELS) {
+    throw new InputError(
+      `it is ${width}x${height}; sides must be at most ${MAX_SIDE}, with at most ${MAX_PIXELS} pixels`,
+    );
+  }
+}
+
 /**
  * Whether a sensor_msgs/msg/CompressedImage is of a format that is read, without decoding it; damage shows only then.
  * @throws InputError for other formats (depth, video)
  */
 export function checkCompressedImage({ format, data }: CompressedImageMessage): 'jpeg' | 'png' {
-  if (/compressedDepth/i.test(format)) {
-    throw new InputError(
-      `compressed image ${quoted(format)} is a depth image; map a colour camera's topic instead`,
-    );
-  }
   const type = pictureType(data);
+  refuseDepth(format, data, type);
   if (type === undefined) {
     throw new InputError(
       `compressed image ${quoted(format)} of ${data.length} bytes is neither JPEG nor PNG, the two formats that can be read`,
@@ -59,17 +105,18 @@ export function checkCompressedImage({ format, data }: CompressedImageMessage): 
  * that PIL gives. Where the format says `compressed rgb8`, red and blue are exchanged, as image_transport's own
  * subscriber does: such a publisher handed RGB to an encoder that takes BGR.
  *
- * @throws InputError for other formats (depth, video), damaged or truncated pictures, and more than 2^26 pixels.
+ * @throws InputError for other formats (depth, video), damaged or truncated pictures, and more than 2^25 pixels.
  */
 export async function decodeCompressedImage(message: CompressedImageMessage): Promise<RgbImage> {
   const type = checkCompressedImage(message);
   const { data } = message;
   try {
-    const { data: pixels, info } = await sharp(data, {
-      limitInputPixels: MAX_PIXELS,
-      failOn: 'warning',
-      ignoreIcc: true,
-    })
+    if (type === 'png') checkPngSize(data);
+    const picture = sharp(data, { limitInputPixels: MAX_PIXELS, failOn: 'warning', ignoreIcc: true });
+    const { width, height } = await picture.metadata();
+    checkSides(width, height);
+    const { data: pixels, info } = await picture
+      .timeout({ seconds: MOST_SECONDS })
       .removeAlpha()
       .toColourspace('srgb')
       .raw({ depth: 'uchar' })

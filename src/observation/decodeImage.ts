@@ -1,6 +1,7 @@
 import { InputError } from '../errors';
 import { quoted } from '../formats/quoted';
 import { decodeYuv420, decodeYuv422 } from './yuv';
+import { IMAGE_ENCODINGS } from '../settings/sources';
 import type { RgbImage } from './types';
 
 /** The fields of sensor_msgs/msg/Image that carry the picture; both ROS clients and bag readers give them so. */
@@ -15,8 +16,10 @@ export interface ImageMessage {
   readonly data: Uint8Array;
 }
 
-/** 8192 x 8192: well above any camera, well below what would exhaust memory. */
-export const MAX_PIXELS = 2 ** 26;
+/** 8192 x 4096, above 8K video: no camera has more, and a picture of so many pixels takes 100 MB. */
+export const MAX_PIXELS = 2 ** 25;
+/** A picture that is one line of millions of pixels is no camera's. */
+export const MAX_SIDE = 2 ** 14;
 
 /** Positions of red, green and blue within a pixel of `channels` samples. */
 interface Packed {
@@ -51,9 +54,6 @@ const YUV_420: ReadonlyMap<string, 'nv12' | 'nv21' | 'i420'> = new Map([
   ['nv21', 'nv21'],
   ['i420', 'i420'],
 ]);
-
-/** The encodings of sensor_msgs/msg/Image that {@link decodeImage} reads. */
-export const IMAGE_ENCODINGS: readonly string[] = [...PACKED.keys(), ...YUV_422.keys(), ...YUV_420.keys()];
 
 function decodePacked(message: ImageMessage, layout: Packed): RgbImage {
   const { width, height, step, data } = message;
@@ -111,7 +111,7 @@ function whyNot(encoding: string): string {
   const name = encoding.toLowerCase();
   if (name.startsWith('bayer')) return 'a raw Bayer pattern; publish it through image_proc (debayer) first';
   if (/^\d+[usf]c\d+$/.test(name)) {
-    return 'a bare sample type, which does not say what the channels mean; publish it as rgb8, bgr8 or mono8';
+    return 'a bare sample type, which does not say what the channels mean; if it is colour, say which: cameras.<name>.encoding (rgb8, bgr8, mono8)';
   }
   return `not an encoding that can be read as colour; expected one of ${IMAGE_ENCODINGS.join(', ')}`;
 }
@@ -138,9 +138,9 @@ export function checkImage(message: ImageMessage): void {
 /** What decodes the message, once it has been seen to hold what it says. */
 function decoderOf(message: ImageMessage): () => RgbImage {
   const { width, height } = message;
-  if (!isCount(width, MAX_PIXELS) || !isCount(height, MAX_PIXELS) || width * height > MAX_PIXELS) {
+  if (!isCount(width, MAX_SIDE) || !isCount(height, MAX_SIDE) || width * height > MAX_PIXELS) {
     throw new InputError(
-      `an image of ${width}x${height} cannot be read: sides must be at least 1, with at most ${MAX_PIXELS} pixels`,
+      `an image of ${width}x${height} cannot be read: sides must be 1 to ${MAX_SIDE}, with at most ${MAX_PIXELS} pixels`,
     );
   }
   const encoding = message.encoding.trim().toLowerCase();

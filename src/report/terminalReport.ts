@@ -1,6 +1,7 @@
 import type { Figures } from '../evaluation/evaluate';
+import { reasonLines } from '../evaluation/reasons';
 import type { Evaluation, Provenance, Warning } from '../evaluation/types';
-import { plainText } from './plainText';
+import { plainText } from '../plainText';
 import { summaryTable, type TextTable } from './summaryTable';
 import { verdict } from './verdict';
 
@@ -30,7 +31,7 @@ export function terminalReport(
   options: TerminalOptions,
 ): string {
   const paint = (code: string, text: string): string => (options.colour ? `${code}${text}${PLAIN}` : text);
-  const lines = warnings.map((warning) => paint(YELLOW, `warning: ${plainText(warningText(warning))}`));
+  const lines = reasonLines(warnings).map((line) => paint(YELLOW, `warning: ${plainText(line)}`));
   if (lines.length > 0) lines.push('');
   const table = summaryTable(figures, layout);
   const [head, ...rows] = tableLines(table);

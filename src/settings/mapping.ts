@@ -3,7 +3,16 @@ import { nearestName } from '../cache/nearestName';
 import { quoted } from '../formats/quoted';
 import { readParameterFile } from './parameterFile';
 import type { ParameterEntry, ParameterValue } from './parameterFile';
-import { CAMERA_KEYS, JOINT_FIELDS, TRANSPORTS, VECTOR_KEYS, VECTOR_TYPES, transportOf } from './sources';
+import {
+  CAMERA_KEYS,
+  IMAGE_ENCODINGS,
+  JOINT_FIELDS,
+  TRANSPORTS,
+  VECTOR_KEYS,
+  VECTOR_TYPES,
+  messageType,
+  transportOf,
+} from './sources';
 import type { CameraSource, VectorSource } from './sources';
 
 /** One setting with its full, dotted name, and where it stands: `file:line`; empty for a node's parameter. */
@@ -112,7 +121,15 @@ class MappingReader {
   camera(name: string, group: Group): CameraSource {
     const { topic, origin } = this.#topic(`cameras.${name}`, group);
     const transport = this.#oneOf(group.get('transport'), TRANSPORTS, transportOf(topic));
-    return { name, topic, origin, transport };
+    const stated = group.get('encoding');
+    if (stated === undefined || stated.value === '') return { name, topic, origin, transport };
+    if (transport === 'compressed') {
+      throw this.wrong(
+        stated,
+        `${quoted(stated.name)} is for raw images; compressed ones say themselves what they hold`,
+      );
+    }
+    return { name, topic, origin, transport, encoding: this.#oneOf(stated, IMAGE_ENCODINGS, '') };
   }
 
   vector(name: string, prefix: string, group: Group): VectorSource {
@@ -187,7 +204,8 @@ class MappingReader {
   #vectorType(entry: MappingEntry | undefined): VectorSource['type'] {
     if (entry === undefined) return 'sensor_msgs/msg/JointState';
     // The bare name is enough: no two of the types share it.
-    const known = VECTOR_TYPES.find((type) => type === entry.value || type.split('/').pop() === entry.value);
+    const given = typeof entry.value === 'string' ? messageType(entry.value) : entry.value;
+    const known = VECTOR_TYPES.find((type) => type === given || type.split('/').pop() === given);
     if (known !== undefined) return known;
     throw this.wrong(
       entry,

@@ -5,7 +5,15 @@ import type { Parameter, ParameterField } from './Parameter';
 import { ParameterTable } from './ParameterTable';
 import type { ParameterFamily } from './ParameterTable';
 import { AUTOSTART, DIAGNOSTICS_FULL_NAME, DIAGNOSTICS_PERIOD } from './nodeParameters';
-import { CAMERA_KEYS, JOINT_FIELDS, TRANSPORTS, VECTOR_KEYS, VECTOR_TYPES, transportOf } from './sources';
+import {
+  CAMERA_KEYS,
+  IMAGE_ENCODINGS,
+  JOINT_FIELDS,
+  TRANSPORTS,
+  VECTOR_KEYS,
+  VECTOR_TYPES,
+  transportOf,
+} from './sources';
 import type { CameraKey, VectorKey } from './sources';
 
 const OURS = 'this project';
@@ -278,6 +286,12 @@ const cameraFields: Readonly<Record<CameraKey, ParameterField>> = {
     description:
       'raw: sensor_msgs/msg/Image; compressed: sensor_msgs/msg/CompressedImage, also the default of topics that end in /compressed',
     source: 'image_transport',
+  },
+  encoding: {
+    type: 'text',
+    default: '',
+    description: `what raw pixels are, in place of what messages say; for cameras and recordings that say only 8UC3: ${IMAGE_ENCODINGS.join(', ')}`,
+    source: 'sensor_msgs/image_encodings',
   },
 };
 

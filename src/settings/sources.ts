@@ -7,23 +7,53 @@ export function transportOf(topic: unknown): Transport {
   return typeof topic === 'string' && topic.endsWith('/compressed') ? 'compressed' : 'raw';
 }
 
+/** The encodings of sensor_msgs/msg/Image that can be read. */
+export const IMAGE_ENCODINGS = [
+  'rgb8',
+  'bgr8',
+  'rgba8',
+  'bgra8',
+  'mono8',
+  'rgb16',
+  'bgr16',
+  'mono16',
+  'yuv422',
+  'uyvy',
+  'yuv422_yuy2',
+  'yuyv',
+  'nv12',
+  'nv21',
+  'i420',
+] as const;
+
 /** Where the frames of one camera of the bundle come from. */
 export interface CameraSource {
   /** the camera's name in the bundle */
   readonly name: string;
   readonly topic: string;
   readonly transport: Transport;
+  /** what the pixels are, in place of what messages say; for recordings that say only 8UC3 */
+  readonly encoding?: string;
   /** where the topic is named: `file:line`; empty where it is a node's parameter */
   readonly origin: string;
 }
 
 /** Settings of a camera: `cameras.<camera>.<key>`. */
-export const CAMERA_KEYS = ['topic', 'transport'] as const;
+export const CAMERA_KEYS = ['topic', 'transport', 'encoding'] as const;
 export type CameraKey = (typeof CAMERA_KEYS)[number];
 
 /** Settings of a source of numbers: `proprio.<source>.<key>`, `commands.<key>`. */
 export const VECTOR_KEYS = ['topic', 'type', 'joints', 'field'] as const;
 export type VectorKey = (typeof VECTOR_KEYS)[number];
+
+/**
+ * The full name of a message type: `sensor_msgs/Image`, as ROS 1 and many tools write it, is `sensor_msgs/msg/Image`.
+ * Types are compared by this name alone.
+ */
+export function messageType(name: string): string {
+  const [pkg, type, ...more] = name.trim().split('/');
+  return pkg !== undefined && type !== undefined && more.length === 0 ? `${pkg}/msg/${type}` : name.trim();
+}
 
 /** Message types that numbers can be taken from. */
 export const VECTOR_TYPES = [

@@ -168,6 +168,7 @@ function fakeBag(messages: readonly Fake[]): BagReader {
     const entry = {
       topic,
       type: TYPES[topic]!,
+      encoding: 'cdr',
       logTime: at(time),
       publishTime: at(time),
       data: new Uint8Array(),
@@ -356,7 +357,7 @@ describe('sampling a recording', () => {
       'p.yaml:2: cameras.cam.topic: the recording has no topic "/imag" (did you mean /image?); it has /image, /joints',
     );
     expect(open({ cameras: [{ ...camera, transport: 'raw' }] })).toThrow(
-      /"\/image" has the type "sensor_msgs\/msg\/CompressedImage", expected sensor_msgs\/msg\/Image; set cameras\.cam\.transport to compressed/,
+      /"\/image" has the type sensor_msgs\/msg\/CompressedImage, expected sensor_msgs\/msg\/Image; set cameras\.cam\.transport to compressed/,
     );
     expect(open({ cameras: [{ ...camera, topic: 'image' }] })).not.toThrow();
   });
@@ -381,7 +382,8 @@ describe('sampling a recording', () => {
           const time = at(fake.time);
           yield await Promise.resolve({
             topic: fake.topic,
-            type: '',
+            type: TYPES[fake.topic]!,
+            encoding: 'cdr',
             logTime: time,
             publishTime: time,
             data: new Uint8Array(),

@@ -7,7 +7,7 @@ import { BagWriter } from '../../src/bag/BagWriter';
 import { definitionText } from '../../src/bag/definitionText';
 import { openBag } from '../../src/bag/openBag';
 import { keptForLateComers } from '../../src/ros/bags/BagPlayer';
-import type { BagReader, ReadOptions } from '../../src/bag/types';
+import type { BagMessage, BagReader, ReadOptions } from '../../src/bag/types';
 import { MEMORY_LIMITS } from '../../src/bag/limits';
 import { decompressBytes } from '../../src/bag/zstd';
 import {
@@ -40,7 +40,7 @@ interface Decoded {
 
 async function collect<T>(
   path: string,
-  use: (bag: BagReader, message: Encoded & { type: string; publishTime: bigint }) => T,
+  use: (bag: BagReader, message: BagMessage) => T,
   options?: ReadOptions,
 ): Promise<T[]> {
   const bag = await openBag(path);
@@ -51,7 +51,7 @@ async function collect<T>(
   return list;
 }
 
-function decode(bag: BagReader, message: Encoded & { type: string; publishTime: bigint }): Decoded {
+function decode(bag: BagReader, message: BagMessage): Decoded {
   return { topic: message.topic, logTime: message.logTime, message: bag.decode(message) };
 }
 

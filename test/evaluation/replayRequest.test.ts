@@ -3,7 +3,11 @@ import type { BagSample } from '../../src/bag/observations';
 import { InputError, UsageError } from '../../src/errors';
 import { findings } from '../../src/evaluation/findings';
 import { readTolerance } from '../../src/evaluation/readTolerance';
-import { recordedObservations, type RecordedOptions } from '../../src/evaluation/recordedObservations';
+import {
+  recordedObservations,
+  type KnownTasks,
+  RecordedOptions,
+} from '../../src/evaluation/recordedObservations';
 import type { Warning } from '../../src/evaluation/types';
 import { cachedConfiguration, chunkOf, factsOf, simpleLayout, UNCACHED } from './fakeEvaluation';
 
@@ -88,7 +92,12 @@ describe('observations of a recording', () => {
       await Promise.resolve();
       yield* samples;
     })();
-    const all = { horizon: 2, actionDim: 1, onWarning: (w: Warning) => warnings.push(w), ...options };
+    const tasks: KnownTasks = {
+      knows: (task) => ['stack', 'sort'].includes(task),
+      unknownTask: (task) => `unknown instruction ${task}`,
+    };
+    const onWarning = (warning: Warning): number => warnings.push(warning);
+    const all: RecordedOptions = { horizon: 2, actionDim: 1, tasks, onWarning, ...options };
     for await (const one of recordedObservations(source, all)) found.push(one);
     return { found, warnings };
   };
@@ -126,6 +135,10 @@ describe('observations of a recording', () => {
   });
 
   it('need a task', async () => {
-    await expect(run([sample({ instruction: undefined })])).rejects.toThrow(InputError);
+    const { found, warnings } = await run([sample({ instruction: undefined }), sample()]);
+    expect(found).toHaveLength(1);
+    expect(warnings).toEqual([expect.objectContaining({ kind: 'dropped', time: 1.5 })]);
+    expect(warnings[0]!.message).toMatch(/does not say the task/);
+    await expect(run([sample()], { instruction: 'fly' })).rejects.toThrow(InputError);
   });
 });

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { evaluate } from '../../src/evaluation/evaluate';
 import { byteSize, milliseconds, percent, significant, times, withUnit } from '../../src/report/numbers';
-import { plainText, shortened } from '../../src/report/plainText';
+import { plainText, shortened } from '../../src/plainText';
 import { ProgressBar } from '../../src/report/ProgressBar';
 import { shellCommand } from '../../src/report/shellCommand';
 import { seamRatio, summaryTable } from '../../src/report/summaryTable';

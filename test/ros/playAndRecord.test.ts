@@ -178,7 +178,7 @@ describe.skipIf(rosLacking() !== undefined)('fastwam play and record', { timeout
           const stamp = nearest(messages.keys(), time - fromSeconds(age));
           const message = messages.get(stamp)!;
           if (source === name && name !== mapping.proprio[0]!.name)
-            buffer.addFrame(name, stamp, rawFrame('raw', message), stamp);
+            buffer.addFrame(name, stamp, rawFrame({ transport: 'raw' }, message), stamp);
           else buffer.addProprio(source, stamp, message, stamp);
         }
         const sampled = buffer.sample(time + 1_000_000n);

@@ -159,21 +159,27 @@ describe.skipIf(rosLacking() !== undefined)(
               // a PNG loses nothing
               [
                 'front',
-                rawFrame('raw', {
-                  width: SIDE,
-                  height: SIDE,
-                  step: SIDE * 3,
-                  encoding: 'rgb8',
-                  is_bigendian: 0,
-                  data: PIXELS,
-                }),
+                rawFrame(
+                  { transport: 'raw' },
+                  {
+                    width: SIDE,
+                    height: SIDE,
+                    step: SIDE * 3,
+                    encoding: 'rgb8',
+                    is_bigendian: 0,
+                    data: PIXELS,
+                  },
+                ),
               ],
               [
                 'wrist',
-                rawFrame('compressed', {
-                  format: 'jpeg',
-                  data: new Uint8Array(await picture().jpeg().toBuffer()),
-                }),
+                rawFrame(
+                  { transport: 'compressed' },
+                  {
+                    format: 'jpeg',
+                    data: new Uint8Array(await picture().jpeg().toBuffer()),
+                  },
+                ),
               ],
             ]),
             proprio: [0.1, -0.2, 0.3, 0, 0, Math.PI / 2, 0.04, -0.04],

@@ -2,7 +2,7 @@ import type { Figures } from '../../evaluation/evaluate';
 import { STAGES, type Stage } from '../../evaluation/types';
 import { markup, type Markup } from '../Markup';
 import { milliseconds } from '../numbers';
-import { shortened } from '../plainText';
+import { shortened } from '../../plainText';
 import { axis } from './axis';
 import { drawing } from './frame';
 

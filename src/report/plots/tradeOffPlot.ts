@@ -1,7 +1,7 @@
 import type { ConfigurationFigures, Figures } from '../../evaluation/evaluate';
 import { markup, type Markup } from '../Markup';
 import { significant, times } from '../numbers';
-import { shortened } from '../plainText';
+import { shortened } from '../../plainText';
 import { axis } from './axis';
 import { drawing, frame } from './frame';
 import type { SeriesStyle } from './seriesStyle';

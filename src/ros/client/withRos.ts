@@ -1,4 +1,5 @@
 import { FastWamError } from '../../errors';
+import { onInterrupt } from '../../signals';
 import { createNode } from './createNode';
 import { guardNode } from './guardNode';
 import { loadRos } from './loader';
@@ -30,9 +31,7 @@ export async function withRos(
   await rclnodejs.init(undefined, process.argv);
   rclnodejs.removeSignalHandlers(); // it would shut down beneath the node's feet
   const controller = new AbortController();
-  const interrupt = (): void => controller.abort();
-  process.once('SIGINT', interrupt);
-  process.once('SIGTERM', interrupt);
+  const forget = onInterrupt(() => controller.abort());
   try {
     const node = createNode(rclnodejs, nodeName);
     guardNode(node);
@@ -42,8 +41,7 @@ export async function withRos(
       pause: (milliseconds) => pause(milliseconds, controller.signal),
     });
   } finally {
-    process.off('SIGINT', interrupt);
-    process.off('SIGTERM', interrupt);
+    forget();
     rclnodejs.shutdown();
   }
 }

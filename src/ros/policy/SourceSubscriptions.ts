@@ -79,11 +79,12 @@ export class SourceSubscriptions {
       });
     };
     this.#subscriptions = [
-      ...cameras.map(({ name, topic, transport }) => {
+      ...cameras.map((camera) => {
+        const { name, topic, transport } = camera;
         const [type, decode] = IMAGES[transport];
         return subscribe(name, topic, type, (bytes, received) => {
           const message = decode(bytes);
-          const frame = rawFrame(transport, message);
+          const frame = rawFrame(camera, message);
           checkFrame(frame);
           buffer.addFrame(name, headerStamp(message) ?? received, frame, received);
         });
