@@ -34,6 +34,20 @@ export class InputError extends FastWamError {
   override readonly name = 'InputError';
 }
 
+/** A picture of an observation cannot be acted on; the next one may be good. */
+export class PictureRefused extends FastWamError {
+  override readonly name = 'PictureRefused';
+
+  constructor(
+    readonly reason: 'undecodable' | 'frozen',
+    readonly camera: string,
+    problem: string,
+    options?: ErrorOptions,
+  ) {
+    super(problem, options);
+  }
+}
+
 /** A chunk was thrown away because its episode was reset while it was computed; it left no trace. */
 export class ChunkDiscarded extends FastWamError {
   override readonly name = 'ChunkDiscarded';

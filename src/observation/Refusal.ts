@@ -12,6 +12,8 @@ export const REFUSAL_KINDS = [
   'future',
   'stale',
   'skewed',
+  'undecodable',
+  'frozen',
 ] as const;
 export type RefusalKind = (typeof REFUSAL_KINDS)[number];
 

@@ -1,5 +1,5 @@
 import type { PolicySettings } from '../cache/choice';
-import { ChunkDiscarded, OutsideLimits, messageOf } from '../errors';
+import { ChunkDiscarded, OutsideLimits, PictureRefused, messageOf } from '../errors';
 import type { SampledSources, SampleResult } from '../observation/ObservationBuffer';
 import type { Refusal } from '../observation/Refusal';
 import { toSeconds } from '../observation/stamp';
@@ -16,6 +16,8 @@ export interface ChunkConditions {
   readonly instruction: string;
   /** whether a chunk of which the limits cut something is dropped */
   readonly refuseLimited: boolean;
+  /** how long a camera may repeat a picture, seconds; see {@link InferOptions.maxFrozen} */
+  readonly maxFrozen: number;
 }
 
 /** A chunk that may go to the robot, and what it was made from. */
@@ -34,9 +36,12 @@ export interface ProducerCounts {
   produced: number;
   /** chunks that were not begun because the observation was refused */
   withoutObservation: number;
+  /** of those, because a picture could not be read, or was the same for too long */
+  undecodable: number;
+  frozen: number;
   /** chunks thrown away by a reset, a new instruction or deactivation */
   discarded: number;
-  /** chunks that failed: bad frame, not finite, or the model itself */
+  /** chunks that failed: not finite, or the model itself */
   failed: number;
   /** chunks dropped because the limits cut them */
   limited: number;
@@ -67,6 +72,8 @@ export class ChunkProducer {
   readonly counts: ProducerCounts = {
     produced: 0,
     withoutObservation: 0,
+    undecodable: 0,
+    frozen: 0,
     discarded: 0,
     failed: 0,
     limited: 0,
@@ -91,6 +98,8 @@ export class ChunkProducer {
   /** time of the observation's sampling for the last chunk by the clock */
   #begun: bigint | undefined;
   #lateCounted = false;
+  /** ends the wait for the chunk in flight; without effect where there is none */
+  #abort: (reason: ChunkDiscarded) => void = () => undefined;
 
   constructor(options: ChunkProducerOptions) {
     this.#options = options;
@@ -111,15 +120,20 @@ export class ChunkProducer {
     this.#active = true;
   }
 
-  /** Makes no more chunks; one in flight will not be published. */
+  /** Makes no more chunks; one in flight will not be published, and whoever asked for it is told so at once. */
   stop(): void {
     this.#active = false;
+    this.#abort(new ChunkDiscarded('the node was deactivated while this chunk was computed'));
     this.#generation += 1;
     this.#begun = undefined;
   }
 
-  /** Starts a new episode: empty cache, chunk 0, the next chunk at once. A chunk in flight is thrown away. */
+  /**
+   * Starts a new episode: empty cache, chunk 0, the next chunk at once. A chunk in flight is thrown away, and whoever
+   * asked for it is told so at once.
+   */
   async reset(): Promise<void> {
+    this.#abort(new ChunkDiscarded());
     this.#generation += 1;
     this.#begun = undefined;
     this.counts.episodes += 1;
@@ -202,7 +216,7 @@ export class ChunkProducer {
   ): Promise<ChunkResult> {
     let chunk: ActionChunk;
     try {
-      chunk = await this.#options.episode.infer(
+      const inferred = this.#options.episode.infer(
         {
           cameras: new Map([...sources.frames].map(([name, { value }]) => [name, value])),
           proprio: sources.proprio,
@@ -210,8 +224,9 @@ export class ChunkProducer {
           instruction: conditions.instruction,
         },
         conditions.settings,
-        { refuseLimited: conditions.refuseLimited },
+        { refuseLimited: conditions.refuseLimited, maxFrozen: conditions.maxFrozen },
       );
+      chunk = await this.#unlessAborted(inferred);
       if (generation !== this.#generation) {
         throw new ChunkDiscarded('the episode ended while this chunk was computed');
       }
@@ -219,6 +234,15 @@ export class ChunkProducer {
       if (error instanceof ChunkDiscarded) {
         this.counts.discarded += 1;
         return { produced: undefined, problem: error.message };
+      }
+      if (error instanceof PictureRefused) {
+        const { reason: kind, camera: source, message } = error;
+        this.counts.withoutObservation += 1;
+        this.counts[kind] += 1;
+        this.refusals = [{ kind, source, message }];
+        // Nothing was made of it: the next control step tries again.
+        this.#begun = undefined;
+        return this.#problem(`${kind} ${source}`, message);
       }
       if (error instanceof OutsideLimits) {
         this.counts.limited += 1;
@@ -232,12 +256,21 @@ export class ChunkProducer {
     const problem = this.#unfit(chunk);
     if (problem !== undefined) return problem;
     const produced = { chunk, conditions, sources };
+    for (const { camera, message } of chunk.still) this.#options.onProblem(`still ${camera}`, message);
     this.#options.publish(produced);
     this.counts.produced += 1;
     this.last = produced;
     this.failure = undefined;
     this.dropped = undefined;
     return { produced };
+  }
+
+  /** What comes of a chunk, or a rejection as soon as nobody wants it any more: the model finishes its work unheard. */
+  #unlessAborted(inferred: Promise<ActionChunk>): Promise<ActionChunk> {
+    return new Promise((resolve, reject) => {
+      this.#abort = reject;
+      inferred.then(resolve, reject);
+    });
   }
 
   /** The last guard before the robot. */

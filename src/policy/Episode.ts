@@ -3,8 +3,11 @@ import type { PolicySettings } from '../cache/choice';
 import type { FieldTable, FieldValues } from '../cache/fields';
 import { subBlocksOfStack } from '../cache/StepRun';
 import type { CacheModel, CachePolicy, CacheState, ChunkOutcome, ChunkReport } from '../cache/types';
-import { ChunkDiscarded, OutsideLimits } from '../errors';
+import { ChunkDiscarded, OutsideLimits, PictureRefused } from '../errors';
 import type { FastWamModel } from '../model/FastWamModel';
+import { PictureWatch } from '../observation/PictureWatch';
+import type { StillPicture } from '../observation/PictureWatch';
+import type { RgbImage } from '../observation/types';
 import { chunkNoise } from '../sampler/noise';
 import { ActionTransform } from './actions';
 import { BundleResources } from './CalibrationFile';
@@ -33,6 +36,8 @@ export class Episode {
   #instruction: string | undefined;
   #cache: Cache | undefined;
   #sampler: string | undefined;
+  /** A camera that has stopped has not started again because an episode does: it outlives them. */
+  readonly #pictures = new PictureWatch();
   /** moves on at every reset, so that a chunk in flight notices */
   #generation = 0;
 
@@ -55,7 +60,8 @@ export class Episode {
 
   /**
    * The next chunk. A new instruction starts a new episode.
-   * @throws InputError for an observation or settings that do not fit; ChunkDiscarded after a reset; OutsideLimits
+   * @throws InputError for an observation or settings that do not fit, PictureRefused; ChunkDiscarded after a reset;
+   * OutsideLimits
    */
   async infer(
     observation: Observation,
@@ -69,7 +75,19 @@ export class Episode {
     if (this.#instruction !== undefined && this.#instruction !== instruction) this.reset();
     const generation = this.#generation;
 
-    const { proprio, latents, binding, times } = await this.#perception.perceive(checked, started);
+    const still: StillPicture[] = [];
+    const look = (camera: string, picture: RgbImage): void => {
+      const seen = this.#pictures.see(
+        camera,
+        picture,
+        observation.stamp,
+        observation.proprio,
+        options.maxFrozen ?? 0,
+      );
+      if (seen?.refused) throw new PictureRefused('frozen', camera, seen.message);
+      if (seen) still.push(seen);
+    };
+    const { proprio, latents, binding, times } = await this.#perception.perceive(checked, started, look);
     await this.model.ensureGrain(grain);
     const cache = this.#cacheFor(policy, settings);
     const { state } = cache;
@@ -113,6 +131,7 @@ export class Episode {
         actions,
         normalised: outcome.x,
         clamped,
+        still,
         report: this.#report(policy, values, outcome, state),
         times: {
           ...times,

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { TaskContext } from '../bundle/Bundle';
-import { InputError, messageOf } from '../errors';
+import { InputError, PictureRefused, messageOf } from '../errors';
 import type { ChunkBinding, FastWamModel } from '../model/FastWamModel';
 import { composeImage } from '../observation/compose';
 import { decodeFrame } from '../observation/RawFrame';
@@ -44,13 +44,15 @@ export class Perception {
 
   /**
    * @param started when work on this observation began, milliseconds of `performance.now()`
-   * @throws InputError for an image that cannot be read or does not fit
+   * @param look is shown each camera's picture before anything is made of it, and may throw
+   * @throws PictureRefused for a picture that cannot be read, InputError for an image that does not fit
    */
   async perceive(
     { observation, context, proprio }: CheckedObservation,
     started = performance.now(),
+    look: (camera: string, picture: RgbImage) => void = () => undefined,
   ): Promise<Percept> {
-    const image = await this.#compose(observation);
+    const image = await this.#compose(observation, look);
     const decoded = performance.now();
     const latents = await this.model.encode(image);
     const encoded = performance.now();
@@ -88,7 +90,10 @@ export class Perception {
     return this.#context.context;
   }
 
-  async #compose({ image, cameras }: Observation): Promise<Uint8Array | Float32Array> {
+  async #compose(
+    { image, cameras }: Observation,
+    look: (camera: string, picture: RgbImage) => void,
+  ): Promise<Uint8Array | Float32Array> {
     const { manifest, dimensions } = this.model.bundle;
     const { width, height } = dimensions;
     if (image) {
@@ -98,7 +103,10 @@ export class Perception {
     const frames = new Map<string, RgbImage>();
     for (const { name } of manifest.cameras) {
       const frame = cameras.get(name);
-      if (frame) frames.set(name, await decodeNamed(name, frame));
+      if (!frame) continue;
+      const picture = await decodeNamed(name, frame);
+      look(name, picture);
+      frames.set(name, picture);
     }
     if (!manifest.image) return composeImage(manifest.cameras, dimensions, frames);
     return vaeInput(stackCameras(manifest.cameras, dimensions, frames, manifest.image), manifest.image);
@@ -110,6 +118,8 @@ async function decodeNamed(camera: string, frame: RawFrame): Promise<RgbImage> {
   try {
     return await decodeFrame(frame);
   } catch (error) {
-    throw new InputError(`camera ${camera}: ${messageOf(error)}`, { cause: error });
+    throw new PictureRefused('undecodable', camera, `camera ${camera}: ${messageOf(error)}`, {
+      cause: error,
+    });
   }
 }

@@ -10,6 +10,7 @@ import {
   FileFormatError,
   InputError,
   OutsideLimits,
+  PictureRefused,
   ProviderError,
   UsageError,
 } from '../errors';
@@ -18,7 +19,7 @@ import type { ExecutionOptions } from '../model/execution';
 import type { Sampler } from '../sampler/types';
 import { modelFacts } from './modelFacts';
 import type { ActionChunk, InferOptions, Observation } from './types';
-import type { LoadReport, WorkerMethods, WorkerResponse } from './workerMessages';
+import type { LoadReport, WorkerError, WorkerMethods, WorkerResponse } from './workerMessages';
 
 export interface LoadOptions {
   readonly execution?: Partial<ExecutionOptions>;
@@ -207,7 +208,8 @@ function startWorker(): Worker {
 }
 
 /** An error that crossed the thread boundary, in its own class again. */
-function revive({ kind, message }: { kind: string; message: string }): Error {
+function revive({ kind, message, picture }: WorkerError): Error {
+  if (picture) return new PictureRefused(picture.reason, picture.camera, message);
   switch (kind) {
     case 'FileFormatError': {
       const at = message.indexOf(': ');

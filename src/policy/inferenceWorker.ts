@@ -1,7 +1,7 @@
 import { parentPort } from 'node:worker_threads';
 import { Bundle } from '../bundle/Bundle';
 import type { Grain } from '../cache/types';
-import { FastWamError, messageOf } from '../errors';
+import { FastWamError, PictureRefused, messageOf } from '../errors';
 import { FastWamModel } from '../model/FastWamModel';
 import { CalibrationRecorder } from './CalibrationRecorder';
 import { Episode } from './Episode';
@@ -117,7 +117,9 @@ async function answer(request: WorkerRequest): Promise<void> {
     response = { id: request.id, result: await worker.handle(request) };
   } catch (error) {
     const kind = error instanceof FastWamError ? error.constructor.name : 'Error';
-    response = { id: request.id, error: { kind, message: messageOf(error) } };
+    const picture =
+      error instanceof PictureRefused ? { reason: error.reason, camera: error.camera } : undefined;
+    response = { id: request.id, error: { kind, message: messageOf(error), ...(picture && { picture }) } };
   }
   port?.postMessage(response);
   // The thread ends by itself once nothing holds it: ending it from outside during a run aborts the process.

@@ -1,4 +1,5 @@
 import type { ChunkReport } from '../cache/types';
+import type { StillPicture } from '../observation/PictureWatch';
 import type { RawFrame } from '../observation/RawFrame';
 
 /** What the robot saw at one moment. */
@@ -20,6 +21,8 @@ export interface Observation {
 export interface InferOptions {
   /** drop a chunk of which the bundle's limits would cut something, instead of cutting */
   readonly refuseLimited?: boolean;
+  /** how long a camera may repeat a picture with new stamps, seconds; 0 = as long as it likes (the default), below 0 = see PictureWatch */
+  readonly maxFrozen?: number;
   /** starting noise [T, a] instead of the sampler's */
   readonly noise?: Float32Array;
   /** keep the whole-stack residuals of full steps, for evaluation */
@@ -60,6 +63,8 @@ export interface ActionChunk {
   readonly normalised: Float32Array;
   /** values that the bundle's limits cut */
   readonly clamped: number;
+  /** cameras that have repeated a picture for so long that one should know */
+  readonly still: readonly StillPicture[];
   readonly report: ChunkReport;
   readonly times: StageTimes;
   /** hL - h0 of full steps by step index, if recorded */

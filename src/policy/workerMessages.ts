@@ -1,5 +1,6 @@
 import type { PolicySettings, Settings } from '../cache/choice';
 import type { Grain } from '../cache/types';
+import type { PictureRefused } from '../errors';
 import type { ExecutionOptions } from '../model/execution';
 import type { Sampler } from '../sampler/types';
 import type { ActionChunk, InferOptions, Observation } from './types';
@@ -46,5 +47,13 @@ export type WorkerRequest = {
 }[keyof WorkerMethods];
 
 export type WorkerResponse =
-  | { readonly id: number; readonly result: unknown }
-  | { readonly id: number; readonly error: { readonly kind: string; readonly message: string } };
+  { readonly id: number; readonly result: unknown } | { readonly id: number; readonly error: WorkerError };
+
+/** An error as it crosses the thread boundary. */
+export interface WorkerError {
+  /** name of its class */
+  readonly kind: string;
+  readonly message: string;
+  /** of a PictureRefused */
+  readonly picture?: Pick<PictureRefused, 'reason' | 'camera'>;
+}

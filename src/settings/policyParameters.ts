@@ -241,6 +241,20 @@ const runParameters: readonly Parameter[] = [
     },
   },
   {
+    name: 'observation.max_frozen',
+    settable: 'live',
+    field: {
+      type: 'number',
+      default: -1,
+      min: -1,
+      max: LONG,
+      description:
+        'how long a camera may repeat the same picture, pixel for pixel, with new stamps: a warning after half of it, then no chunk is made. 0 = as long as it likes. Below 0 = automatic: a warning after 2 s for a camera whose picture had changed before, and no chunk if the robot has moved meanwhile',
+      unit: 's',
+      source: OURS,
+    },
+  },
+  {
     name: 'safety.limits',
     settable: 'live',
     field: {

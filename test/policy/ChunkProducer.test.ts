@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { PolicySettings } from '../../src/cache/choice';
-import { ChunkDiscarded, InputError, OutsideLimits } from '../../src/errors';
+import { ChunkDiscarded, InputError, OutsideLimits, PictureRefused } from '../../src/errors';
 import type { SampleResult } from '../../src/observation/ObservationBuffer';
 import type { RawFrame } from '../../src/observation/RawFrame';
 import type { ActionChunk, InferOptions, Observation } from '../../src/policy/types';
@@ -48,14 +48,15 @@ class FakeEpisode {
       chunk: this.chunk++,
       actions: new Float32Array(6),
       clamped: 0,
+      still: [],
       ...parts,
     };
     this.#open.resolve(content as ActionChunk);
     this.#open = undefined;
   }
 
-  fail(message: string): void {
-    this.#open?.reject(new InputError(message));
+  fail(error: Error | string): void {
+    this.#open?.reject(typeof error === 'string' ? new InputError(error) : error);
     this.#open = undefined;
   }
 }
@@ -76,6 +77,7 @@ function setUp() {
       replanSteps: 5,
       instruction: 'go',
       refuseLimited: false,
+      maxFrozen: 0,
     } as ChunkConditions | string,
   };
   const producer = new ChunkProducer({
@@ -231,5 +233,53 @@ describe('the production of chunks', () => {
     expect(producer.failure).toMatch(/rgb9/);
     await step(5);
     expect(episode.asked).toHaveLength(2);
+  });
+
+  it('answers whoever waits for a chunk as soon as nobody will get it, and goes on', async () => {
+    const { episode, producer, published } = setUp();
+    await producer.start();
+    // The model is never done with either of these two.
+    const first = producer.request();
+    await settle();
+    await producer.reset();
+    expect(await first).toEqual({
+      produced: undefined,
+      problem: 'the episode was reset while this chunk was computed',
+    });
+    const second = producer.request();
+    await settle();
+    producer.stop();
+    expect(await second).toEqual({
+      produced: undefined,
+      problem: 'the node was deactivated while this chunk was computed',
+    });
+    expect([producer.busy, producer.counts.discarded]).toEqual([false, 2]);
+
+    await producer.start();
+    const third = producer.request();
+    await settle();
+    episode.finish();
+    expect((await third).produced?.chunk.chunk).toBe(0);
+    expect(published).toHaveLength(1);
+  });
+
+  it('takes a picture that cannot be acted on for an observation that is refused, and looks again at every step', async () => {
+    const { episode, producer, problems, step } = setUp();
+    await producer.start();
+    await step();
+    episode.fail(new PictureRefused('frozen', 'front', 'front has repeated the same picture'));
+    await settle();
+    expect(producer.refusals).toEqual([
+      { kind: 'frozen', source: 'front', message: 'front has repeated the same picture' },
+    ]);
+    expect(producer.counts).toMatchObject({ frozen: 1, withoutObservation: 1, failed: 0 });
+    await step();
+    expect(episode.asked).toHaveLength(2);
+    episode.finish({
+      still: [{ camera: 'front', seconds: 1, refused: false, message: 'front stands still' }],
+    });
+    await settle();
+    expect(producer.refusals).toEqual([]);
+    expect(problems).toEqual(['frozen front', 'still front']);
   });
 });

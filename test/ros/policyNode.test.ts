@@ -323,6 +323,44 @@ describe.skipIf(rosLacking() !== undefined)(
       expect(run.chunks()[before]!.chunk).toBe(run.chunks()[before - 1]!.chunk + 1);
     });
 
+    it('warns of a camera that repeats its picture, then makes no chunk of it, and goes on with new ones', async () => {
+      await running({ 'diagnostic_updater.period': 0.1, 'observation.max_frozen': 0 });
+      await run.robot({ noise: true });
+      await run.chunk();
+      // The peer's pictures are all different now: what is repeated from here on has stopped.
+      await remote.set({ 'observation.max_frozen': 4.0 });
+      await run.robot();
+      const warned = await remote.status('Observation', (m) => m.includes('has repeated the same picture'));
+      expect(warned.level).toBe(1);
+      expect(warned.message).toMatch(/front has repeated .* \(observation\.max_frozen\)/);
+      const refused = await remote.status('Observation', (_, { level }) => level === 2);
+      expect(refused.message).toMatch(/no chunk is made from it/);
+      expect(refused.values.map(({ key }) => key)).toContain('skipped, frozen');
+      const before = run.chunks().length;
+      await run.robot({ noise: true });
+      await run.chunk(undefined, before);
+      await remote.status('Observation', (m) => m === 'all sources arrive');
+    });
+
+    it('answers a request for a chunk at once when the episode is reset or the node deactivated', async () => {
+      await running({ 'control.trigger': 'periodic', 'control.replan_steps': 1 });
+      const infer = (): Promise<Served> =>
+        peer.call<Served>(`${NODE}/infer`, 'fast_wam_msgs/srv/Infer', { instruction: '' });
+      await infer();
+      const answers: Served[] = [];
+      // A request may be done before the reset comes: again until one is not.
+      while (!answers.some(({ message }) => message.includes('reset while'))) {
+        const [answer] = await Promise.all([
+          infer(),
+          peer.call<Served>(`${NODE}/reset_episode`, 'std_srvs/srv/Trigger'),
+        ]);
+        answers.push(answer);
+      }
+      expect(answers.every(({ success, message }) => success === (message === ''))).toBe(true);
+      expect(await remote.transition('deactivate')).toBe(true);
+      expect(await infer()).toMatchObject({ success: false, message: 'the node is not active' });
+    });
+
     it('survives whatever bytes come as messages and requests', async () => {
       await running({ 'diagnostic_updater.period': 0.2 });
       const hostile = [

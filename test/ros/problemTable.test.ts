@@ -43,7 +43,15 @@ describe('the tables of what is refused', () => {
 
   it('name values that the diagnostics have', () => {
     const counts = {
-      ...{ produced: 0, withoutObservation: 0, discarded: 0, failed: 0, limited: 0 },
+      ...{
+        produced: 0,
+        withoutObservation: 0,
+        discarded: 0,
+        failed: 0,
+        limited: 0,
+        undecodable: 1,
+        frozen: 1,
+      },
       ...{ clamped: 0, late: 0, episodes: 0 },
     };
     const producer = { counts, refusals: [], active: false } as unknown as ChunkProducer;

@@ -295,6 +295,7 @@ export class PolicyNode {
       replanSteps: number(this.#values, 'control.replan_steps'),
       instruction: this.#instruction,
       refuseLimited: text(this.#values, 'safety.limits') === 'refuse',
+      maxFrozen: number(this.#values, 'observation.max_frozen'),
     };
   }
 

@@ -33,14 +33,21 @@ export function observationStatus(
   for (const [source, refused] of buffer.messagesRefused) {
     for (const [kind, count] of refused) values[`${source} refused, ${kind}`] = count;
   }
-  for (const [kind, count] of buffer.refused) if (count > 0) values[`skipped, ${kind}`] = count;
+  const { undecodable = 0, frozen = 0 } = producer?.counts ?? {};
+  const pictures = [
+    ['undecodable', undecodable],
+    ['frozen', frozen],
+  ] as const;
+  for (const [kind, count] of [...buffer.refused, ...pictures])
+    if (count > 0) values[`skipped, ${kind}`] = count;
   const last = producer?.last;
   if (last) {
     for (const { name, age } of last.sources.ages) values[`${name} age`] = ms(age);
     values['camera skew'] = ms(last.sources.skew);
   }
   const refusals = producer?.active ? producer.refusals.map(({ message }) => message) : [];
-  const [problem] = [...problems, ...refusals];
+  const still = producer?.active ? (last?.chunk.still ?? []).map(({ message }) => message) : [];
+  const [problem] = [...problems, ...refusals, ...still];
   const blocking = refusals.length > 0;
   return {
     name: 'Observation',

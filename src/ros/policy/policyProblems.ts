@@ -5,7 +5,10 @@ import type { Problem, ProblemEntry } from '../node/problemTable';
 
 const OBSERVATIONS: Readonly<Record<RefusalKind, ProblemEntry>> = {
   missing: { what: 'a source has sent nothing since the episode began', remedy: 'as for a silent source' },
-  missing_joints: { what: 'joints are missing from the message', remedy: '`proprio.<source>.joints`' },
+  missing_joints: {
+    what: 'joints are missing from the message, or are named otherwise',
+    remedy: '`proprio.<source>.joints`; the message says which names came',
+  },
   not_finite: { what: 'a number is NaN or infinite', remedy: 'the driver' },
   malformed: { what: 'a message does not hold what its type promises', remedy: 'the driver' },
   future: {
@@ -19,6 +22,14 @@ const OBSERVATIONS: Readonly<Record<RefusalKind, ProblemEntry>> = {
   skewed: {
     what: 'cameras further apart than `observation.max_skew`',
     remedy: 'synchronise the cameras; or allow more',
+  },
+  undecodable: {
+    what: 'a picture cannot be read: its encoding, its size, its bytes',
+    remedy: 'the message says why; `cameras.<camera>.transport`, the driver',
+  },
+  frozen: {
+    what: 'a camera repeats its picture for longer than `observation.max_frozen` (a warning before)',
+    remedy: 'the driver; in a simulation without noise, `observation.max_frozen: 0.0`',
   },
 };
 
@@ -58,7 +69,7 @@ export const POLICY_PROBLEMS: readonly Problem[] = [
   },
   ...problemRows(OBSERVATIONS, 'Observation', 'skipped, '),
   {
-    what: 'an encoding or size that cannot be used, an action that is not finite, a model that failed',
+    what: 'an action that is not finite, a model that failed',
     status: 'Inference',
     value: 'chunks failed',
     level: 'error',

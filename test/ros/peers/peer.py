@@ -101,8 +101,8 @@ class Peer(Node):
             raise RuntimeError(f'{service} has not answered')
         return {'response': as_dict(future.result()), 'seconds': time.time() - asked}
 
-    def robot(self, cameras, joints, topic='joint_states', rate=20.0, width=64, height=64, stamp_offset=0.0, encoding='rgb8'):
-        """Publishes frames of cameras (by topic) and joint states at a rate until `halt`."""
+    def robot(self, cameras, joints, topic='joint_states', rate=20.0, width=64, height=64, stamp_offset=0.0, encoding='rgb8', noise=False):
+        """Publishes frames of cameras (by topic) and joint states at a rate until `halt`; with noise no frame is like another."""
         image = interface('sensor_msgs/msg/Image')
         state = interface('sensor_msgs/msg/JointState')
         for camera in cameras:
@@ -120,7 +120,10 @@ class Peer(Node):
                 message = image()
                 message.header.stamp.sec, message.header.stamp.nanosec = divmod(nanoseconds, 10**9)
                 message.width, message.height, message.encoding, message.step = width, height, encoding, width * 3
-                message.data = array.array('B', numpy.full(width * height * 3, 40 * k + 20, numpy.uint8).tobytes())
+                pixels = numpy.full(width * height * 3, 40 * k + 20, numpy.uint8)
+                if noise:
+                    pixels += numpy.random.randint(0, 4, pixels.size, numpy.uint8)
+                message.data = array.array('B', pixels.tobytes())
                 self.publisher(camera, 'sensor_msgs/msg/Image', 'sensor').publish(message)
             message = state()
             message.header.stamp.sec, message.header.stamp.nanosec = divmod(nanoseconds, 10**9)
