@@ -4,16 +4,22 @@ The policy node, and on request the action executor that turns its chunks into c
     ros2 launch fast_wam_policy policy.launch.py bundle:=/path/to/bundle params:=my.yaml autostart:=true
 
 An argument that is left empty changes nothing: the params file's value, else the default holds. Topics are named in the
-params file (cameras.<camera>.topic, proprio.<source>.topic); they are relative to the namespace.
+params file (cameras.<camera>.topic, proprio.<source>.topic); they are relative to the namespace. Those of the cameras
+can be said here instead, and any topic can be renamed:
+
+    cameras:="front:=/camera/color/image_raw wrist:=/wrist/image_raw/compressed" remap:="joint_states:=/arm/joint_states"
+
+The nodes are heard on this machine only, unless ROS_AUTOMATIC_DISCOVERY_RANGE or discovery_range:= says otherwise.
 """
 
 from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, OpaqueFunction
-from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
+from launch.substitutions import EnvironmentVariable, LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import LifecycleNode
 from launch_ros.substitutions import FindPackageShare
 
 PACKAGE = 'fast_wam_policy'
+DISCOVERY = 'ROS_AUTOMATIC_DISCOVERY_RANGE'
 
 
 def default_params(name):
@@ -54,7 +60,31 @@ ARGUMENTS = [
         default_value='',
         description="Topic of the executor's commands, for instance /forward_position_controller/commands",
     ),
+    DeclareLaunchArgument(
+        'cameras',
+        default_value='',
+        description='Topic of each camera of the bundle: "front:=/camera/color/image_raw wrist:=/wrist/image_raw"',
+    ),
+    DeclareLaunchArgument(
+        'remap', default_value='', description='Other names for topics of the nodes: "joint_states:=/arm/joint_states"'
+    ),
+    DeclareLaunchArgument(
+        'discovery_range',
+        default_value=EnvironmentVariable(DISCOVERY, default_value='LOCALHOST'),
+        description='Who finds the nodes: LOCALHOST, this machine; SUBNET, its network; SYSTEM_DEFAULT; OFF',
+    ),
 ]
+
+
+def pairs(text, argument):
+    """The pairs of "a:=b c:=d"."""
+    result = []
+    for word in text.split():
+        name, sign, value = word.partition(':=')
+        if not (name and sign and value):
+            raise ValueError(f'{argument}:="{text}": expected pairs like name:=/topic, separated by blanks; got "{word}"')
+        result.append((name, value))
+    return result
 
 
 def nodes(context):
@@ -74,14 +104,23 @@ def nodes(context):
         'output': 'screen',
         'emulate_tty': True,
     }
+    renamed = pairs(said('remap'), 'remap')
     policy = dict(common)
+    for camera, topic in pairs(said('cameras'), 'cameras'):
+        policy[f'cameras.{camera}.topic'] = topic
     if said('instruction') != '':
         policy['instruction'] = said('instruction')
     result = [
-        LifecycleNode(executable='policy', name=said('name'), parameters=[said('params'), policy], **settings)
+        LifecycleNode(
+            executable='policy',
+            name=said('name'),
+            parameters=[said('params'), policy],
+            remappings=renamed,
+            **settings,
+        )
     ]
     if said('executor') == 'true':
-        remappings = [('fast_wam_policy/action_chunk', f'{said("name")}/action_chunk')]
+        remappings = [('fast_wam_policy/action_chunk', f'{said("name")}/action_chunk'), *renamed]
         if said('command_topic') != '':
             remappings += [(f'~/{topic}', said('command_topic')) for topic in ['commands', 'joint_trajectory', 'twist']]
         result.append(
@@ -97,4 +136,5 @@ def nodes(context):
 
 
 def generate_launch_description():
-    return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=nodes)])
+    only_here = SetEnvironmentVariable(DISCOVERY, LaunchConfiguration('discovery_range'))
+    return LaunchDescription([*ARGUMENTS, only_here, OpaqueFunction(function=nodes)])

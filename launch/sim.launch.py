@@ -7,17 +7,19 @@ While it runs: ros2 param set /fast_wam_policy cache.refresh_interval 8
                ros2 param set /simulated_robot real_time_factor 3.0
                ros2 topic echo /simulated_robot/episode_result
 
-The robot is the clock: it publishes /clock, and all nodes run with use_sim_time.
+The robot is the clock: it publishes /clock, and all nodes run with use_sim_time. They are heard on this machine only,
+unless ROS_AUTOMATIC_DISCOVERY_RANGE or discovery_range:= says otherwise.
 """
 
 from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, OpaqueFunction
+from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, OpaqueFunction, SetEnvironmentVariable
 from launch.launch_description_sources import PythonLaunchDescriptionSource
-from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch.substitutions import EnvironmentVariable, LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.substitutions import FindPackageShare
 
 PACKAGE = 'fast_wam_policy'
+DISCOVERY = 'ROS_AUTOMATIC_DISCOVERY_RANGE'
 
 
 def robot(context):
@@ -58,6 +60,12 @@ def generate_launch_description():
                 default_value='',
                 description="Simulated seconds in a real one; empty: the params file's",
             ),
+            DeclareLaunchArgument(
+                'discovery_range',
+                default_value=EnvironmentVariable(DISCOVERY, default_value='LOCALHOST'),
+                description='Who finds the nodes: LOCALHOST, this machine; SUBNET, its network; SYSTEM_DEFAULT; OFF',
+            ),
+            SetEnvironmentVariable(DISCOVERY, LaunchConfiguration('discovery_range')),
             OpaqueFunction(function=robot),
             IncludeLaunchDescription(
                 PythonLaunchDescriptionSource(PathJoinSubstitution([share, 'launch', 'policy.launch.py'])),
@@ -66,6 +74,7 @@ def generate_launch_description():
                     'params': LaunchConfiguration('params'),
                     'executor_params': LaunchConfiguration('params'),
                     'namespace': LaunchConfiguration('namespace'),
+                    'discovery_range': LaunchConfiguration('discovery_range'),
                     'log_level': LaunchConfiguration('log_level'),
                     'autostart': 'true',
                     'executor': 'true',

@@ -5,7 +5,7 @@ import json
 import sys
 from unittest.mock import MagicMock
 
-declared, used, started, handed_on = {}, [], [], []
+declared, used, started, handed_on, environment = {}, [], [], [], {}
 
 
 class DeclareLaunchArgument:
@@ -19,9 +19,31 @@ class LaunchConfiguration:
         used.append(name)
 
 
+class EnvironmentVariable:
+    def __init__(self, _name, default_value=None):
+        self.default = default_value
+
+
+class SetEnvironmentVariable:
+    def __init__(self, name, value):
+        environment[name] = value.name
+
+
 class Node:
-    def __init__(self, executable=None, **_):
-        started.append(executable)
+    def __init__(self, executable=None, name=None, arguments=(), parameters=(), remappings=(), **_):
+        started.append(
+            {
+                'executable': executable,
+                'name': name,
+                'arguments': list(arguments),
+                'parameters': [plain(value) for value in parameters],
+                'remappings': [list(pair) for pair in remappings],
+            }
+        )
+
+
+def plain(value):
+    return value if isinstance(value, (str, dict)) else str(value)
 
 
 class IncludeLaunchDescription:
@@ -37,6 +59,8 @@ class Context:
 
     def perform_substitution(self, substitution):
         value = self.said.get(substitution.name, declared.get(substitution.name))
+        if isinstance(value, EnvironmentVariable):
+            value = value.default
         return value if isinstance(value, str) else f'<{substitution.name}>'
 
 
@@ -65,6 +89,8 @@ modules = {
 modules['launch.actions'].DeclareLaunchArgument = DeclareLaunchArgument
 modules['launch.actions'].OpaqueFunction = OpaqueFunction
 modules['launch.actions'].IncludeLaunchDescription = IncludeLaunchDescription
+modules['launch.actions'].SetEnvironmentVariable = SetEnvironmentVariable
+modules['launch.substitutions'].EnvironmentVariable = EnvironmentVariable
 modules['launch.substitutions'].LaunchConfiguration = LaunchConfiguration
 modules['launch_ros.actions'].Node = Node
 modules['launch_ros.actions'].LifecycleNode = Node
@@ -79,5 +105,12 @@ module.generate_launch_description()
 for function in functions:
     function(Context(dict(argument.split(':=', 1) for argument in arguments)))
 json.dump(
-    {'declared': sorted(declared), 'used': sorted(set(used)), 'started': started, 'handed_on': sorted(handed_on)}, sys.stdout
+    {
+        'declared': sorted(declared),
+        'used': sorted(set(used)),
+        'started': started,
+        'handed_on': sorted(handed_on),
+        'environment': environment,
+    },
+    sys.stdout,
 )
