@@ -81,7 +81,8 @@ export function policyTensors(source: string | readonly string[], set?: WeightSe
     if (tensor === undefined || read === undefined || policyName(kept) !== undefined) continue;
     found.push({ raw: alias, tensor, read });
   }
-  if (!found.some(({ read }) => read.name.startsWith('mixtures.'))) {
+  const adapter = [...opened.tensors.keys()].find((raw) => ADAPTER.test(raw));
+  if (adapter !== undefined || !found.some(({ read }) => read.name.startsWith('mixtures.'))) {
     throw new FileFormatError(opened.path, foreignFamily([...opened.tensors.keys()]));
   }
   const averaged = found.some(({ read }) => read.averaged);
@@ -129,6 +130,9 @@ export function policyTensors(source: string | readonly string[], set?: WeightSe
 function prefixOf(found: readonly { read: PolicyName }[], averaged: boolean): string {
   return found.find(({ read }) => read.averaged === averaged)?.read.prefix ?? '';
 }
+
+/** Names of adapters, which may lie between the weights that they change. */
+const ADAPTER = /[._]lora_|\.base_layer\./;
 
 /** What was done to the names, in lines for people; nothing for the original's own. */
 function namingNotes(names: readonly PolicyName[]): string[] {

@@ -7,8 +7,8 @@ const FAMILIES: readonly (readonly [RegExp, string])[] = [
     'holds fp8 weights (with scale_weight), which are not read; use the bf16 checkpoint they were made of',
   ],
   [
-    /(^|[._])lora_|(^|\.)base_model\.model\.|adapter/,
-    'holds adapters (LoRA) without the weights they belong to; merge them into the policy (merge_and_unload of PEFT) and save it',
+    /(^|[._])lora_|\.base_layer\.|(^|\.)base_model\.model\.|adapter/,
+    'holds adapters (LoRA), which are not added to weights here; merge them into the policy (merge_and_unload of PEFT) and save that',
   ],
   [
     /paligemma|gemma_expert/,

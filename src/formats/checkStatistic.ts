@@ -10,16 +10,16 @@ const ORDERED = [
 
 /**
  * Refuses statistics that cannot be: numbers that are not finite, a standard deviation below 0, a minimum above its maximum.
- * @param feature stands before a statistic's name in messages
+ * @param keyOf the key of a statistic in the file, for messages
  * @throws FileFormatError naming the key and the index
  */
 export function checkStatistic(
   path: string,
-  feature: string,
+  keyOf: (statistic: string) => string,
   values: Readonly<Partial<Record<string, ArrayLike<number>>>>,
 ): void {
   const fail = (name: string, i: number, problem: string): never => {
-    throw new FileFormatError(path, `${quoted(`${feature}.${name}`)} [${i}] is ${problem}`);
+    throw new FileFormatError(path, `${quoted(keyOf(name))} [${i}] is ${problem}`);
   };
   for (const [name, list] of Object.entries(values)) {
     Array.from(list ?? []).forEach((value, i) => {

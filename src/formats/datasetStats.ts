@@ -1,4 +1,5 @@
 import { FileFormatError, InputError, messageOf } from '../errors';
+import { checkStatistic } from './checkStatistic';
 import { RangedFile } from './RangedFile';
 import { quoted } from './quoted';
 
@@ -22,12 +23,23 @@ const LARGEST_FILE = 64 * 2 ** 20;
 /** What `get_dataset_stats` of the original writes beside the fields. */
 const COUNTS = ['num_episodes', 'num_transition'];
 
+/** The features that matter in statistics of LeRobot and openpi. */
+const LEROBOT_STATE = 'observation.state';
+const FIELD = 'default';
+
 /**
- * Reads a dataset-statistics JSON: `{"state": {"<key>": {"global_mean": [..], "global_std": [..], ...}}, "action": {...}}`, as
- * `save_dataset_stats_to_json` of the original writes it (`utils/normalizer.py`). Names may also stand without
- * `global_`; `stepwise_` statistics are passed over. Numbers are rounded to float32, as the original does.
+ * Reads statistics of a dataset in any of four forms, told apart by their keys:
+ * - the original's `dataset_stats.json`: `{"state": {"<key>": {"global_mean": [..], "global_std": [..], ...}}, "action": {...}}`
+ *   (`save_dataset_stats_to_json` in its `utils/normalizer.py`); names may also stand without `global_`, and `stepwise_`
+ *   statistics are passed over;
+ * - LeRobot's `meta/stats.json` (v2.0 to 3.0): `{"observation.state": {"mean": [..], ...}, "action": {...}, ...}`;
+ * - LeRobot's `meta/episodes_stats.jsonl` (v2.1), the same for each episode, which are joined;
+ * - openpi's `norm_stats.json`: `{"norm_stats": {"state": {"mean": [..], ...}, "actions": {...}}}`.
  *
- * Throws FileFormatError naming the key, for what is not JSON, not numbers, or not of one length in a field.
+ * Numbers are rounded to float32, as the original does. A byte-order mark is skipped.
+ *
+ * Throws FileFormatError naming the key, for what is not JSON, not numbers, or not of one length in a field, and the
+ * index too for a number that cannot be (a standard deviation below 0, a minimum above its maximum).
  */
 export function openDatasetStats(path: string): DatasetStats {
   const text = RangedFile.reading(path, (file) => {
@@ -37,22 +49,125 @@ export function openDatasetStats(path: string): DatasetStats {
         `has ${file.size} bytes, expected a statistics file of at most ${LARGEST_FILE}`,
       );
     }
-    return file.read(0, file.size, 'the statistics').toString('utf8');
+    return file
+      .read(0, file.size, 'the statistics')
+      .toString('utf8')
+      .replace(/^\uFEFF/, '');
   });
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (error) {
-    throw new FileFormatError(path, `is not JSON: ${messageOf(error)}`, { cause: error });
+  if (path.endsWith('.jsonl')) return joinEpisodes(text, path);
+  const root = asObject(parseJson(text, path), path, 'the file');
+  const openpi = root.norm_stats;
+  if (openpi !== undefined) {
+    const { state, actions } = asObject(openpi, path, '"norm_stats"');
+    return {
+      state: oneField(state, path, 'norm_stats.state'),
+      action: oneField(actions, path, 'norm_stats.actions'),
+    };
   }
-  const root = asObject(json, path, 'the file');
+  if (isLerobot(root)) {
+    return {
+      state:
+        root[LEROBOT_STATE] === undefined ? new Map() : oneField(root[LEROBOT_STATE], path, LEROBOT_STATE),
+      action: oneField(root.action, path, 'action'),
+    };
+  }
   const unknown = Object.keys(root).find(
     (key) => key !== 'state' && key !== 'action' && !COUNTS.includes(key),
   );
   if (unknown !== undefined) {
-    throw new FileFormatError(path, `has the unknown key ${quoted(unknown)}, expected "state" and "action"`);
+    throw new FileFormatError(
+      path,
+      `has the unknown key ${quoted(unknown)}, expected "state" and "action" (of the original), "observation.state" and "action" (LeRobot) or "norm_stats" (openpi)`,
+    );
   }
   return { state: readFields(root.state, path, 'state'), action: readFields(root.action, path, 'action') };
+}
+
+function parseJson(text: string, path: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new FileFormatError(path, `is not JSON: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+/** LeRobot's features hold statistics themselves; the original's hold fields. */
+function isLerobot(root: Readonly<Record<string, unknown>>): boolean {
+  const { action } = root;
+  const holdsStatistics = (value: unknown): boolean =>
+    typeof value === 'object' &&
+    value !== null &&
+    STATISTICS.some((name) => Array.isArray((value as Record<string, unknown>)[name]));
+  return Object.keys(root).some((key) => key.startsWith('observation.')) || holdsStatistics(action);
+}
+
+/** The statistics of one feature as the only field of its kind. */
+function oneField(json: unknown, path: string, key: string): ReadonlyMap<string, FieldStatistics> {
+  if (json === undefined) throw new FileFormatError(path, `lacks the key ${quoted(key)}`);
+  return new Map([[FIELD, readField(json, path, key)]]);
+}
+
+/** Statistics of a whole dataset from those of its episodes, weighted by their lengths; quantiles cannot be joined. */
+function joinEpisodes(text: string, path: string): DatasetStats {
+  const episodes = text
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .map((line, i) => {
+      const entry = asObject(parseJson(line, path), path, `line ${i + 1}`);
+      return asObject(entry.stats, path, `"stats" of line ${i + 1}`);
+    });
+  const join = (feature: string): ReadonlyMap<string, FieldStatistics> => {
+    const parts = episodes.flatMap((stats, i) => {
+      if (stats[feature] === undefined) return [];
+      const { count } = asObject(stats[feature], path, quoted(feature));
+      const frames = Array.isArray(count) ? Number(count[0]) : NaN;
+      if (!(frames > 0)) {
+        throw new FileFormatError(path, `"${feature}.count" of line ${i + 1} is no number of frames`);
+      }
+      return [{ frames, field: readField(stats[feature], path, feature) }];
+    });
+    return parts.length === 0 ? new Map() : new Map([[FIELD, joined(parts, path, feature)]]);
+  };
+  const action = join('action');
+  if (action.size === 0) throw new FileFormatError(path, 'lacks the key "action"');
+  return { state: join(LEROBOT_STATE), action };
+}
+
+function joined(
+  parts: readonly { readonly frames: number; readonly field: FieldStatistics }[],
+  path: string,
+  feature: string,
+): FieldStatistics {
+  const dim = parts[0]?.field.dim ?? 0;
+  if (parts.some(({ field }) => field.dim !== dim)) {
+    throw new FileFormatError(path, `${quoted(feature)} has not the same length in all episodes`);
+  }
+  const frames = parts.reduce((sum, part) => sum + part.frames, 0);
+  const at = (part: (typeof parts)[number], name: Statistic, i: number): number => {
+    const value = part.field.values[name]?.[i];
+    if (value === undefined) throw new FileFormatError(path, `lacks "${feature}.${name}" in an episode`);
+    return value;
+  };
+  const each = (value: (i: number) => number): Float32Array =>
+    Float32Array.from({ length: dim }, (_, i) => value(i));
+  const mean = each((i) => parts.reduce((sum, part) => sum + part.frames * at(part, 'mean', i), 0) / frames);
+  return {
+    dim,
+    values: {
+      min: each((i) => Math.min(...parts.map((part) => at(part, 'min', i)))),
+      max: each((i) => Math.max(...parts.map((part) => at(part, 'max', i)))),
+      mean,
+      // Var = mean of (variance + squared distance of the means)
+      std: each((i) =>
+        Math.sqrt(
+          parts.reduce((sum, part) => {
+            const distance = at(part, 'mean', i) - (mean[i] ?? 0);
+            return sum + part.frames * (at(part, 'std', i) ** 2 + distance ** 2);
+          }, 0) / frames,
+        ),
+      ),
+    },
+  };
 }
 
 /**
@@ -92,34 +207,37 @@ export function concatenateFields(
 
 function readFields(json: unknown, path: string, kind: string): ReadonlyMap<string, FieldStatistics> {
   if (json === undefined) throw new FileFormatError(path, `lacks the key "${kind}"`);
-  const fields = new Map<string, FieldStatistics>();
-  for (const [key, entry] of Object.entries(asObject(json, path, `"${kind}"`))) {
-    const where = `${kind}.${key}`;
-    const found = asObject(entry, path, quoted(where));
-    const values: Partial<Record<Statistic, Float32Array>> = {};
-    let dim: number | undefined;
-    for (const name of STATISTICS) {
-      const full = found[`global_${name}`] === undefined ? name : `global_${name}`;
-      if (found[full] === undefined) continue;
-      const numbers = asNumbers(found[full], path, `${where}.${full}`);
-      dim ??= numbers.length;
-      if (numbers.length !== dim) {
-        throw new FileFormatError(
-          path,
-          `${quoted(`${where}.${full}`)} has ${numbers.length} numbers, expected ${dim} as the others of this field`,
-        );
-      }
-      values[name] = numbers;
-    }
-    if (dim === undefined) {
+  const entries = Object.entries(asObject(json, path, `"${kind}"`));
+  return new Map(entries.map(([key, entry]) => [key, readField(entry, path, `${kind}.${key}`)]));
+}
+
+/** @param where the key of the field */
+function readField(entry: unknown, path: string, where: string): FieldStatistics {
+  const found = asObject(entry, path, quoted(where));
+  const keyOf = (name: string): string => (found[`global_${name}`] === undefined ? name : `global_${name}`);
+  const values: Partial<Record<Statistic, Float32Array>> = {};
+  let dim: number | undefined;
+  for (const name of STATISTICS) {
+    const key = keyOf(name);
+    if (found[key] === undefined) continue;
+    const numbers = asNumbers(found[key], path, `${where}.${key}`);
+    dim ??= numbers.length;
+    if (numbers.length !== dim) {
       throw new FileFormatError(
         path,
-        `${quoted(where)} has none of ${STATISTICS.map((s) => `global_${s}`).join(', ')}`,
+        `${quoted(`${where}.${key}`)} has ${numbers.length} numbers, expected ${dim} as the others of this field`,
       );
     }
-    fields.set(key, { dim, values });
+    values[name] = numbers;
   }
-  return fields;
+  if (dim === undefined) {
+    throw new FileFormatError(
+      path,
+      `${quoted(where)} has none of ${STATISTICS.map((s) => `global_${s}`).join(', ')}`,
+    );
+  }
+  checkStatistic(path, (name) => `${where}.${keyOf(name)}`, values);
+  return { dim, values };
 }
 
 function asObject(json: unknown, path: string, what: string): Readonly<Record<string, unknown>> {

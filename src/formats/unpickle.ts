@@ -361,7 +361,7 @@ class PickleMachine<E extends object> {
     const shown = /^[\w. ]{1,200}$/.test(name) ? name : quoted(name);
     throw new FileFormatError(
       this.#options.path,
-      `refused to load: the pickle asks for ${shown}, which tensors, numbers and text do not need; nothing was executed`,
+      `refused to load: the pickle asks for ${shown}, which tensors, numbers and text do not need; nothing was executed. Keep the weights alone: in PyTorch, if you trust the file, c = torch.load(F, weights_only=False); torch.save({k: c[k] for k in ("mot", "proprio_encoder") if k in c}, G)`,
     );
   }
 

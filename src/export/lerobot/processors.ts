@@ -221,7 +221,7 @@ class NormalizerStep {
     const [first, second] = STATISTICS_OF_MODE[mode].map((name) => this.#statistic(feature, name, dim, mode));
     if (!first || !second) throw new Error('a mode has two statistics');
     const [low, high] = STATISTICS_OF_MODE[mode];
-    checkStatistic(this.#path, feature, { [low]: first, [high]: second });
+    checkStatistic(this.#path, (name) => `${feature}.${name}`, { [low]: first, [high]: second });
     const eps = this.#step.config.eps;
     return {
       mode,
