@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { UsageError } from '../errors';
 import { ProgressBar } from '../report/ProgressBar';
+import { printLine } from '../terminal';
 import { addContexts } from '../text/addContexts';
 import type { AddReport } from '../text/addContexts';
 import { PromptEncoder } from '../text/PromptEncoder';
@@ -30,23 +31,31 @@ export function encodeCommand(program: Command): Command {
       if (tasks.length === 0) throw new UsageError('no instruction given; name one or several, or --file');
       if (tasks.some((task) => task.trim() === '')) throw new UsageError('an instruction is empty');
       const encoder = PromptEncoder.open(flags.textEncoder, flags.tokenizer);
-      const { layers } = encoder.dimensions;
-      const bar = new ProgressBar({ stream: process.stderr, label: 'blocks of the encoder', total: layers });
-      try {
-        const report = await addContexts(folder, encoder, tasks, {
-          threads: wholeNumber('--threads', flags.threads),
-          onProgress: (done) => bar.update(done),
-        });
-        bar.finish();
-        process.stdout.write(describeAdded(report));
-      } finally {
-        bar.finish();
-      }
+      const progress = new EncodingProgress();
+      const report = await addContexts(folder, encoder, tasks, {
+        threads: wholeNumber('--threads', flags.threads),
+        onProgress: progress.update,
+      }).finally(() => progress.finish());
+      for (const line of describeAdded(report)) printLine(line);
     });
 }
 
+/** A bar that appears with the first block of the encoder. */
+export class EncodingProgress {
+  #bar: ProgressBar | undefined;
+
+  readonly update = (done: number, total: number): void => {
+    this.#bar ??= new ProgressBar({ stream: process.stderr, label: 'blocks of the text encoder', total });
+    this.#bar.update(done);
+  };
+
+  finish(): void {
+    this.#bar?.finish();
+  }
+}
+
 /** What was added, and what it took. */
-export function describeAdded({ added, known, seconds, memory, folder }: AddReport): string {
+export function describeAdded({ added, known, seconds, memory, folder }: AddReport): readonly string[] {
   const lines = [
     ...known.map((task) => `"${task}" had a context already`),
     ...added.map(({ task, tokens, cut }) => {
@@ -55,11 +64,13 @@ export function describeAdded({ added, known, seconds, memory, folder }: AddRepo
       return `"${task}": ${tokens} tokens${lost}`;
     }),
   ];
+  if (added.length + known.length === 0)
+    return ['no instruction was encoded (--instructions names a file of them)'];
   if (added.length > 0) {
     const gigabytes = (memory / 1e9).toFixed(2);
     lines.push(
       `encoded in ${seconds.toFixed(1)} s with ${gigabytes} GB of memory (the weights' file pages not counted) -> ${folder}`,
     );
   }
-  return `${lines.join('\n')}\n`;
+  return lines;
 }

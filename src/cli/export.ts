@@ -1,17 +1,23 @@
 import type { Command } from 'commander';
-import { WEIGHT_SETS } from '../bundle/schema';
+import { Bundle } from '../bundle/Bundle';
+import { CLEANINGS, WEIGHT_SETS } from '../bundle/schema';
 import { exportBundle } from '../export/exportBundle';
-import type { ExportOptions } from '../export/exportBundle';
+import type { ExportOptions, ExportReport } from '../export/exportBundle';
 import { findingLine } from '../export/Finding';
 import { FLOAT_TYPES } from '../formats/halfPrecision';
+import { exportWithEncoder } from '../export/exportWithEncoder';
+import { printLine, say } from '../terminal';
+import { EncodingProgress, describeAdded } from './encode';
 import { oneOf } from './oneOf';
 
-interface ExportFlags extends Omit<ExportOptions, 'torchDtype' | 'timestepDtype' | 'weights'> {
+interface ExportFlags extends Omit<ExportOptions, 'torchDtype' | 'timestepDtype' | 'weights' | 'cleaning'> {
+  readonly textEncoder?: string;
+  readonly tokenizer?: string;
+  readonly textCleaning?: string;
   readonly torchDtype?: string;
   readonly timestepDtype?: string;
   readonly weights?: string;
 }
-import { printLine, say } from '../terminal';
 
 /** `fastwam export` */
 export function exportCommand(program: Command): Command {
@@ -26,6 +32,12 @@ export function exportCommand(program: Command): Command {
     )
     .requiredOption('--vae <path>', 'Wan 2.2 VAE (.pth, .safetensors, or a folder of Diffusers)')
     .option('--text-embeds <dir>', 'folder of cached T5 contexts')
+    .option('--text-encoder <path>', 'folder or file of the UMT5 encoder, which encodes --instructions')
+    .option('--tokenizer <path>', 'its tokenizer.json or spiece.model, where it does not lie beside it')
+    .option(
+      '--text-cleaning <rule>',
+      'upstream or none: what is done to prompts before encoding; by default as the original or LeRobot trained',
+    )
     .option('--stats <file>', 'dataset statistics (JSON); without it actions stay normalised')
     .option('--robot <file>', 'names, units, cameras, limits and rates of the robot (YAML)')
     .option('--instructions <file>', 'task texts, one a line, so that an unknown one can be answered')
@@ -42,17 +54,43 @@ export function exportCommand(program: Command): Command {
     .option('--name <name>', 'name of the bundle')
     .option('--self-contained', 'carry the weights instead of referring to them')
     .requiredOption('--out <dir>', 'folder of the bundle')
-    .action(({ torchDtype, timestepDtype, weights, ...options }: ExportFlags) => {
-      const { manifest, notes, findings } = exportBundle({
-        ...options,
-        ...(torchDtype !== undefined && { torchDtype: oneOf('--torch-dtype', torchDtype, FLOAT_TYPES) }),
-        ...(timestepDtype !== undefined && {
-          timestepDtype: oneOf('--timestep-dtype', timestepDtype, FLOAT_TYPES),
-        }),
-        ...(weights !== undefined && { weights: oneOf('--weights', weights, WEIGHT_SETS) }),
-      });
-      for (const note of notes) say(note);
-      for (const finding of findings) say(findingLine(finding));
-      printLine(`bundle "${manifest.name}" is ready: fastwam info ${options.out}`);
-    });
+    .action(
+      async ({
+        textEncoder,
+        tokenizer,
+        textCleaning,
+        torchDtype,
+        timestepDtype,
+        weights,
+        ...given
+      }: ExportFlags) => {
+        const options: ExportOptions = {
+          ...given,
+          ...(torchDtype !== undefined && { torchDtype: oneOf('--torch-dtype', torchDtype, FLOAT_TYPES) }),
+          ...(timestepDtype !== undefined && {
+            timestepDtype: oneOf('--timestep-dtype', timestepDtype, FLOAT_TYPES),
+          }),
+          ...(weights !== undefined && { weights: oneOf('--weights', weights, WEIGHT_SETS) }),
+          ...(textCleaning !== undefined && { cleaning: oneOf('--text-cleaning', textCleaning, CLEANINGS) }),
+        };
+        const said = ({ notes, findings }: ExportReport): void => {
+          for (const note of notes) say(note);
+          for (const finding of findings) say(findingLine(finding));
+        };
+        if (textEncoder === undefined) {
+          said(exportBundle(options));
+        } else {
+          const progress = new EncodingProgress();
+          const { exported, contexts } = await exportWithEncoder(options, {
+            textEncoder,
+            ...(tokenizer !== undefined && { tokenizer }),
+            onProgress: progress.update,
+          }).finally(() => progress.finish());
+          said(exported);
+          for (const line of describeAdded(contexts)) printLine(line);
+        }
+        const { manifest } = Bundle.describe(options.out);
+        printLine(`bundle "${manifest.name}" is ready: fastwam info ${options.out}`);
+      },
+    );
 }

@@ -3,18 +3,17 @@ import {
   copyFileSync,
   existsSync,
   mkdirSync,
-  readFileSync,
   realpathSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
-import { MANIFEST_FILE } from '../bundle/Bundle';
+import { MANIFEST_FILE, TEXT_FOLDER } from '../bundle/Bundle';
 import type { NamedWeights } from '../bundle/checkpointFiles';
 import { fingerprint } from '../bundle/fingerprint';
 import { manifestDimensions } from '../bundle/manifestDimensions';
 import { BUNDLE_VERSION } from '../bundle/schema';
-import type { BundleManifest, WeightSet } from '../bundle/schema';
+import type { BundleManifest, Cleaning, WeightSet } from '../bundle/schema';
 import { UsageError } from '../errors';
 import type { FloatType } from '../formats/halfPrecision';
 import { makeOutputFolder } from '../formats/outputFolder';
@@ -29,6 +28,7 @@ import {
   graphDescription,
 } from '../graphs/buildGraph';
 import { createSchedule } from '../sampler/schedule';
+import { readInstructions } from '../text/readInstructions';
 import { lerobotCheckpoint } from './lerobot/lerobotCheckpoint';
 import { originalCheckpoint } from './originalCheckpoint';
 import { completeRobot, mergeRobots, readRobot } from './robot';
@@ -36,8 +36,9 @@ import type { RobotDescription } from './robot';
 import type { SourceCheckpoint } from './SourceCheckpoint';
 import type { Finding } from './Finding';
 
-const TEXT_FOLDER = 'text_embeds';
 const WEIGHT_FOLDER = 'weights';
+/** Rows of a context where neither cached ones nor the configuration say it: the original's. */
+const DEFAULT_CONTEXT_LENGTH = 128;
 
 export interface ExportOptions {
   /** Fast-WAM checkpoint: .pt, .safetensors, an index of shards, or their folder; or `lerobot` */
@@ -48,8 +49,12 @@ export interface ExportOptions {
   readonly mosaic?: string;
   /** Wan 2.2 VAE: .pth, .safetensors, or Diffusers' folder */
   readonly vae: string;
-  /** folder of cached T5 contexts; a LeRobot policy can do without at first */
+  /** folder of cached T5 contexts; a LeRobot policy can do without at first, and so can who has an encoder */
   readonly textEmbeds?: string;
+  /** contexts are made afterwards: see `exportWithEncoder` */
+  readonly encodes?: boolean;
+  /** what is done to prompts before they are encoded; by default what the original or LeRobot did in training */
+  readonly cleaning?: Cleaning;
   /** dataset-statistics JSON */
   readonly stats?: string;
   /** robot description, YAML */
@@ -130,12 +135,18 @@ function readSource(options: ExportOptions, contexts: ReadonlyMap<string, string
   }
   const contextLength = textEmbeds === undefined ? undefined : contextTokens(contexts);
   if (lerobot === undefined) {
-    if (contextLength === undefined) {
-      throw new UsageError('--text-embeds: name the folder of cached T5 contexts');
+    if (contextLength === undefined && options.encodes !== true) {
+      throw new UsageError(
+        'give the texts as --text-embeds DIR (cached T5 contexts) or as --text-encoder DIR with --instructions F',
+      );
     }
     if (options.mosaic !== undefined)
       throw new UsageError('--mosaic belongs to --lerobot; with --checkpoint give cameras in --robot');
-    return originalCheckpoint({ ...options, checkpoint: checkpoint ?? '', contextLength });
+    return originalCheckpoint({
+      ...options,
+      checkpoint: checkpoint ?? '',
+      contextLength: contextLength ?? DEFAULT_CONTEXT_LENGTH,
+    });
   }
   if (options.stats !== undefined) {
     throw new UsageError(
@@ -170,8 +181,8 @@ function describe(
   if (entries.actions.limits === null) {
     notes.push('no action limits: the node will refuse to drive a robot until --robot states them');
   }
-  const instructions = readInstructions(options.instructions, source.promptTemplate, contexts, notes);
-  if (contexts.size === 0) {
+  const instructions = knownInstructions(options, source.promptTemplate, contexts, notes);
+  if (contexts.size === 0 && options.encodes !== true) {
     notes.push(
       'no text contexts: the bundle knows no instruction until one is encoded (--text-embeds, fastwam encode)',
     );
@@ -205,6 +216,7 @@ function describe(
     },
     control: entries.control,
     prompt_template: source.promptTemplate,
+    text: { cleaning: options.cleaning ?? (options.lerobot === undefined ? 'upstream' : 'none') },
     instructions,
     cameras: entries.cameras,
     ...(image && { image }),
@@ -270,24 +282,23 @@ function cachedContexts(folder: string): ReadonlyMap<string, string> {
   return findTextContexts(folder);
 }
 
-function readInstructions(
-  file: string | undefined,
+/** The instructions that have a cached context. */
+function knownInstructions(
+  { instructions: file, encodes }: ExportOptions,
   template: string,
   contexts: ReadonlyMap<string, string>,
   notes: string[],
 ): string[] {
   if (file === undefined) return [];
-  if (!existsSync(file)) throw new UsageError(`--instructions ${file}: no such file`);
-  const tasks = readFileSync(file, 'utf8')
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => line.length > 0);
+  const tasks = readInstructions(file);
   const known = tasks.filter((task) => contexts.has(promptHash(template.replace('{task}', () => task))));
   const lacking = tasks.filter((task) => !known.includes(task));
-  if (lacking.length > 0) {
-    notes.push(`no cached text context for: ${lacking.map((t) => `"${t}"`).join(', ')}`);
+  if (lacking.length > 0 && encodes !== true) {
+    notes.push(
+      `no cached text context for: ${lacking.map((t) => `"${t}"`).join(', ')}; --text-encoder would make them`,
+    );
   }
-  return [...new Set(known)];
+  return known;
 }
 
 /** Tokens of the cached contexts, read from the first. */

@@ -1,9 +1,9 @@
 import { dirname, join } from 'node:path';
-import { FileFormatError, messageOf } from '../errors';
-import { RangedFile } from './RangedFile';
+import { FileFormatError } from '../errors';
+import { readJson } from './readJson';
 import { quoted } from './quoted';
 
-const LARGEST_INDEX = 64 * 2 ** 20;
+const LARGEST_INDEX = { bytes: 64 * 2 ** 20, elements: 1_000_000 };
 
 /** The index of a checkpoint in several files, as Hugging Face writes it beside them. */
 export interface ShardIndex {
@@ -23,21 +23,7 @@ export function isShardIndex(path: string): boolean {
  * @throws FileFormatError where it is not such a file, or names a file outside its own folder
  */
 export function readShardIndex(path: string): ShardIndex {
-  const text = RangedFile.reading(path, (file) => {
-    if (file.size > LARGEST_INDEX) {
-      throw new FileFormatError(
-        path,
-        `has ${file.size} bytes, expected an index of at most ${LARGEST_INDEX}`,
-      );
-    }
-    return file.read(0, file.size, 'the index of the shards').toString('utf8');
-  });
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (error) {
-    throw new FileFormatError(path, `is not JSON: ${messageOf(error)}`, { cause: error });
-  }
+  const json = readJson(path, LARGEST_INDEX);
   const map = (json as { weight_map?: unknown } | null)?.weight_map;
   if (typeof map !== 'object' || map === null || Array.isArray(map)) {
     throw new FileFormatError(path, 'lacks "weight_map", which says in which file each tensor lies');

@@ -3,14 +3,14 @@ import { join } from 'node:path';
 import { Tokenizer as Pipeline } from '@huggingface/tokenizers';
 import { z } from 'zod';
 import { FileFormatError, InputError, messageOf } from '../errors';
-import { RangedFile } from '../formats/RangedFile';
+import { readJson } from '../formats/readJson';
 import { Charsmap } from './Charsmap';
 import { readSentencepieceModel } from './sentencepieceModel';
 import type { SentencepieceModel } from './sentencepieceModel';
 
 const METASPACE = '\u2581';
-/** umt5-xxl's has 17 MB. */
-const LARGEST_TOKENIZER = 2 ** 28;
+/** umt5-xxl's has 17 MB, and three values for each of 256,000 pieces. */
+const LARGEST_TOKENIZER = { bytes: 2 ** 27, elements: 2 ** 24 };
 /** What sentencepiece calls the bytes of unknown characters. */
 const byteToken = (byte: number): string => `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`;
 
@@ -149,7 +149,7 @@ const tokenizerJson = z.looseObject({
 });
 
 function openJson(path: string): Opened {
-  const parsed = tokenizerJson.safeParse(readJson(path));
+  const parsed = tokenizerJson.safeParse(readJson(path, LARGEST_TOKENIZER));
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
     const place = issue?.path.map(String).join('.') || 'the document';
@@ -187,20 +187,6 @@ function openJson(path: string): Opened {
       vocabulary: Math.max(model.vocab.length, ...added.map(({ id }) => id + 1)),
     },
   };
-}
-
-function readJson(path: string): unknown {
-  const bytes = RangedFile.reading(path, (file) => {
-    if (file.size > LARGEST_TOKENIZER) {
-      throw new FileFormatError(path, `has ${file.size} bytes; a tokenizer has some megabytes`);
-    }
-    return file.read(0, file.size, 'the tokenizer');
-  });
-  try {
-    return JSON.parse(bytes.toString('utf8').replace(/^\uFEFF/, ''));
-  } catch (error) {
-    throw new FileFormatError(path, `is not JSON: ${messageOf(error)}`, { cause: error });
-  }
 }
 
 /** Byte fallback needs a piece for every byte. */

@@ -1,8 +1,8 @@
 import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
-import { FileFormatError, UsageError, messageOf } from '../errors';
-import { RangedFile } from '../formats/RangedFile';
+import { FileFormatError, UsageError } from '../errors';
+import { readJson } from '../formats/readJson';
 import { quoted } from '../formats/quoted';
 import type { StoredTensor } from '../formats/StoredTensor';
 import { isShardIndex, readShardIndex } from '../formats/tensorShards';
@@ -123,6 +123,8 @@ function openWeights(path: string): { tensors: ReadonlyMap<string, StoredTensor>
 
 const size = z.number().int().positive();
 
+const LARGEST_CONFIG = { bytes: 2 ** 20, elements: 10_000 };
+
 const configSchema = z.looseObject({
   model_type: z.string().optional(),
   vocab_size: size.optional(),
@@ -142,15 +144,7 @@ const configSchema = z.looseObject({
 /** The sizes that a `config.json` beside the weights states; that of anything but a text encoder is passed over. */
 function readConfig(path: string, weights: string): StatedDimensions {
   if (!existsSync(path)) return {};
-  let value: unknown;
-  try {
-    value = JSON.parse(
-      RangedFile.reading(path, (file) => file.read(0, file.size, 'the configuration').toString('utf8')),
-    );
-  } catch (error) {
-    throw new FileFormatError(path, `is not JSON: ${messageOf(error)}`, { cause: error });
-  }
-  const parsed = configSchema.safeParse(value);
+  const parsed = configSchema.safeParse(readJson(path, LARGEST_CONFIG));
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
     throw new FileFormatError(

@@ -130,6 +130,39 @@ it('a context is read back as it was written, with the mark of its encoder', () 
   });
 });
 
+describe('fastwam export --text-encoder', () => {
+  const micro = 'test/fixtures/libero_micro';
+  const common = ['export', '--checkpoint', `${micro}/fastwam.pt`, '--vae', `${micro}/vae_encoder.pth`];
+
+  it('encodes a file of instructions, with the cleaning that is asked for', async () => {
+    const out = join(temporaryFolder(), 'bundle');
+    const file = join(temporaryFolder(), 'instructions.txt');
+    writeFileSync(file, 'open the top drawer\nturn on the stove\n');
+    await parseCommandLine([
+      ...common,
+      ...['--config', `${micro}/config.json`, '--out', out, '--instructions', file],
+      ...['--text-encoder', ENCODER, '--text-cleaning', 'none'],
+    ]);
+    const made = Bundle.open(out);
+    expect(made.manifest.instructions).toEqual(['open the top drawer', 'turn on the stove']);
+    expect(made.cleaning).toBe('none');
+    for (const one of made.manifest.instructions)
+      expect(made.context(one).tokens).toBe(made.dimensions.contextLength);
+  });
+
+  it('says that texts are needed, and refuses an encoder that is none before anything is written', async () => {
+    const out = join(temporaryFolder(), 'bundle');
+    const config = ['--config', `${micro}/config.json`, '--out', out];
+    await expect(parseCommandLine([...common, ...config])).rejects.toThrow(
+      /--text-embeds DIR .* --text-encoder DIR/,
+    );
+    await expect(
+      parseCommandLine([...common, ...config, '--text-encoder', `${micro}/vae_encoder.pth`]),
+    ).rejects.toThrow(FileFormatError);
+    expect(existsSync(out)).toBe(false);
+  });
+});
+
 describe('fastwam encode', () => {
   it('takes instructions from the command line and from a file', async () => {
     const folder = copy();
