@@ -1,5 +1,5 @@
 import { ParameterTable } from './ParameterTable';
-import { AUTOSTART, DIAGNOSTICS_FULL_NAME, DIAGNOSTICS_PERIOD } from './nodeParameters';
+import { AUTOSTART, BOND_PERIOD, DIAGNOSTICS_FULL_NAME, DIAGNOSTICS_PERIOD } from './nodeParameters';
 
 const OURS = 'this project';
 
@@ -109,4 +109,5 @@ export const EXECUTOR_PARAMETERS = new ParameterTable([
   },
   DIAGNOSTICS_PERIOD,
   DIAGNOSTICS_FULL_NAME,
+  BOND_PERIOD,
 ]);

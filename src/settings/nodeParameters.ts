@@ -39,3 +39,19 @@ export const DIAGNOSTICS_FULL_NAME: Parameter = {
     source: 'diagnostic_updater',
   },
 };
+
+/** For managed nodes, as nav2's have it. */
+export const BOND_PERIOD: Parameter = {
+  name: 'bond_heartbeat_period',
+  settable: 'unconfigured',
+  field: {
+    type: 'number',
+    default: 0.1,
+    min: 0,
+    max: 3,
+    description:
+      "time between signs of life for nav2's lifecycle manager, while the node is active; 0: no bond with it",
+    unit: 's',
+    source: 'nav2_util',
+  },
+};

@@ -4,7 +4,7 @@ import { PRECISION_NAMES, precisionsOf } from '../model/precisions';
 import type { Parameter, ParameterField } from './Parameter';
 import { ParameterTable } from './ParameterTable';
 import type { ParameterFamily } from './ParameterTable';
-import { AUTOSTART, DIAGNOSTICS_FULL_NAME, DIAGNOSTICS_PERIOD } from './nodeParameters';
+import { AUTOSTART, BOND_PERIOD, DIAGNOSTICS_FULL_NAME, DIAGNOSTICS_PERIOD } from './nodeParameters';
 import {
   CAMERA_KEYS,
   IMAGE_ENCODINGS,
@@ -268,6 +268,7 @@ const runParameters: readonly Parameter[] = [
   },
   DIAGNOSTICS_PERIOD,
   DIAGNOSTICS_FULL_NAME,
+  BOND_PERIOD,
 ];
 
 /** A parameter for each setting of a source, with the names that the mapping reads. */

@@ -100,8 +100,8 @@ export class Peer {
   #next = 0;
   #ready = false;
 
-  private constructor() {
-    this.#process = new RosProcess(['python', join(__dirname, 'peers', 'peer.py')]);
+  private constructor(around: (command: readonly string[]) => readonly string[]) {
+    this.#process = new RosProcess(around(['python', join(__dirname, 'peers', 'peer.py')]));
     createInterface({ input: this.#process.child.stdout }).on('line', (line) => this.#take(line));
     void this.#process.exited.then(() => {
       for (const { reject } of this.#answers.values())
@@ -109,9 +109,12 @@ export class Peer {
     });
   }
 
-  static async start(): Promise<Peer> {
+  /** @param around what its command has to run in */
+  static async start(
+    around: (command: readonly string[]) => readonly string[] = (command) => command,
+  ): Promise<Peer> {
     for (let attempt = 1; ; attempt++) {
-      const peer = new Peer();
+      const peer = new Peer(around);
       try {
         await peer.#until(() => peer.#ready || undefined, START, 'the peer does not start');
         return peer;

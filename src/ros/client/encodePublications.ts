@@ -15,7 +15,7 @@ export function encodePublications(node: RosNode): void {
   const createPublisher = node.createPublisher.bind(node);
   node.createPublisher = (type, topic, options) => {
     const publisher = createPublisher(type, topic, options);
-    const encode = encoderOf(type);
+    const encode = typeof type === 'string' ? encoderOf(type) : undefined;
     if (!encode) return publisher;
     const publish = publisher.publish.bind(publisher);
     publisher.publish = (message) => publish(Buffer.isBuffer(message) ? message : encode(message));

@@ -79,6 +79,11 @@ export interface RosPublisher {
   waitForAllAcked(timeout: bigint): boolean;
 }
 
+/** A message type without the JavaScript that rclnodejs generates; its messages travel as bytes. */
+export interface MessageClass {
+  type(): { readonly pkgName: string; readonly subFolder: 'msg'; readonly interfaceName: string };
+}
+
 /** A name of the graph and the types it has there. */
 export interface RosNameAndTypes {
   readonly name: string;
@@ -166,10 +171,14 @@ export interface RosNode {
   getClock(): RosClock;
   spin(timeout?: number): void;
   destroy(): void;
-  createPublisher(type: string, topic: string, options?: { readonly qos?: RosQos }): RosPublisher;
+  createPublisher(
+    type: string | MessageClass,
+    topic: string,
+    options?: { readonly qos?: RosQos },
+  ): RosPublisher;
   destroyPublisher(publisher: RosPublisher): void;
   createSubscription(
-    type: string,
+    type: string | MessageClass,
     topic: string,
     options: { readonly qos?: RosQos; readonly isRaw?: boolean },
     callback: (message: unknown) => void,

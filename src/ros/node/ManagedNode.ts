@@ -1,5 +1,5 @@
 import type { ParameterSet } from '../../settings/ParameterSet';
-import { DIAGNOSTICS_FULL_NAME } from '../../settings/nodeParameters';
+import { BOND_PERIOD, DIAGNOSTICS_FULL_NAME } from '../../settings/nodeParameters';
 import { number, truth } from '../../settings/parameterValues';
 import type { ParameterValues } from '../../settings/parameterValues';
 import { UsageError } from '../../errors';
@@ -14,6 +14,7 @@ import type { Status } from './Diagnostics';
 import { Lifecycle } from './Lifecycle';
 import type { TransitionHandlers, TransitionName } from './Lifecycle';
 import { stateStatus } from './stateStatus';
+import { ManagerBond } from './ManagerBond';
 import { ParameterBridge } from './ParameterBridge';
 import { RepeatedProblems } from './RepeatedProblems';
 
@@ -47,6 +48,8 @@ export class ManagedNode {
   readonly #values: ParameterValues;
   readonly #diagnostics: Diagnostics;
   readonly #clock: ClockWatch;
+  readonly #bond: ManagerBond;
+  #saidBondless = false;
   /** of requests, by what was asked for */
   readonly #refused = { transitions: 0, parameters: 0 };
   /** why the last transition failed; empty since one has succeeded */
@@ -61,9 +64,19 @@ export class ManagedNode {
     this.logger = this.node.getLogger();
     this.repeated = new RepeatedProblems(this.logger);
     const telling = (transition: TransitionName) => async (): Promise<void> => {
+      // Only an active node has one, and whoever ends that tells its manager first.
+      this.#bond.break();
       await handlers[transition]();
       this.#failure = '';
+      if (transition === 'activate') this.#formBond();
     };
+    this.#bond = new ManagerBond({
+      node: this.node,
+      qos: this.qos.command,
+      onFormed: () => this.logger.info('bonded with the lifecycle manager'),
+      onBroken: (how) =>
+        this.logger.warn(`the lifecycle manager ${how}: its bond is broken; the node goes on`),
+    });
     this.lifecycle = new Lifecycle({
       node: this.node,
       handlers: {
@@ -124,10 +137,11 @@ export class ManagedNode {
       this.problems,
       {
         ...values,
+        bond: this.#bond.state,
         'refused, transition': this.#refused.transitions,
         'refused, parameter': this.#refused.parameters,
       },
-      notices,
+      this.#bond.state === 'broken' ? [...notices, 'the bond with the lifecycle manager is broken'] : notices,
     );
   }
 
@@ -148,6 +162,16 @@ export class ManagedNode {
   stop(): void {
     this.#diagnostics.stop();
     this.#clock.stop();
+    this.#bond.stop();
+  }
+
+  #formBond(): void {
+    const period = number(this.#values, BOND_PERIOD.name);
+    if (period === 0 || this.#bond.form(period) || this.#saidBondless) return;
+    this.#saidBondless = true;
+    this.logger.info(
+      "no bond with a lifecycle manager: the package bond is not installed (nav2's manager then needs bond_timeout: 0.0)",
+    );
   }
 
   #failed(transition: string, reason: string): void {

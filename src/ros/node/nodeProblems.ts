@@ -22,5 +22,11 @@ export const NODE_PROBLEMS: readonly Problem[] = [
     value: 'refused, parameter',
     remedy: 'the answer says what would fit; nothing has changed',
   },
+  {
+    what: 'the lifecycle manager is gone: the bond with it is broken',
+    status: 'State',
+    level: 'warn',
+    remedy: 'start it again; the node goes on as it was',
+  },
   CLOCK_PROBLEM,
 ];

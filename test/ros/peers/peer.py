@@ -70,6 +70,17 @@ class Peer(Node):
         self.publisher(topic, type, qos).publish(content)
         return {}
 
+    def repeat(self, topic, type, message, period):
+        """Publishes a message again and again, until `repeat_no_more`."""
+        content = fill(interface(type)(), message)
+        publisher = self.publisher(topic, type, 'reliable')
+        self.timers_by_name['repeat'] = self.create_timer(period, lambda: publisher.publish(content))
+        return {}
+
+    def repeat_no_more(self):
+        self.destroy_timer(self.timers_by_name.pop('repeat'))
+        return {}
+
     def publish_bytes(self, topic, type, hex, qos='reliable'):
         """Any bytes at all, as a message of that type."""
         self.publisher(topic, type, qos).publish(bytes.fromhex(hex))
