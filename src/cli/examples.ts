@@ -21,7 +21,7 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   ],
   replay: [`fastwam replay ${RECORDING} --policy c3ache --refresh 4 --range 0:6`],
   sweep: [
-    `fastwam sweep ${RECORDING} --refresh 0,2,4,8 --range 0:6,0:7 --tolerance translation=0.1 --tolerance flips=5`,
+    `fastwam sweep ${RECORDING} --refresh 0,2,4,8 --range 0:6,0:7 --tolerance translation=0.15 --tolerance flips=30`,
   ],
   simulate: [
     `fastwam simulate ${BUNDLE} --episodes 40 --policy c3ache --refresh 4 --range 0:6`,

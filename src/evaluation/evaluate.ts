@@ -2,6 +2,7 @@ import type { Configuration } from '../cache/choice';
 import { UNCACHED_POLICY } from '../cache/none';
 import { InputError } from '../errors';
 import { deviationFrom, deviationFromRecorded, type GroupDeviation, type RunDeviation } from './deviation';
+import { beyondRecording } from './beyondRecording';
 import { computedInFull } from './computedInFull';
 import { distributionOf, type Distribution } from './distribution';
 import { gripperFlips, type GripperFlips } from './gripperFlips';
@@ -9,7 +10,7 @@ import { stageLatency, type StageLatency } from './latency';
 import { cosineByStep, type StepCosine } from './residualCosine';
 import { seams, type GroupSeams } from './seams';
 import { speedUp, type SpeedUp } from './speedUp';
-import { brokenLimits, choose, paretoFront, type BrokenLimit } from './tradeOff';
+import { brokenLimits, choose, nearestMiss, paretoFront, type BrokenLimit } from './tradeOff';
 import type { ChunkResult, ConfigurationRun, Evaluation, Tolerance } from './types';
 
 /** What the cache did over a whole run. */
@@ -45,6 +46,8 @@ export interface ConfigurationFigures {
   readonly seams: readonly GroupSeams[];
   /** on the front of speed-up against deviation */
   readonly pareto: boolean;
+  /** the recording is too short to show what it does, so it is not recommended */
+  readonly beyondRecording: boolean;
   /** limits of the stated tolerance that it breaks; absent where none was stated */
   readonly broken?: readonly BrokenLimit[];
 }
@@ -56,16 +59,23 @@ export interface Figures {
   /** names, slowest first */
   readonly pareto: readonly string[];
   readonly tolerance?: Tolerance;
-  /** name of the configuration to run at the stated tolerance */
+  /** name of the configuration to run at the stated tolerance; absent where nothing may be recommended */
   readonly choice?: string;
+  /** name of the faster configuration that is least beyond the stated tolerance */
+  readonly nearestMiss?: string;
 }
 
 /**
  * All figures of an evaluation. Pure: the same evaluation gives the same figures.
  *
+ * @param recommend whether one may be recommended: not where the weights are random
  * @throws InputError where there is no uncached run first, or a run lacks chunks
  */
-export function evaluate(evaluation: Evaluation, tolerance?: Tolerance): Figures {
+export function evaluate(
+  evaluation: Evaluation,
+  tolerance?: Tolerance,
+  { recommend = true }: { readonly recommend?: boolean } = {},
+): Figures {
   const { layout, observations, runs } = evaluation;
   const baseline = runs[0];
   if (baseline?.configuration.policy !== UNCACHED_POLICY) {
@@ -89,10 +99,11 @@ export function evaluate(evaluation: Evaluation, tolerance?: Tolerance): Figures
       cost: one.deviation.executed.normalised.rmse,
     })),
   );
-  const candidates = measured.map(({ configuration, speedUp: { ratio }, deviation, flips }) => ({
+  const candidates = measured.map(({ configuration, speedUp: { ratio }, deviation, flips, ...one }) => ({
     name: configuration.name,
     speedUp: ratio,
     deviation,
+    beyondRecording: one.beyondRecording,
     ...(flips && { flips }),
   }));
   const configurations = measured.map((one, i) => {
@@ -103,7 +114,8 @@ export function evaluate(evaluation: Evaluation, tolerance?: Tolerance): Figures
       ...(tolerance && candidate && { broken: brokenLimits(candidate, tolerance) }),
     };
   });
-  const choice = tolerance && choose(candidates, tolerance)?.name;
+  const choice = tolerance && recommend ? choose(candidates, tolerance)?.name : undefined;
+  const missed = tolerance && recommend ? nearestMiss(candidates, tolerance)?.name : undefined;
   return {
     configurations,
     pareto,
@@ -112,6 +124,7 @@ export function evaluate(evaluation: Evaluation, tolerance?: Tolerance): Figures
     }),
     ...(tolerance && { tolerance }),
     ...(choice !== undefined && { choice }),
+    ...(missed !== undefined && { nearestMiss: missed }),
   };
 }
 
@@ -139,6 +152,7 @@ function figuresOf(
     ...(flips && { flips }),
     ...(fromRecorded && { fromRecorded }),
     seams: seams(observations, chunks, layout),
+    beyondRecording: beyondRecording(run, observations),
   };
 }
 

@@ -158,7 +158,7 @@ export async function replayRecording(request: ReplayRequest): Promise<ReplayOut
       };
       return {
         evaluation: complete,
-        figures: evaluate(complete, tolerance),
+        figures: evaluate(complete, tolerance, { recommend: !randomWeights }),
         provenance: provenanceOf({
           command: request.command,
           startedAt,

@@ -79,6 +79,7 @@ export function metricsJson(evaluation: Evaluation, figures: Figures, provenance
         }
       : null,
     choice: figures.choice ?? null,
+    nearest_miss: figures.nearestMiss ?? null,
   };
 }
 

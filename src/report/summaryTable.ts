@@ -19,6 +19,7 @@ export interface TextTable {
 /** The main figures, one row for each configuration. */
 export function summaryTable(figures: Figures, layout: ActionLayout): TextTable {
   const { configurations, choice } = figures;
+
   const [baseline] = configurations;
   const groups = baseline?.deviation.executed.groups ?? [];
   const hasFlips = configurations.some(({ flips }) => flips);
@@ -37,7 +38,12 @@ export function summaryTable(figures: Figures, layout: ActionLayout): TextTable 
       column('bound', '1/(1 − f·s): f share of the expert in the uncached chunk, s share of its work saved.'),
       column('front', '● On the Pareto front: nothing else is both faster and closer.'),
       ...(figures.tolerance
-        ? [column('tolerance', 'Whether the stated tolerance is kept; choice: the fastest that keeps it.')]
+        ? [
+            column(
+              'tolerance',
+              'Whether the stated tolerance is kept. choice: the fastest that keeps it; nearest: the least beyond it of the faster ones; unseen: never refreshed within an episode of this recording, so not recommended.',
+            ),
+          ]
         : []),
       ...groups.map(({ group, unit }) =>
         column(
@@ -56,7 +62,7 @@ export function summaryTable(figures: Figures, layout: ActionLayout): TextTable 
       times(one.speedUp.ratio),
       times(one.speedUp.bound),
       one.pareto ? '●' : '',
-      ...(figures.tolerance ? [toleranceWord(one, choice)] : []),
+      ...(figures.tolerance ? [toleranceWord(one, figures)] : []),
       ...one.deviation.executed.groups.map(({ rmse, worst }) =>
         one.uncached ? NO_FIGURE : `${significant(rmse, 2)} (${significant(worst, 2)})`,
       ),
@@ -67,8 +73,13 @@ export function summaryTable(figures: Figures, layout: ActionLayout): TextTable 
   };
 }
 
-function toleranceWord({ configuration, broken }: ConfigurationFigures, choice: string | undefined): string {
+function toleranceWord(
+  { configuration, broken, beyondRecording, uncached }: ConfigurationFigures,
+  { choice, nearestMiss }: Figures,
+): string {
   if (configuration.name === choice) return 'choice';
+  if (configuration.name === nearestMiss) return 'nearest';
+  if (beyondRecording && !uncached) return broken?.length === 0 ? 'unseen' : 'broken';
   return broken?.length === 0 ? 'kept' : 'broken';
 }
 

@@ -3,50 +3,75 @@ import type { Provenance } from '../evaluation/types';
 import { significant, times, withUnit } from './numbers';
 
 /**
- * The configuration that a reader wants to see next to the uncached one: the choice, or else the fastest on the
- * Pareto front, or else the fastest. Undefined where there is only the uncached one.
+ * The configuration that a reader wants to see next to the uncached one: the choice, or else the one that misses the
+ * tolerance by least, or else the fastest on the Pareto front, or else the fastest; one that the recording is too short
+ * for comes last. Undefined where there is only the uncached one.
  */
-export function focusOf({ configurations, choice }: Figures): ConfigurationFigures | undefined {
+export function focusOf({ configurations, choice, nearestMiss }: Figures): ConfigurationFigures | undefined {
   const cached = configurations.filter(({ uncached }) => !uncached);
-  const chosen = cached.find(({ configuration }) => configuration.name === choice);
-  if (chosen) return chosen;
-  const front = cached.filter(({ pareto }) => pareto);
-  return (front.length > 0 ? front : cached).reduce<ConfigurationFigures | undefined>(
-    (best, one) => (best && best.speedUp.ratio >= one.speedUp.ratio ? best : one),
-    undefined,
-  );
+  const named = [choice, nearestMiss]
+    .map((name) => cached.find(({ configuration }) => configuration.name === name))
+    .find((one) => one !== undefined);
+  if (named) return named;
+  const shown = cached.filter(({ beyondRecording }) => !beyondRecording);
+  const front = shown.filter(({ pareto }) => pareto);
+  return [front, shown, cached]
+    .find((some) => some.length > 0)
+    ?.reduce((best, one) => (best.speedUp.ratio >= one.speedUp.ratio ? best : one));
 }
 
-/** The result in a sentence or two. */
+/** The result in a few sentences. */
 export function verdict(figures: Figures, { model }: Provenance): string {
   const focus = focusOf(figures);
-  const sentences: string[] = [];
   if (!focus) {
     const { total } = figures.configurations[0]?.latency ?? { total: { p50: NaN, p95: NaN } };
-    sentences.push(
+    return [
       `Only the uncached run was measured: a chunk takes ${significant(total.p50 * 1000)} ms (p50), ${significant(total.p95 * 1000)} ms (p95).`,
-    );
-  } else if (figures.tolerance) {
-    sentences.push(
-      figures.choice === focus.configuration.name
-        ? `Run ${focus.configuration.name}: ${gain(focus)}, and within the stated tolerance (${costs(focus)}).`
-        : `Run uncached: no configuration is both faster and within the stated tolerance (${reasons(focus)}).`,
-    );
-  } else {
-    sentences.push(`${focus.configuration.name} is ${gain(focus)}; ${costs(focus)}.`);
-    const cached = figures.configurations.length - 1;
-    if (cached > 1) {
-      sentences.push(
-        `It is the fastest of ${cached} configurations; state what the robot tolerates (--tolerance) to have one chosen.`,
-      );
-    }
+      ...(model.randomWeights ? [RANDOM_WEIGHTS] : []),
+    ].join(' ');
   }
-  if (model.randomWeights) {
-    sentences.push(
-      'The weights are random: these figures show mechanics and speed, not what a robot would lose.',
-    );
+  const measured = `${focus.configuration.name} is ${gain(focus)}; ${costs(focus)}.`;
+  if (model.randomWeights) return `${measured} ${RANDOM_WEIGHTS}`;
+  return [
+    ...(figures.tolerance ? withTolerance(figures, focus) : [measured, ...withoutTolerance(figures)]),
+    ...unseen(figures),
+  ].join(' ');
+}
+
+const RANDOM_WEIGHTS =
+  'The weights are random: these figures show mechanics and speed, not what a robot would lose, and nothing is recommended.';
+
+function withTolerance(figures: Figures, focus: ConfigurationFigures): readonly string[] {
+  if (figures.choice === focus.configuration.name) {
+    return [
+      `Run ${focus.configuration.name}: ${gain(focus)}, and within the stated tolerance (${costs(focus)}).`,
+    ];
   }
-  return sentences.join(' ');
+  const run = 'Run uncached: no configuration is both faster and within the stated tolerance.';
+  if (figures.nearestMiss === undefined) return [run];
+  return [
+    run,
+    `Nearest: ${focus.configuration.name}, ${gain(focus)}, ${reasons(focus)}. A deviation says how far actions move, not whether the robot fails: state what it tolerates, or try the nearest in closed loop.`,
+  ];
+}
+
+function withoutTolerance({ configurations }: Figures): readonly string[] {
+  const cached = configurations.length - 1;
+  if (cached <= 1) return [];
+  return [
+    `Of ${cached} configurations it is the fastest that this recording can show; state what the robot tolerates (--tolerance) to have one chosen.`,
+  ];
+}
+
+/** Which configurations the recording says nothing about. */
+function unseen({ configurations }: Figures): readonly string[] {
+  const names = configurations
+    .filter(({ beyondRecording, uncached }) => beyondRecording && !uncached)
+    .map(({ configuration }) => configuration.name);
+  if (names.length === 0) return [];
+  return [
+    `Not recommended, however it looks here: ${names.join(', ')}; within the recorded episodes ${names.length === 1 ? 'it was' : 'they were'} never refreshed, so this recording cannot show what that costs.`,
+  ];
 }
 
 function gain({ speedUp: { ratio, bound } }: ConfigurationFigures): string {
@@ -68,11 +93,8 @@ function costs({ deviation, flips }: ConfigurationFigures): string {
   return [...groups, ...decisions].join('; ');
 }
 
-function reasons({ configuration, broken = [] }: ConfigurationFigures): string {
-  const limits = broken.map(
-    ({ what, unit, value, limit }) => `${what} ${withUnit(value, unit)} where ${limit} is allowed`,
-  );
-  return limits.length === 0
-    ? `${configuration.name} is within it, but not faster`
-    : `${configuration.name}: ${limits.join('; ')}`;
+function reasons({ broken = [] }: ConfigurationFigures): string {
+  return broken
+    .map(({ what, unit, value, limit }) => `${what} ${withUnit(value, unit)} where ${limit} is allowed`)
+    .join('; ');
 }

@@ -1,7 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { deviationFrom } from '../../src/evaluation/deviation';
-import { brokenLimits, choose, paretoFront, type Candidate } from '../../src/evaluation/tradeOff';
+import {
+  brokenLimits,
+  choose,
+  nearestMiss,
+  paretoFront,
+  type Candidate,
+} from '../../src/evaluation/tradeOff';
 import { chunkOf, simpleLayout } from './fakeEvaluation';
 
 describe('the Pareto front', () => {
@@ -53,6 +59,22 @@ describe('the configuration to choose', () => {
   const bold = candidate('bold', 2.5, 0.5);
   const flipping = candidate('flipping', 3, 0, 1);
   const all = [none, careful, bold, flipping];
+
+  it('is never one that the recording is too short to show', () => {
+    const unseen = { ...candidate('unseen', 9, 0), beyondRecording: true };
+    const tolerance = { measure: 'rmse', groups: { joints: 0.2 }, flips: 0 } as const;
+    expect(choose([...all, unseen], tolerance)?.name).toBe('careful');
+    expect(nearestMiss([...all, { ...unseen, deviation: bold.deviation }], tolerance)?.name).toBe('flipping');
+  });
+
+  it('has a nearest miss: faster than the uncached run, and beyond a limit by the smallest factor', () => {
+    const missed = (joints: number, of = all) =>
+      nearestMiss(of, { measure: 'rmse', groups: { joints }, flips: 5 })?.name;
+    expect(missed(0.05)).toBe('careful'); // 0.125 / 0.05 = 2.5, bold 10
+    expect(missed(0.2)).toBe('bold');
+    expect(missed(1)).toBeUndefined();
+    expect(missed(0.05, [none, candidate('slow', 0.9, 0.06)])).toBeUndefined();
+  });
 
   it('is the fastest that keeps the tolerance over the executed part', () => {
     const within = (joints: number, flips = 0) =>

@@ -60,6 +60,40 @@ describe('The report of simulated episodes', () => {
     expect(recommended(simulationFigures(CONFIGURATIONS.slice(0, 1), RECORDS))).toBeUndefined();
   });
 
+  it('recommends nothing from fewer than 30 episodes, and says so', () => {
+    const few = simulationFigures(
+      CONFIGURATIONS,
+      RECORDS.filter(({ episode }) => episode < 29),
+    );
+    expect(recommended(few)).toBeUndefined();
+    expect(simulationText({ figures: few, pareto: [] })).toContain(
+      'Too few episodes to recommend a configuration',
+    );
+    const enough = simulationFigures(
+      CONFIGURATIONS,
+      RECORDS.filter(({ episode }) => episode >= 20),
+    );
+    expect(recommended(enough)?.configuration.name).toBe('good');
+  });
+
+  it('says that success cannot be told apart where the interval of the difference holds 0', () => {
+    // `good` fails one of 50 that the uncached run solves: the bootstrap interval of that ends at 0.
+    expect(simulationText(simulation())).toContain(
+      'its success cannot be told apart from the uncached one (−2.0 (',
+    );
+    const worse = {
+      ...simulation().figures.configurations[1]!,
+      difference: { value: -0.02, low: -0.03, high: -0.01 },
+    };
+    const figures = {
+      ...simulation().figures,
+      configurations: [simulation().figures.configurations[0]!, worse],
+    };
+    expect(simulationText({ figures, pareto: [], choice: 'good' })).toContain(
+      'is good: −2.0 (−3.0, −1.0) points, ',
+    );
+  });
+
   it('leaves what never succeeds off the Pareto front', () => {
     expect(simulation().pareto).toEqual(['none', 'good', 'bad']);
   });
