@@ -1,9 +1,10 @@
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { dirname, join, resolve, sep } from 'node:path';
 import type { z } from 'zod';
-import { FileFormatError, InputError, messageOf } from '../errors';
+import { FileFormatError, InputError } from '../errors';
 
 import { quoted } from '../formats/quoted';
+import { readJson } from '../formats/readJson';
 import { scalingLengths } from '../formats/scaling';
 import type { TensorFile } from '../formats/StoredTensor';
 import { findTextContexts, openTextContext, promptHash } from '../formats/textContext';
@@ -279,6 +280,9 @@ export function noiseSeed({ sampler }: Pick<BundleManifest, 'sampler'>): number 
   return sampler.seed ?? DEFAULT_SEED;
 }
 
+/** Of a robot with hundreds of joints and tens of thousands of instructions. */
+const MANIFEST_LIMITS = { bytes: 8 * 2 ** 20, elements: 100_000 };
+
 /** Reads and checks `bundle.json`. */
 export function readManifest(path: string): BundleManifest {
   if (!existsSync(path)) {
@@ -288,12 +292,7 @@ export function readManifest(path: string): BundleManifest {
     }
     throw new FileFormatError(path, 'does not exist; a bundle is a folder made by `fastwam export`');
   }
-  let value: unknown;
-  try {
-    value = JSON.parse(readFileSync(path, 'utf8'));
-  } catch (error) {
-    throw new FileFormatError(path, `is not JSON: ${messageOf(error)}`, { cause: error });
-  }
+  const value = readJson(path, MANIFEST_LIMITS);
   const version = (value as { version?: unknown } | null)?.version;
   if (typeof version === 'number' && version !== BUNDLE_VERSION) {
     throw new FileFormatError(

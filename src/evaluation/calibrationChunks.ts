@@ -81,6 +81,7 @@ async function* bagChunks(
 ): AsyncGenerator<CalibrationChunk, void, void> {
   if (params === undefined) throw new UsageError('recordings need --params FILE, which names their topics');
   const parameters = readRunParameters(params);
+  for (const warning of parameters.warnings) onWarning?.(warning);
   const own = actionLayout(bundle);
   useModel(parameters, modelFacts(bundle));
   const { mapping, set } = parameters;

@@ -78,7 +78,7 @@ export async function replayRecording(request: ReplayRequest): Promise<ReplayOut
   const tolerance = readTolerance(request.tolerance.texts, request.tolerance.measure, layout);
   const configurations = configurationsFor(request, parameters);
   const facts = modelFacts(bundle);
-  const warnings: Warning[] = [];
+  const warnings = parameters.warnings.map((message): Warning => ({ kind: 'other', message }));
   for (const one of configurations) {
     const { warning } = fit(one, facts);
     if (warning !== undefined) warnings.push({ kind: 'range', configuration: one.name, message: warning });

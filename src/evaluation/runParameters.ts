@@ -14,6 +14,8 @@ const OF_EVERY_NODE = /^(use_sim_time$|start_type_description_service$|qos_overr
 export interface RunParameters {
   readonly mapping: FileMapping;
   readonly set: ParameterSet;
+  /** what of the file was passed over, one line each */
+  readonly warnings: readonly string[];
 }
 
 /**
@@ -24,14 +26,21 @@ export function readRunParameters(path: string): RunParameters {
   const mapping = readMapping(path);
   const set = new ParameterSet(POLICY_PARAMETERS, problemWithTogether);
   const changes = new Map<string, ParameterValue>();
-  for (const { name, value, line } of mapping.parameters.values()) {
+  const warnings: string[] = [];
+  for (const { name, value, line, shared } of mapping.parameters.values()) {
     if (OF_EVERY_NODE.test(name)) continue;
+    if (shared && set.table.find(name) === undefined) {
+      warnings.push(
+        `${path}:${line}: ${set.table.unknown(name)}; passed over, since the section is for other nodes too`,
+      );
+      continue;
+    }
     const problem = set.problemWith(new Map([[name, value]]), false);
     if (problem !== undefined) throw new UsageError(`${path}:${line}: ${problem}`);
     changes.set(name, value);
   }
   set.apply(changes);
-  return { mapping, set };
+  return { mapping, set, warnings };
 }
 
 /**

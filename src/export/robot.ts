@@ -1,9 +1,8 @@
-import { readFileSync } from 'node:fs';
-import { LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
 import type { BundleManifest } from '../bundle/schema';
 import { nearestName } from '../cache/nearestName';
 import { UsageError, messageOf } from '../errors';
+import { readYaml as readYamlFile, yamlValue } from '../formats/readYaml';
 
 /** The public evaluation replans every 10 steps; 10 Hz is a common control rate of learned policies. */
 const DEFAULT_RATE = 10;
@@ -111,19 +110,11 @@ function keysOf(schema: unknown): readonly string[] {
 
 /** Parses YAML or JSON. @throws UsageError with file and line */
 export function readYaml(path: string): unknown {
-  let source: string;
   try {
-    source = readFileSync(path, 'utf8');
+    return yamlValue(readYamlFile(path), path);
   } catch (error) {
-    throw new UsageError(`${path}: cannot be read: ${messageOf(error)}`, { cause: error });
+    throw new UsageError(messageOf(error), { cause: error });
   }
-  const lines = new LineCounter();
-  const document = parseDocument(source, { lineCounter: lines, prettyErrors: false });
-  const problem = document.errors[0];
-  if (problem) {
-    throw new UsageError(`${path}:${lines.linePos(problem.pos[0]).line}: ${problem.message}`);
-  }
-  return document.toJS();
 }
 
 /** A robot in full: what `bundle.json` records of it. */

@@ -40,7 +40,7 @@ export interface TorchFile {
 
 const LARGEST_PICKLE = 64 * 2 ** 20;
 const DEEPEST_NESTING = 64;
-const MOST_VALUES = 1_000_000;
+const MOST_VALUES = 300_000;
 const LARGEST_RANK = 32;
 
 const RESAVE = 'load it with PyTorch and save it again: torch.save(torch.load(F, weights_only=True), F)';

@@ -1,4 +1,5 @@
-import { FileFormatError } from '../errors';
+import { FileFormatError, messageOf } from '../errors';
+import { Budget } from './Budget';
 import { quoted } from './quoted';
 
 /*
@@ -42,6 +43,12 @@ export interface UnpickleOptions<E extends object> {
 
 /** A full training checkpoint of 1,650 tensors with its optimizer takes about 200,000 instructions. */
 const MOST_INSTRUCTIONS = 4_000_000;
+/** Lists, dictionaries, calls and memo entries: each takes a hundred bytes for the one that asks for it. */
+const MOST_OBJECTS = 500_000;
+/** Instructions that make an object, or keep one: EMPTY_LIST, EMPTY_DICT, EMPTY_TUPLE, tuples, DICT, LIST, calls, memo. */
+const MAKING: ReadonlySet<number> = new Set([
+  0x5d, 0x7d, 0x29, 0x85, 0x86, 0x87, 0x74, 0x64, 0x6c, 0x52, 0x81, 0x51, 0x71, 0x72, 0x94,
+]);
 const LONGEST_STRING = 2 ** 20;
 const LONGEST_NAME = 256;
 /** bytes of an integer */
@@ -65,6 +72,7 @@ class PickleMachine<E extends object> {
   readonly #marks: number[] = [];
   readonly #memo = new Map<number, PickleValue<E>>();
   #at = 0;
+  readonly #budget = new Budget({ elements: MOST_OBJECTS });
 
   constructor(bytes: Buffer, options: UnpickleOptions<E>) {
     this.#bytes = bytes;
@@ -75,6 +83,7 @@ class PickleMachine<E extends object> {
     for (let count = 0; count < MOST_INSTRUCTIONS; count++) {
       const opcode = this.#uint(1);
       if (opcode === 0x2e /* STOP */) return this.#pop();
+      if (MAKING.has(opcode)) this.#spend(1);
       this.#step(opcode);
     }
     return this.#fail(`has more than ${MOST_INSTRUCTIONS} instructions`);
@@ -243,12 +252,22 @@ class PickleMachine<E extends object> {
     }
   }
 
+  #spend(count: number): void {
+    try {
+      this.#budget.take('elements', count);
+    } catch (error) {
+      this.#fail(`makes too much of its bytes: ${messageOf(error)}`);
+    }
+  }
+
   #call(): PickleValue<E> {
     const args = this.#pop();
     const callee = this.#pop();
     if (!Array.isArray(args)) return this.#fail('calls something with arguments that are not a tuple');
     if (!(callee instanceof PickleGlobal)) return this.#fail('calls something that is not a function');
     if (callee.call === undefined) return this.#fail(`calls ${callee.name}, which is not a function`);
+    // What is called goes through its arguments, which many calls may share.
+    for (const argument of args) if (Array.isArray(argument)) this.#spend(argument.length);
     return callee.call(args);
   }
 

@@ -1,10 +1,11 @@
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Bundle } from '../bundle/Bundle';
 import type { FieldTable } from '../cache/fields';
 import type { CacheResources, Calibration } from '../cache/types';
 import { FileFormatError, messageOf } from '../errors';
+import { readText } from '../formats/readText';
 import { writeAtomically } from '../formats/writeAtomically';
 
 /** A schedule of 10,000 sub-blocks and 1,000 steps takes 40 MB; nothing beyond that was made by calibrating. */
@@ -70,7 +71,7 @@ export class CalibrationFile<L> {
 
   #text(): string {
     try {
-      return readFileSync(this.path, 'utf8');
+      return readText(this.path, LARGEST_FILE);
     } catch (error) {
       throw this.#problem(`cannot be read: ${messageOf(error)}`, error);
     }

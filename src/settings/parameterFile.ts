@@ -1,8 +1,8 @@
-import { readFileSync, statSync } from 'node:fs';
-import { LineCounter, isAlias, isMap, isScalar, isSeq, parseDocument } from 'yaml';
-import type { Node, YAMLMap } from 'yaml';
-import { FileFormatError, UsageError, messageOf } from '../errors';
+import { isAlias, isMap, isScalar, isSeq } from 'yaml';
+import type { LineCounter, Node, Scalar, YAMLMap } from 'yaml';
+import { FileFormatError, UsageError } from '../errors';
 import { quoted } from '../formats/quoted';
+import { readYaml } from '../formats/readYaml';
 
 export type ParameterScalar = string | number | boolean;
 export type ParameterValue = ParameterScalar | readonly ParameterScalar[];
@@ -13,6 +13,8 @@ export interface ParameterEntry {
   readonly value: ParameterValue;
   /** from 1 */
   readonly line: number;
+  /** from a section for several nodes (`/**`), which may hold what only others declare */
+  readonly shared: boolean;
 }
 
 /** The parameters that a ROS 2 params file has for one node. */
@@ -23,8 +25,6 @@ export interface ParameterFile {
 
 export const DEFAULT_NODE = 'fast_wam_policy';
 
-/** More than any set of parameters needs; a file beyond it is something else. */
-const MAX_BYTES = 4 * 2 ** 20;
 const MAX_DEPTH = 32;
 const PARAMETERS = 'ros__parameters';
 
@@ -36,21 +36,15 @@ interface Section {
 
 class Reader {
   readonly #file: string;
-  readonly #lines = new LineCounter();
+  #lines: LineCounter | undefined;
 
   constructor(file: string) {
     this.#file = file;
   }
 
-  root(text: string): YAMLMap {
-    const document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false });
-    const [error] = document.errors;
-    if (error !== undefined) {
-      const line = this.#lines.linePos(error.pos[0]).line;
-      throw new FileFormatError(`${this.#file}:${line}`, `is not YAML: ${messageOf(error)}`, {
-        cause: error,
-      });
-    }
+  root(): YAMLMap {
+    const { document, lines } = readYaml(this.#file);
+    this.#lines = lines;
     if (!isMap(document.contents)) {
       throw new FileFormatError(
         this.#file,
@@ -78,13 +72,13 @@ class Reader {
   }
 
   /** Adds the parameters of a block under their dotted names. */
-  flatten(map: YAMLMap, prefix: string, into: Map<string, ParameterEntry>, depth = 0): void {
+  flatten(map: YAMLMap, shared: boolean, into: Map<string, ParameterEntry>, prefix = '', depth = 0): void {
     this.#checkDepth(map, depth);
     for (const item of map.items) {
       const name = prefix + this.#key(item.key);
       const value = item.value as Node | null;
       if (isMap(value)) {
-        this.flatten(value, `${name}.`, into, depth + 1);
+        this.flatten(value, shared, into, `${name}.`, depth + 1);
         continue;
       }
       const line = this.#line(item.key);
@@ -92,7 +86,7 @@ class Reader {
       if (earlier !== undefined) {
         throw this.#wrong(item.key, `${quoted(name)} was already set in line ${earlier.line}`);
       }
-      into.set(name, { name, line, value: this.#value(name, value, item.key) });
+      into.set(name, { name, line, shared, value: this.#value(name, value, item.key) });
     }
   }
 
@@ -104,14 +98,14 @@ class Reader {
   #scalar(name: string, node: unknown, key: unknown): ParameterScalar {
     if (isAlias(node))
       throw this.#wrong(key, `${quoted(name)} uses an alias (*name), which ROS 2 params files do not have`);
-    const value = isScalar(node) ? node.value : undefined;
+    const value = isScalar(node) ? asRosReads(node) : undefined;
     if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return value;
     if (value === null || node === null) throw this.#wrong(key, `${quoted(name)} has no value`);
     throw this.#wrong(key, `${quoted(name)} must be a text, a number, a boolean or a list of one of them`);
   }
 
   #key(node: unknown): string {
-    const value = isScalar(node) ? node.value : undefined;
+    const value = isScalar(node) ? asRosReads(node) : undefined;
     if (typeof value === 'string' || typeof value === 'number') return String(value);
     throw this.#wrong(node, 'a key must be a plain name');
   }
@@ -122,7 +116,7 @@ class Reader {
 
   #line(node: unknown): number {
     const offset = (node as Node | null)?.range?.[0];
-    return offset === undefined ? 1 : this.#lines.linePos(offset).line;
+    return offset === undefined ? 1 : (this.#lines?.linePos(offset).line ?? 1);
   }
 
   #wrong(node: unknown, problem: string): UsageError {
@@ -130,30 +124,49 @@ class Reader {
   }
 }
 
-function isWildcard(node: string): boolean {
-  return node.endsWith('*');
+/** Plain words that rcl_yaml_param_parser takes for true and false; YAML 1.2 knows two of them. */
+const TRUE = new Set(['y', 'Y', 'yes', 'Yes', 'YES', 'true', 'True', 'TRUE', 'on', 'On', 'ON']);
+const FALSE = new Set(['n', 'N', 'no', 'No', 'NO', 'false', 'False', 'FALSE', 'off', 'Off', 'OFF']);
+
+/** A value as the node would get it from this file: rcl's parser reads plain scalars by the rules of YAML 1.1 and C. */
+function asRosReads({ value, source = '', type }: Scalar): unknown {
+  if (type !== 'PLAIN') return value;
+  if (TRUE.has(source)) return true;
+  if (FALSE.has(source)) return false;
+  // strtol with base 0: a leading zero is octal
+  if (/^[-+]?0[0-7]+$/.test(source)) return Number.parseInt(source, 8);
+  return value;
 }
 
-/** Whether a section's node path is for `node`; a bare name is found in every namespace. */
-function isFor(section: Section, node: string): boolean {
-  if (isWildcard(section.node)) return true;
-  if (node.startsWith('/'))
-    return section.node === node || section.node === `/**/${node.split('/').pop() ?? ''}`;
-  return section.node.split('/').pop() === node;
+function isShared({ node }: Section): boolean {
+  return node.includes('*') && !/\*\*\/[^*/]+$/.test(node);
 }
 
-function readText(path: string): string {
-  try {
-    const { size } = statSync(path);
-    if (size > MAX_BYTES) throw new FileFormatError(path, `has ${size} bytes, too many for a params file`);
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    if (error instanceof FileFormatError) throw error;
-    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-    throw new FileFormatError(path, missing ? 'does not exist' : `cannot be read: ${messageOf(error)}`, {
-      cause: error,
-    });
-  }
+/** Whether a section is for the node of a full name: `*` stands for one level, `**` for any number of them. */
+function isFor(section: Section, fullName: string): boolean {
+  const parts = section.node.split('/').filter((part) => part !== '');
+  const pattern = parts
+    .map((part) => {
+      if (part === '**') return '(?:/[^/]+)*';
+      return `/${part === '*' ? '[^/]+' : part.replace(/[^\w]/g, '\\$&')}`;
+    })
+    .join('');
+  return new RegExp(`^${pattern}$`).test(fullName);
+}
+
+/**
+ * Full names that a node of a bare name could have, as far as the file tells namespaces apart. Sections that name the
+ * node go before those for all nodes of a namespace.
+ */
+function possibleNames(sections: readonly Section[], name: string): readonly string[] {
+  const named = sections.filter(({ node }) => node.split('/').pop() === name);
+  const wild = sections.filter(({ node }) => /\*$/.test(node));
+  const candidates = (named.length > 0 ? named : wild).map(({ node }) => {
+    const namespace = node.split('/').slice(1, -1);
+    const levels = namespace.flatMap((part) => (part === '**' ? [] : [part === '*' ? 'any' : part]));
+    return `/${[...levels, name].join('/')}`;
+  });
+  return [...new Set(candidates)];
 }
 
 /**
@@ -166,29 +179,49 @@ function readText(path: string): string {
  */
 export function readParameterFile(path: string, node: string = DEFAULT_NODE): ParameterFile {
   const reader = new Reader(path);
-  const sections = reader.sections(reader.root(readText(path)));
+  const sections = reader.sections(reader.root());
   if (sections.length === 0) {
     throw new FileFormatError(
       path,
       `has no "${PARAMETERS}:"; a ROS 2 params file starts with "/**:" and "  ${PARAMETERS}:"`,
     );
   }
-  const chosen = sections.filter((section) => isFor(section, node));
-  const named = new Set(chosen.map((s) => s.node).filter((name) => !isWildcard(name)));
-  if (chosen.length === 0) {
+  const names = node.startsWith('/') ? [node] : possibleNames(sections, node);
+  const settings = names.map((name) => {
+    const chosen = sections.filter((section) => isFor(section, name));
+    const entries = new Map<string, ParameterEntry>();
+    for (const section of chosen) {
+      const block = new Map<string, ParameterEntry>();
+      reader.flatten(section.body, isShared(section), block);
+      for (const [key, entry] of block) entries.set(key, entry);
+    }
+    return { name, chosen, entries };
+  });
+  // A namespace whose sections all hold for another one too says nothing of its own.
+  const distinct = settings.filter(
+    ({ chosen }, i) =>
+      chosen.length > 0 &&
+      !settings.some(
+        (other, j) =>
+          j !== i &&
+          chosen.every((section) => other.chosen.includes(section)) &&
+          (other.chosen.length > chosen.length || j < i),
+      ),
+  );
+  const [first, ...others] = distinct;
+  if (first === undefined) {
     const there = sections.map((s) => quoted(s.node)).join(', ');
     throw new UsageError(`${path}: has no parameters for the node ${quoted(node)}, only for ${there}`);
   }
-  if (named.size > 1) {
+  if (others.some(({ entries }) => valuesOf(entries) !== valuesOf(first.entries))) {
+    const sources = distinct.map(({ chosen }) => quoted(chosen.at(-1)?.node ?? ''));
     throw new UsageError(
-      `${path}: has parameters for ${[...named].map((n) => quoted(n)).join(' and ')}; say which node is meant by its full name`,
+      `${path}: has different parameters for ${sources.join(' and ')}; leave one of them, so that it is clear which robot is meant`,
     );
   }
-  const entries = new Map<string, ParameterEntry>();
-  for (const section of chosen) {
-    const block = new Map<string, ParameterEntry>();
-    reader.flatten(section.body, '', block);
-    for (const [name, entry] of block) entries.set(name, entry);
-  }
-  return { file: path, entries };
+  return { file: path, entries: first.entries };
+}
+
+function valuesOf(entries: ReadonlyMap<string, ParameterEntry>): string {
+  return JSON.stringify([...entries.values()].map(({ name, value }) => [name, value]).sort());
 }

@@ -100,10 +100,10 @@ describe('the topic mapping of a params file', () => {
     expect(mapping.control).toEqual({ rate: 10, replanSteps: 5 });
     expect(mapping.commands?.type).toBe('std_msgs/msg/Float64MultiArray');
     expect([...mapping.parameters.values()]).toEqual([
-      { name: 'control.rate', value: 10, line: 5 },
-      { name: 'control.replan_steps', value: 5, line: 6 },
-      { name: 'cache.range', value: [0, 6], line: 8 },
-      { name: 'safety.limits', value: 'none', line: 9 },
+      { name: 'control.rate', value: 10, line: 5, shared: true },
+      { name: 'control.replan_steps', value: 5, line: 6, shared: true },
+      { name: 'cache.range', value: [0, 6], line: 8, shared: true },
+      { name: 'safety.limits', value: 'none', line: 9, shared: true },
     ]);
   });
 
@@ -198,7 +198,9 @@ describe('the sections of a params file', () => {
   it('ask for the full name where several namespaces have the node', () => {
     const two =
       '/r1/fast_wam_policy:\n  ros__parameters: {a: 1}\n/r2/fast_wam_policy:\n  ros__parameters: {a: 2}';
-    expect(() => values(two)).toThrow('say which node is meant by its full name');
+    expect(() => values(two)).toThrow(
+      'has different parameters for "/r1/fast_wam_policy" and "/r2/fast_wam_policy"',
+    );
     expect(values(two, '/r2/fast_wam_policy')).toEqual({ a: 2 });
   });
 
