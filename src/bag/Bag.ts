@@ -1,5 +1,5 @@
 import { FileFormatError, messageOf } from '../errors';
-import { quoted } from '../formats/quoted';
+import { quoted } from '../words/quoted';
 import { MEMORY_LIMITS } from './limits';
 import { MessageDecoder, topicKey } from './MessageDecoder';
 import { decompressBytes } from './zstd';

@@ -1,5 +1,5 @@
-import { quoted } from '../formats/quoted';
 import type { VectorSource } from '../settings/sources';
+import { quoted } from '../words/quoted';
 
 /** Names that one message lists. */
 const MOST_NAMES = 12;

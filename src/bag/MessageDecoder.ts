@@ -2,7 +2,7 @@ import { parse } from '@foxglove/rosmsg';
 import { ros2humble, ros2jazzy } from '@foxglove/rosmsg-msgs-common';
 import { MessageReader } from '@foxglove/rosmsg2-serialization';
 import { InputError, messageOf } from '../errors';
-import { quoted } from '../formats/quoted';
+import { quoted } from '../words/quoted';
 import { messageCosts } from './messageCosts';
 import type { MessageCosts } from './messageCosts';
 import type { BagMessage, BagTopic, MessageDefinitionText } from './types';

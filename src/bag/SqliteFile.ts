@@ -3,11 +3,11 @@ import { resolve } from 'node:path';
 import { Database } from 'node-sqlite3-wasm';
 import type { Statement } from 'node-sqlite3-wasm';
 import { FileFormatError, messageOf } from '../errors';
-import { quoted } from '../formats/quoted';
 import { Budget } from '../formats/Budget';
 import { RangedFile } from '../formats/RangedFile';
 import { messageType } from '../settings/sources';
 import { TemporaryFolder } from '../TemporaryFolder';
+import { quoted } from '../words/quoted';
 import type { BagFile, BagMessage, BagTopic, MessageDefinitionText, ReadOptions } from './types';
 
 export const SQLITE_MAGIC = Buffer.from('SQLite format 3\0', 'latin1');

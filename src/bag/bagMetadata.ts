@@ -3,8 +3,8 @@ import { isAbsolute, join, normalize, basename } from 'node:path';
 import { stringify } from 'yaml';
 import { z } from 'zod';
 import { FileFormatError } from '../errors';
-import { quoted } from '../formats/quoted';
 import { readYaml, yamlValue } from '../formats/readYaml';
+import { quoted } from '../words/quoted';
 import type { BagMetadata } from './types';
 
 export const METADATA_FILE = 'metadata.yaml';

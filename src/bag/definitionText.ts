@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { UsageError } from '../errors';
-import { quoted } from '../formats/quoted';
+import { quoted } from '../words/quoted';
 
 /** Folders with `<Name>.msg` by ROS package, for types that are not part of ROS 2's common interfaces. */
 export type MessageFolders = Readonly<Record<string, string>>;

@@ -1,5 +1,5 @@
 import type { parse } from '@foxglove/rosmsg';
-import { quoted } from '../formats/quoted';
+import { quoted } from '../words/quoted';
 
 type Definition = ReturnType<typeof parse>[number];
 type Field = Definition['definitions'][number];

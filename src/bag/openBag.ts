@@ -1,13 +1,13 @@
 import { readdirSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { FileFormatError } from '../errors';
-import { quoted } from '../formats/quoted';
 import { RangedFile } from '../formats/RangedFile';
 import { METADATA_FILE, readFolderMetadata } from './bagMetadata';
 import { Bag } from './Bag';
 import { MCAP_MAGIC, McapFile } from './McapFile';
 import { SQLITE_MAGIC, SqliteFile } from './SqliteFile';
 import { TemporaryFolder } from '../TemporaryFolder';
+import { quoted } from '../words/quoted';
 import { unpackFile } from './unpackFile';
 import type { BagFile, BagMetadata, BagReader } from './types';
 

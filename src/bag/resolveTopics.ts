@@ -1,9 +1,9 @@
-import { nearestName } from '../cache/nearestName';
 import { UsageError } from '../errors';
-import { quoted } from '../formats/quoted';
 import type { TopicMapping } from '../settings/mapping';
 import { VECTOR_TYPES } from '../settings/sources';
 import type { CameraSource, Transport, VectorSource } from '../settings/sources';
+import { nearestName } from '../words/nearestName';
+import { quoted } from '../words/quoted';
 import { topicKey } from './MessageDecoder';
 import type { BagReader, BagTopic } from './types';
 

@@ -3,13 +3,13 @@ import { dirname, join, resolve, sep } from 'node:path';
 import type { z } from 'zod';
 import { FileFormatError, InputError } from '../errors';
 
-import { quoted } from '../formats/quoted';
 import { readJson } from '../formats/readJson';
 import { scalingLengths } from '../formats/scaling';
 import type { TensorFile } from '../formats/StoredTensor';
 import { findTextContexts, openTextContext, promptHash } from '../formats/textContext';
 import { createSchedule } from '../sampler/schedule';
 import type { Schedule } from '../sampler/types';
+import { quoted } from '../words/quoted';
 import { fingerprint } from './fingerprint';
 import { dimensionsFromManifest } from './manifestDimensions';
 import type { ModelDimensions } from './layout';

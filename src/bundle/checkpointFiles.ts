@@ -1,10 +1,10 @@
 import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { FileFormatError } from '../errors';
-import { quoted } from '../formats/quoted';
 import type { StoredTensor, TensorFile } from '../formats/StoredTensor';
 import { isShardIndex, readShardIndex } from '../formats/tensorShards';
 import { openTensors } from '../formats/torchFile';
+import { quoted } from '../words/quoted';
 import { foreignFamily } from './foreignFamily';
 import { LAYOUTS, policyName } from './policyNames';
 import type { PolicyName } from './policyNames';

@@ -1,4 +1,4 @@
-import { quoted } from '../formats/quoted';
+import { quoted } from '../words/quoted';
 
 /** Families of models by names that only they have, and the sentence for one that is given as a Fast-WAM. */
 const FAMILIES: readonly (readonly [RegExp, string])[] = [

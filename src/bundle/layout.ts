@@ -1,6 +1,6 @@
 import { FileFormatError, UsageError } from '../errors';
 import type { StoredTensor, TensorFile } from '../formats/StoredTensor';
-import { quoted } from '../formats/quoted';
+import { quoted } from '../words/quoted';
 
 /** All sizes of one Fast-WAM. What they are is in the original's `configs/model/fastwam.yaml`. */
 export interface ModelDimensions {

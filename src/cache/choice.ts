@@ -6,6 +6,7 @@ import type { FieldValue } from './fieldValues';
 import { UNCACHED_POLICY } from './none';
 import { POLICIES, policyNamed } from './registry';
 import type { CacheModel, CachePolicy, Companion, Grain } from './types';
+import { listed } from '../words/listed';
 
 /** Settings of one policy by field name. */
 export type Settings = Readonly<Record<string, FieldValue>>;
@@ -68,8 +69,8 @@ export function readChoices(request: ChoiceRequest): readonly Choice[] {
     axes.set(name, lists ? [...(axes.get(name) ?? []), ...values] : values);
   }
   const choices = policies.flatMap((policy) =>
-    combinations(policy, axes, (name) => ownField(name, policy)).flatMap((listed) => {
-      const values = { ...base(policy), ...listed };
+    combinations(policy, axes, (name) => ownField(name, policy)).flatMap((written) => {
+      const values = { ...base(policy), ...written };
       const alone = { policy: policy.name, values, companions: {} };
       return withCompanions(alone, handedTo(policy, values), axes, base);
     }),
@@ -159,14 +160,6 @@ export function someSettings(of: Partial<FieldValues<FieldTable>>): Settings {
   );
 }
 
-/** Splits a list at its commas, but not inside `[0,6]`. */
-export function listed(text: string): readonly string[] {
-  return text
-    .split(/,(?![^[]*\])/)
-    .map((part) => part.trim())
-    .filter((part) => part !== '');
-}
-
 // ------------------------------------------------------------------------------------------------------------- reading
 
 type Axes = ReadonlyMap<string, readonly string[]>;
@@ -211,8 +204,8 @@ function withCompanions(
   if (next.name === choice.policy || Object.hasOwn(choice.companions, next.name)) {
     return withCompanions(choice, others, axes, base);
   }
-  return combinations(next, axes, (name) => prefixedField(name, next)).flatMap((listedValues) => {
-    const values = { ...base(next), ...listedValues };
+  return combinations(next, axes, (name) => prefixedField(name, next)).flatMap((written) => {
+    const values = { ...base(next), ...written };
     const companions = { ...choice.companions, [next.name]: values };
     return withCompanions({ ...choice, companions }, [...others, ...handedTo(next, values)], axes, base);
   });

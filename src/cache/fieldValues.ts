@@ -1,6 +1,6 @@
 import { UsageError } from '../errors';
+import { nearestName } from '../words/nearestName';
 import type { DefaultContext, Field, FieldTable, FieldValues } from './fields';
-import { nearestName } from './nearestName';
 import { UNCACHED_POLICY } from './none';
 import { rangeText } from './pathCoverage';
 import { POLICIES } from './registry';

@@ -1,8 +1,8 @@
 import { UsageError } from '../errors';
+import { nearestName } from '../words/nearestName';
 import { adaptive } from './adaptive';
 import { bac } from './bac';
 import { c3ache } from './c3ache';
-import { nearestName } from './nearestName';
 import { none } from './none';
 import { worldcacheCa } from './worldcacheCa';
 import { worldcacheHt } from './worldcacheHt';

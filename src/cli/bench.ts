@@ -10,8 +10,9 @@ import { CalibrationFile } from '../policy/CalibrationFile';
 import { modelFacts } from '../policy/modelFacts';
 import { ProgressBar } from '../report/ProgressBar';
 import { print, printJson, progressStream, say } from '../terminal';
-import { addExecutionOptions, readExecutionOptions, wholeNumber } from './policyOptions';
+import { addExecutionOptions, readExecutionOptions } from './policyOptions';
 import type { ExecutionFlags } from './policyOptions';
+import { wholeNumber } from './flagValues';
 
 interface BenchFlags extends ExecutionFlags {
   readonly bundle: string;

@@ -13,14 +13,9 @@ import { PolicyClient } from '../policy/PolicyClient';
 import { print, printJson, say } from '../terminal';
 import { interruptible } from './interruption';
 import type { Interruptible } from './interruption';
-import {
-  addExecutionOptions,
-  readExecutionOptions,
-  readPolicyOptions,
-  readSampler,
-  wholeNumber,
-} from './policyOptions';
+import { addExecutionOptions, readExecutionOptions, readPolicyOptions, readSampler } from './policyOptions';
 import type { ExecutionFlags } from './policyOptions';
+import { wholeNumber } from './flagValues';
 
 interface CalibrateFlags extends ExecutionFlags {
   readonly policy: string;

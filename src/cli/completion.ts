@@ -3,7 +3,7 @@ import { POLICIES } from '../cache/registry';
 import { SPEED_NAMES } from '../sim/speeds';
 import { CONDITIONS, SUITES } from '../sim/tasks';
 import { print } from '../terminal';
-import { oneOf } from './oneOf';
+import { oneOf } from './flagValues';
 
 const SHELLS = ['bash', 'zsh', 'fish'] as const;
 

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { setUpCuda } from '../setup/setUpCuda';
-import { oneOf } from './oneOf';
+import { oneOf } from './flagValues';
 
 interface CudaSetupFlags {
   readonly cuda: string;

@@ -5,9 +5,8 @@ import { SPEEDS } from '../sim/speeds';
 import type { SpeedName } from '../sim/speeds';
 import { SUITES } from '../sim/tasks';
 import { print, progressStream } from '../terminal';
-import { oneOf } from './oneOf';
-import { wholeNumber } from './policyOptions';
-import { listed } from '../cache/choice';
+import { listed } from '../words/listed';
+import { oneOf, wholeNumber } from './flagValues';
 
 interface DemosFlags {
   readonly out: string;

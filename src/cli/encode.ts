@@ -6,7 +6,7 @@ import { addContexts } from '../text/addContexts';
 import type { AddReport } from '../text/addContexts';
 import { PromptEncoder } from '../text/PromptEncoder';
 import { readInstructions } from '../text/readInstructions';
-import { wholeNumber } from './policyOptions';
+import { wholeNumber } from './flagValues';
 
 interface EncodeFlags {
   readonly textEncoder: string;

@@ -8,7 +8,7 @@ import { FLOAT_TYPES } from '../formats/halfPrecision';
 import { exportWithEncoder } from '../export/exportWithEncoder';
 import { printLine, say } from '../terminal';
 import { EncodingProgress, describeAdded } from './encode';
-import { oneOf } from './oneOf';
+import { oneOf } from './flagValues';
 
 interface ExportFlags extends Omit<ExportOptions, 'torchDtype' | 'timestepDtype' | 'weights' | 'cleaning'> {
   readonly textEncoder?: string;

@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 import { openBag } from '../bag/openBag';
-import { UsageError } from '../errors';
 import { BagPlayer } from '../ros/bags/BagPlayer';
 import { withRos } from '../ros/client/withRos';
 import { printLine, say } from '../terminal';
+import { positive } from './flagValues';
 
 interface PlayFlags {
   readonly rate: string;
@@ -57,11 +57,4 @@ export function playCommand(program: Command): Command {
         }
       });
     });
-}
-
-/** @throws UsageError for what is not a number above 0 */
-export function positive(option: string, value: string): number {
-  const number = Number(value);
-  if (value.trim() !== '' && Number.isFinite(number) && number > 0) return number;
-  throw new UsageError(`${option} ${value}: expected a number above 0`);
 }

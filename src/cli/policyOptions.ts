@@ -1,16 +1,14 @@
 import type { Command } from 'commander';
-import { collect } from './collect';
-import { oneOf } from './oneOf';
 import { noiseSeed } from '../bundle/Bundle';
 import type { BundleManifest } from '../bundle/schema';
 import { UNCACHED, readChoices } from '../cache/choice';
 import type { Choice } from '../cache/choice';
 import { POLICIES } from '../cache/registry';
-import { UsageError } from '../errors';
 import { PROVIDER_CHOICES } from '../model/execution';
 import type { ExecutionOptions } from '../model/execution';
 import { PRECISION_NAMES } from '../model/precisions';
 import type { Sampler } from '../sampler/types';
+import { collect, oneOf, wholeNumber } from './flagValues';
 
 /** Options by which every command names a policy and its settings. */
 export interface PolicyOptions {
@@ -106,13 +104,4 @@ export function prefillPrecisionOf(
 ): Pick<ExecutionOptions, 'prefillPrecision'> {
   const { prefillPrecision: own } = flags;
   return own === undefined ? {} : { prefillPrecision: oneOf('--prefill-precision', own, PRECISION_NAMES) };
-}
-
-/** A whole number of at least 0. */
-export function wholeNumber(flag: string, value: string): number {
-  const number = Number(value);
-  if (!Number.isSafeInteger(number) || number < 0 || value.trim() === '') {
-    throw new UsageError(`${flag} ${value}: expected a whole number of at least 0`);
-  }
-  return number;
 }

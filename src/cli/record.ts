@@ -4,7 +4,7 @@ import { TopicRecorder } from '../ros/bags/TopicRecorder';
 import { sourcedMessageFolders } from '../ros/client/messageFolders';
 import { withRos } from '../ros/client/withRos';
 import { printLine, say } from '../terminal';
-import { positive } from './play';
+import { positive } from './flagValues';
 
 interface RecordFlags {
   readonly out: string;

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
-import { collect } from './collect';
 import { addReplayOptions, runReplayCommand } from './replayOptions';
 import type { ReplayFlags } from './replayOptions';
+import { collect } from './flagValues';
 
 /** `fastwam replay` */
 export function replayCommand(program: Command): Command {

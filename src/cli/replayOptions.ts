@@ -1,8 +1,6 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { collect } from './collect';
-import { listed } from '../cache/choice';
-import { Interrupted, UsageError } from '../errors';
+import { Interrupted } from '../errors';
 import { makeOutputFolder } from '../formats/outputFolder';
 import { replayRecording } from '../evaluation/replayRecording';
 import type { ReplayRequest } from '../evaluation/replayRecording';
@@ -12,9 +10,10 @@ import { ProgressBar } from '../report/ProgressBar';
 import { terminalReport, wantsColour } from '../report/terminalReport';
 import { writeReport } from '../report/writeReport';
 import { print, printLine, progressStream, say } from '../terminal';
+import { listed } from '../words/listed';
 import { interruptible } from './interruption';
-import { oneOf } from './oneOf';
-import { givenTexts, prefillPrecisionOf, wholeNumber } from './policyOptions';
+import { givenTexts, prefillPrecisionOf } from './policyOptions';
+import { collect, oneOf, wholeNumber } from './flagValues';
 
 /** Flags that `replay` and `sweep` have in common. */
 export interface ReplayFlags {
@@ -99,7 +98,7 @@ export async function runReplayCommand(
         ...(flags.bundle !== undefined && { bundle: flags.bundle }),
         ...(flags.instruction !== undefined && { instruction: flags.instruction }),
         ...(flags.live !== undefined && { live: flags.live }),
-        ...(flags.chunks !== undefined && { chunks: positiveNumber('--chunks', flags.chunks) }),
+        ...(flags.chunks !== undefined && { chunks: wholeNumber('--chunks', flags.chunks, 1) }),
         onStart: (total, configurations) => {
           const label = `replay, ${configurations} configurations`;
           bar = new ProgressBar({ stream: progressStream, label, total });
@@ -148,10 +147,4 @@ function executionOf(flags: ReplayFlags): ReplayRequest['execution'] {
 
 function measureOf(name: string): 'rmse' | 'worst' {
   return oneOf('--tolerance-measure', name, ['rmse', 'worst'] as const);
-}
-
-function positiveNumber(flag: string, value: string): number {
-  const number = wholeNumber(flag, value);
-  if (number > 0) return number;
-  throw new UsageError(`${flag} ${value}: expected a whole number of at least 1`);
 }

@@ -1,9 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { collect } from './collect';
 import { Bundle } from '../bundle/Bundle';
-import { configurationOf, fit, listed, readChoices } from '../cache/choice';
+import { configurationOf, fit, readChoices } from '../cache/choice';
 import type { Configuration } from '../cache/choice';
 import { UsageError } from '../errors';
 import { machineFacts, modelDescription, packageVersion } from '../evaluation/provenance';
@@ -26,13 +25,14 @@ import type { SimulatedFigures, SimulationFigures } from '../sim/simulationFigur
 import type { ModelFacts } from '../settings/Parameter';
 import { SUITES } from '../sim/tasks';
 import { print, printJson, printLine, progressStream, say } from '../terminal';
+import { listed } from '../words/listed';
 import { interruptible } from './interruption';
 import type { Interruptible } from './interruption';
-import { oneOf } from './oneOf';
-import { addExecutionOptions, readExecutionOptions, givenTexts, wholeNumber } from './policyOptions';
+import { addExecutionOptions, readExecutionOptions, givenTexts } from './policyOptions';
 import type { ExecutionFlags } from './policyOptions';
 import { addWorldOptions, readWorldOptions } from './worldOptions';
 import type { WorldFlags } from './worldOptions';
+import { collect, oneOf, wholeNumber } from './flagValues';
 
 interface SimulateFlags extends ExecutionFlags, WorldFlags {
   readonly bundle: string;
@@ -115,7 +115,7 @@ async function runSimulateCommand(
       ? given.provider === 'cpu'
         ? availableParallelism()
         : 1
-      : atLeastOne('--jobs', flags.jobs);
+      : wholeNumber('--jobs', flags.jobs, 1);
   // Several copies with a thread for every core each would only wait for one another.
   const execution = jobs > 1 && given.threads === 0 ? { ...given, threads: 1 } : given;
 
@@ -133,7 +133,7 @@ async function runSimulateCommand(
       ...(flags.suite !== undefined && {
         suites: listed(flags.suite).map((name) => oneOf('--suite', name, SUITES)),
       }),
-      ...(flags.episodes !== undefined && { episodes: atLeastOne('--episodes', flags.episodes) }),
+      ...(flags.episodes !== undefined && { episodes: wholeNumber('--episodes', flags.episodes, 1) }),
       ...(flags.initialStates !== undefined && { initialStates: flags.initialStates }),
       ...(flags.out !== undefined && {
         out: flags.out,
@@ -251,10 +251,4 @@ function configurationsFor(flags: SimulateFlags, model: ModelFacts): readonly Co
     throw new UsageError(`--policy names ${configurations.length} policies; add --grid to compare them`);
   }
   return flags.json && !flags.grid ? configurations : withUncached(configurations);
-}
-
-function atLeastOne(flag: string, value: string): number {
-  const number = wholeNumber(flag, value);
-  if (number < 1) throw new UsageError(`${flag} ${value}: expected a whole number of at least 1`);
-  return number;
 }

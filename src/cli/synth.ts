@@ -1,11 +1,10 @@
 import type { Command } from 'commander';
-import { collect } from './collect';
 import { UsageError } from '../errors';
 import { readModelConfig } from '../export/modelConfig';
 import { synthesise } from '../export/synth';
 import { ProgressBar } from '../report/ProgressBar';
 import { printLine, progressStream } from '../terminal';
-import { wholeNumber } from './policyOptions';
+import { collect, wholeNumber } from './flagValues';
 
 interface SynthFlags {
   readonly config: string;

@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { collect } from './collect';
 import { Bundle } from '../bundle/Bundle';
 import { settingTexts } from '../cache/choice';
 import { POLICIES } from '../cache/registry';
@@ -13,11 +12,11 @@ import { LARGEST_SEED, PACES } from '../watch/controlRequest';
 import { LiveLoop } from '../watch/LiveLoop';
 import { watchPage } from '../watch/watchPage';
 import { WatchServer } from '../watch/WatchServer';
-import { oneOf } from './oneOf';
-import { addExecutionOptions, readExecutionOptions, readPolicyOptions, wholeNumber } from './policyOptions';
+import { addExecutionOptions, readExecutionOptions, readPolicyOptions } from './policyOptions';
 import type { ExecutionFlags } from './policyOptions';
 import { addWorldOptions, readWorldOptions } from './worldOptions';
 import type { WorldFlags } from './worldOptions';
+import { collect, oneOf, wholeNumber } from './flagValues';
 
 interface WatchFlags extends ExecutionFlags, WorldFlags {
   readonly bundle: string;

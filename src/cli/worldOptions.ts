@@ -3,8 +3,7 @@ import type { EpisodeSelection } from '../sim/episodes';
 import type { Sampler } from '../sampler/types';
 import { SPEED_NAMES } from '../sim/speeds';
 import { CONDITIONS } from '../sim/tasks';
-import { oneOf } from './oneOf';
-import { wholeNumber } from './policyOptions';
+import { oneOf, wholeNumber } from './flagValues';
 
 /** Options by which a command chooses the episodes of the simulated world, and the noise of the policy in it. */
 export interface WorldFlags {

@@ -1,5 +1,5 @@
-import { nearestName } from '../cache/nearestName';
 import { UsageError } from '../errors';
+import { nearestName } from '../words/nearestName';
 import type { ActionLayout, Tolerance } from './types';
 
 const FLIPS = 'flips';

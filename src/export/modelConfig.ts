@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { CONFIG_KEYS } from '../bundle/layout';
 import type { ModelDimensions } from '../bundle/layout';
-import { nearestName } from '../cache/nearestName';
 import { UsageError } from '../errors';
+import { nearestName } from '../words/nearestName';
 import { BUILTIN_CONFIGS } from './builtinConfigs';
 import { readYaml } from './robot';
 import type { RobotDescription } from './robot';

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import type { BundleManifest } from '../bundle/schema';
-import { nearestName } from '../cache/nearestName';
 import { UsageError, messageOf } from '../errors';
 import { readYaml as readYamlFile, yamlValue } from '../formats/readYaml';
+import { nearestName } from '../words/nearestName';
 
 /** The public evaluation replans every 10 steps; 10 Hz is a common control rate of learned policies. */
 const DEFAULT_RATE = 10;

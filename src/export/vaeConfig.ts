@@ -2,8 +2,8 @@ import { existsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { FileFormatError, UsageError } from '../errors';
-import { quoted } from '../formats/quoted';
 import { LATENT_MEAN, LATENT_STD } from '../graphs/vaeEncoder';
+import { quoted } from '../words/quoted';
 import { readJson } from './lerobot/readJson';
 
 const schema = z.object({

@@ -1,5 +1,5 @@
 import { FileFormatError } from '../errors';
-import { quoted } from './quoted';
+import { quoted } from '../words/quoted';
 
 /** Pairs of statistics of which the first may not be above the second. */
 const ORDERED = [

@@ -1,7 +1,7 @@
 import { FileFormatError, InputError, messageOf } from '../errors';
+import { quoted } from '../words/quoted';
 import { checkStatistic } from './checkStatistic';
 import { RangedFile } from './RangedFile';
-import { quoted } from './quoted';
 
 export const STATISTICS = ['min', 'max', 'mean', 'std', 'q01', 'q99'] as const;
 export type Statistic = (typeof STATISTICS)[number];

@@ -1,9 +1,9 @@
 import { FileFormatError } from '../errors';
+import { quoted } from '../words/quoted';
 import { BYTES_PER_ELEMENT, elementCount } from './StoredTensor';
 import type { StoredTensor } from './StoredTensor';
 import { bfloat16ToFloats, halfToFloats } from './halfPrecision';
 import { RangedFile } from './RangedFile';
-import { quoted } from './quoted';
 
 /**
  * `length` raw bytes of a tensor from its byte `from`; by default all of it. Freshly allocated. Throws

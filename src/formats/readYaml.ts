@@ -1,7 +1,7 @@
 import { Lexer, LineCounter, isAlias, isCollection, isMap, isPair, isScalar, parseDocument } from 'yaml';
 import type { Document } from 'yaml';
 import { FileFormatError, messageOf } from '../errors';
-import { quoted } from './quoted';
+import { quoted } from '../words/quoted';
 import { readText } from './readText';
 
 /** Nobody writes more by hand; the parser takes a few seconds for so many. */

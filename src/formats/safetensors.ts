@@ -1,9 +1,9 @@
 import { FileFormatError, InputError } from '../errors';
+import { quoted } from '../words/quoted';
 import { BYTES_PER_ELEMENT, elementCount } from './StoredTensor';
 import type { StoredDType, StoredTensor, TensorFile } from './StoredTensor';
 import { RangedFile } from './RangedFile';
 import { parseSafetensorsHeader } from './safetensorsHeader';
-import { quoted } from './quoted';
 import { writeAtomically } from './writeAtomically';
 
 /** The limit of the reference implementation. */

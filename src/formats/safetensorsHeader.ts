@@ -1,5 +1,5 @@
 import { FileFormatError } from '../errors';
-import { quoted } from './quoted';
+import { quoted } from '../words/quoted';
 
 /** One entry of a safetensors header as it stands there; offsets count from the start of the data section. */
 export interface SafetensorsHeaderEntry {

@@ -1,7 +1,7 @@
 import { dirname, join } from 'node:path';
 import { FileFormatError } from '../errors';
+import { quoted } from '../words/quoted';
 import { readJson } from './readJson';
-import { quoted } from './quoted';
 
 const LARGEST_INDEX = { bytes: 64 * 2 ** 20, elements: 1_000_000 };
 

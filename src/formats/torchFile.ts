@@ -1,11 +1,11 @@
 import { FileFormatError } from '../errors';
+import { quoted } from '../words/quoted';
 import { BYTES_PER_ELEMENT, elementCount } from './StoredTensor';
 import type { StoredDType, StoredTensor, TensorFile } from './StoredTensor';
 import { RangedFile } from './RangedFile';
 import { openSafetensors } from './safetensors';
 import { PickleGlobal, unpickle } from './unpickle';
 import type { PickleValue } from './unpickle';
-import { quoted } from './quoted';
 import { readZipDirectory, readZipEntry, storedDataOffset } from './zip';
 import type { ZipEntry } from './zip';
 

@@ -1,11 +1,11 @@
 import { parse } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { InputError } from '../errors';
+import { quoted } from '../words/quoted';
 import { BYTES_PER_ELEMENT, elementCount } from './StoredTensor';
 import type { StoredDType } from './StoredTensor';
 import { crc32OfZeros } from './crc32OfZeros';
 import { PickleWriter } from './PickleWriter';
-import { quoted } from './quoted';
 import { writeAtomically } from './writeAtomically';
 import { ZipWriter } from './ZipWriter';
 

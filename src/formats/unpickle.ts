@@ -1,6 +1,6 @@
 import { FileFormatError, messageOf } from '../errors';
+import { quoted } from '../words/quoted';
 import { Budget } from './Budget';
-import { quoted } from './quoted';
 
 /*
  * A reader for Python pickles (protocols 2 to 5, https://docs.python.org/3/library/pickletools.html) that executes

@@ -1,6 +1,6 @@
 import { FileFormatError } from '../errors';
+import { quoted } from '../words/quoted';
 import type { RangedFile } from './RangedFile';
-import { quoted } from './quoted';
 
 /*
  * The part of the zip format (PKWARE APPNOTE 6.3.9) that torch.save writes: stored entries, zip64 where numbers do

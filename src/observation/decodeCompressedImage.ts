@@ -1,6 +1,6 @@
 import sharp from 'sharp';
 import { InputError, messageOf } from '../errors';
-import { quoted } from '../formats/quoted';
+import { quoted } from '../words/quoted';
 import { MAX_PIXELS, MAX_SIDE } from './decodeImage';
 import type { RgbImage } from './types';
 

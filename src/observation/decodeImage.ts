@@ -1,7 +1,7 @@
 import { InputError } from '../errors';
-import { quoted } from '../formats/quoted';
 import { decodeYuv420, decodeYuv422 } from './yuv';
 import { IMAGE_ENCODINGS } from '../settings/sources';
+import { quoted } from '../words/quoted';
 import type { RgbImage } from './types';
 
 /** The fields of sensor_msgs/msg/Image that carry the picture; both ROS clients and bag readers give them so. */

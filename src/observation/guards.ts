@@ -1,5 +1,5 @@
-import { quoted } from '../formats/quoted';
 import type { Refusal } from './Refusal';
+import { quoted } from '../words/quoted';
 
 /** What an observation must keep to, seconds. Infinity switches a limit off. */
 export interface ObservationLimits {

@@ -1,5 +1,5 @@
-import { nearestName } from '../cache/nearestName';
-import { quoted } from '../formats/quoted';
+import { nearestName } from '../words/nearestName';
+import { quoted } from '../words/quoted';
 
 /** Names that a list is shown with; more would only hide the point. */
 const MOST_NAMES = 12;

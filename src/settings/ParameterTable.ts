@@ -1,6 +1,6 @@
-import { nearestName } from '../cache/nearestName';
-import { quoted } from '../formats/quoted';
 import type { Parameter } from './Parameter';
+import { nearestName } from '../words/nearestName';
+import { quoted } from '../words/quoted';
 
 /** Parameters whose names hold a name that the user or the bundle gives: `cameras.<camera>.topic`. */
 export interface ParameterFamily {

@@ -1,6 +1,6 @@
 import { UsageError } from '../errors';
-import { nearestName } from '../cache/nearestName';
-import { quoted } from '../formats/quoted';
+import { nearestName } from '../words/nearestName';
+import { quoted } from '../words/quoted';
 import { readParameterFile } from './parameterFile';
 import type { ParameterEntry, ParameterValue } from './parameterFile';
 import {

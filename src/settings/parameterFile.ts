@@ -1,8 +1,8 @@
 import { isAlias, isMap, isScalar, isSeq } from 'yaml';
 import type { LineCounter, Node, Scalar, YAMLMap } from 'yaml';
 import { FileFormatError, UsageError } from '../errors';
-import { quoted } from '../formats/quoted';
 import { readYaml } from '../formats/readYaml';
+import { quoted } from '../words/quoted';
 
 export type ParameterScalar = string | number | boolean;
 export type ParameterValue = ParameterScalar | readonly ParameterScalar[];

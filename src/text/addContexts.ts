@@ -4,8 +4,8 @@ import { Bundle, MANIFEST_FILE, TEXT_FOLDER, readManifest } from '../bundle/Bund
 import type { BundleManifest } from '../bundle/schema';
 import { UsageError, messageOf } from '../errors';
 import { textContextFileName, writeTextContext } from '../formats/textContext';
-import { quoted } from '../formats/quoted';
 import { writeAtomically } from '../formats/writeAtomically';
+import { quoted } from '../words/quoted';
 import { checkEncoder, expectedEncoder } from './checkEncoder';
 import type { PromptEncoder } from './PromptEncoder';
 

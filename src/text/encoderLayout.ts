@@ -1,7 +1,7 @@
 import { FileFormatError } from '../errors';
 import { elementCount } from '../formats/StoredTensor';
 import type { StoredTensor } from '../formats/StoredTensor';
-import { quoted } from '../formats/quoted';
+import { quoted } from '../words/quoted';
 
 /** The sizes of a UMT5 encoder. What they are is in `config.json` of google/umt5-xxl. */
 export interface EncoderDimensions {

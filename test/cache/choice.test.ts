@@ -1,18 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  UNCACHED,
-  configurationOf,
-  fit,
-  listed,
-  nameOf,
-  readChoices,
-  settingTexts,
-} from '../../src/cache/choice';
+import { UNCACHED, configurationOf, fit, nameOf, readChoices, settingTexts } from '../../src/cache/choice';
 import type { ChoiceRequest } from '../../src/cache/choice';
 import { policyNamed } from '../../src/cache/registry';
 import { InputError, UsageError } from '../../src/errors';
 import { NOMINAL_MODEL } from '../../src/settings/Parameter';
+import { listed } from '../../src/words/listed';
 import { arbitrarySettings, writtenAs } from './arbitrarySettings';
 
 const read = (options: Partial<ChoiceRequest>) =>

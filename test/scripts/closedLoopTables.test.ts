@@ -2,9 +2,10 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
-import { listed, nameOf, readChoices } from '../../src/cache/choice';
+import { nameOf, readChoices } from '../../src/cache/choice';
 import { NOMINAL_MODEL } from '../../src/settings/Parameter';
 import { removeFolders, temporaryFolder } from '../helpers';
+import { listed } from '../../src/words/listed';
 
 /** Each run of the script starts some processes, beside other work. */
 const PATIENCE = 240_000;

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { ModelDimensions } from '../../bundle/layout';
 import { FileFormatError, UsageError } from '../../errors';
 import { FLOAT_TYPES } from '../../formats/halfPrecision';
-import { quoted } from '../../formats/quoted';
+import { quoted } from '../../words/quoted';
 import { readJson } from './readJson';
 
 const CONFIG_FILE = 'config.json';

@@ -2,7 +2,6 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { FileFormatError, InputError } from '../../errors';
-import { quoted } from '../../formats/quoted';
 import { readFloat32 } from '../../formats/readTensor';
 import { openSafetensors } from '../../formats/safetensors';
 import type { TensorFile } from '../../formats/StoredTensor';
@@ -11,6 +10,7 @@ import type { RecordedScaling } from '../../formats/scaling';
 import { checkStatistic } from '../../formats/checkStatistic';
 import { DEFAULT_EPS, STATISTICS_OF_MODE, STATISTIC_MODES } from '../../formats/statisticNormaliser';
 import type { StatisticMode } from '../../formats/statisticNormaliser';
+import { quoted } from '../../words/quoted';
 import { readJson } from './readJson';
 
 export const PREPROCESSOR_FILE = 'policy_preprocessor.json';

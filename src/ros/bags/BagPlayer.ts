@@ -1,10 +1,10 @@
 import { parse } from 'yaml';
 import type { BagReader, BagTopic } from '../../bag/types';
 import { UsageError, messageOf } from '../../errors';
-import { nearestName } from '../../cache/nearestName';
 import type { Rclnodejs, RosNode, RosPublisher } from '../client/rclnodejs';
 import { timeMessage } from '../client/time';
 import type { Interruption } from '../client/withRos';
+import { nearestName } from '../../words/nearestName';
 
 export interface PlayOptions {
   /** how much faster than it was recorded */

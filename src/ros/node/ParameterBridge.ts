@@ -1,5 +1,4 @@
 import { messageOf } from '../../errors';
-import { quoted } from '../../formats/quoted';
 import { constraintText, descriptionText } from '../../settings/Parameter';
 import type { ModelFacts, Parameter } from '../../settings/Parameter';
 import { DIAGNOSTICS_FULL_NAME } from '../../settings/nodeParameters';
@@ -13,6 +12,7 @@ import type {
   RosParameterDescriptor,
   SetParametersResult,
 } from '../client/rclnodejs';
+import { quoted } from '../../words/quoted';
 import { QosOverrides, isQosOverride } from './qosOverrides';
 import { listParameters } from './listParameters';
 import { fromMessage, fromRos, rosType, sameValue, toRos } from './parameterValues';

@@ -1,5 +1,5 @@
-import { quoted } from '../../formats/quoted';
 import type { Rclnodejs, RosNode, RosParameter, RosQos } from '../client/rclnodejs';
+import { quoted } from '../../words/quoted';
 
 /** The policies that can be overridden, and what each may be; `depth` is a number. */
 const WORDS = {
