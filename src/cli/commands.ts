@@ -6,6 +6,7 @@ import { demosCommand } from './demos';
 import { doctorCommand } from './doctor';
 import { encodeCommand } from './encode';
 import { exportCommand } from './export';
+import { gpuCheckCommand } from './gpuCheck';
 import { inferCommand } from './infer';
 import { infoCommand } from './info';
 import { playCommand } from './play';
@@ -34,6 +35,7 @@ export const COMMANDS: readonly ((program: Command) => Command)[] = [
   playCommand,
   recordCommand,
   doctorCommand,
+  gpuCheckCommand,
   cudaSetupCommand,
   rosSetupCommand,
   rosCommand,

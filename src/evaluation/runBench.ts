@@ -126,7 +126,7 @@ function relativeError(chunks: readonly ChunkResult[], reference: readonly Chunk
 }
 
 /** Random images and proprioception: what a model computes with them costs what anything costs. */
-function randomObservations(bundle: Bundle, instruction: string, count: number): Observation[] {
+export function randomObservations(bundle: Bundle, instruction: string, count: number): Observation[] {
   const { height, width, proprioDim } = bundle.dimensions;
   const random = new MersenneTwister(RANDOM_SEED);
   return Array.from({ length: count }, (_, c) => ({

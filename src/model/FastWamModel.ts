@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import type * as Ort from 'onnxruntime-node';
 import type { Bundle, TaskContext } from '../bundle/Bundle';
 import { stepMatrix } from '../cache/affine';
@@ -6,21 +5,19 @@ import { applyLinear } from '../cache/linearMap';
 import type { ExpertShape, Grain, LinearMap } from '../cache/types';
 import { InputError, ProviderError } from '../errors';
 import { readFloat32 } from '../formats/readTensor';
-import { GRAPH_REVISION, buildGraph, graphDescription, isDefault, weightsFolder } from '../graphs/buildGraph';
-import type { GraphName, GraphVariant, NumberFormat } from '../graphs/buildGraph';
+import type { GraphName } from '../graphs/buildGraph';
 import { CONTEXT_PARTS, EXPERTS, TEXT_LOG_COUNT, contextName } from '../graphs/context';
 import { distinctRows } from './distinctRows';
 import { KeptFeeds } from './KeptFeeds';
-import { ScratchWeights } from '../graphs/ScratchWeights';
 import type { Schedule } from '../sampler/types';
 import { BlockExpert } from './BlockExpert';
-import { executionOn, prefillPrecision, refuseExecution } from './execution';
+import { executionOn, refuseExecution } from './execution';
 import type { ExecutionOptions } from './execution';
 import type { ExpertFacts } from './LoopExpert';
-import { PRECISIONS } from './precisions';
+import { openGraph } from './openGraph';
+import type { GraphToOpen } from './openGraph';
 import type { Provider } from './precisions';
-import { Session } from './Session';
-import type { Feeds } from './Session';
+import type { Feeds, Session } from './Session';
 import { StackExpert } from './StackExpert';
 import { loadOnnxRuntime } from './runtime';
 import type { OrtModule } from './runtime';
@@ -99,7 +96,7 @@ export class FastWamModel {
   ): Promise<FastWamModel> {
     const opened: Session[] = [];
     const open = async (name: GraphName, g: Grain = 'stack'): Promise<Session> => {
-      const session = await createSession(bundle, ort, execution, provider, name, g);
+      const session = await openGraph({ bundle, ort, execution, provider, name, grain: g });
       opened.push(session);
       return session;
     };
@@ -116,6 +113,19 @@ export class FastWamModel {
       for (const session of opened) await session.release();
       throw error;
     }
+  }
+
+  get #source(): Pick<GraphToOpen, 'bundle' | 'ort' | 'execution' | 'provider'> {
+    const { bundle, ort, execution, provider } = this;
+    return { bundle, ort, execution, provider };
+  }
+
+  /**
+   * Opens one of the model's graphs once more, to look at how it runs: what runs where goes to files that begin with
+   * `profile`. It holds its weights beside the model's own.
+   */
+  openProfiled(name: GraphName, profile: string): Promise<Session> {
+    return openGraph({ ...this.#source, name, grain: 'stack', profile });
   }
 
   get shape(): ExpertShape {
@@ -208,8 +218,7 @@ export class FastWamModel {
     const { sessions } = this;
     if (grain === 'stack' || sessions.grain === 'block') return false;
     await sessions.expert.release();
-    const create = (g: Grain): Promise<Session> =>
-      createSession(this.bundle, this.ort, this.execution, this.provider, 'expert', g);
+    const create = (g: Grain): Promise<Session> => openGraph({ ...this.#source, name: 'expert', grain: g });
     try {
       sessions.expert = await create('block');
       sessions.grain = 'block';
@@ -271,47 +280,6 @@ export class FastWamModel {
       }
     }
     return feeds;
-  }
-}
-
-async function createSession(
-  bundle: Bundle,
-  ort: OrtModule,
-  execution: ExecutionOptions,
-  provider: Provider,
-  name: GraphName,
-  grain: Grain,
-): Promise<Session> {
-  const format = formatOf(name, execution);
-  const variant: GraphVariant = { format, fused: provider === 'cuda' && name === 'expert', grain };
-  const source = name === 'vae_encoder' ? bundle.vaeWeights : bundle.policyWeights;
-  const current = bundle.manifest.graphs.revision === GRAPH_REVISION;
-  const scratch = format.linears === 'int8' ? new ScratchWeights() : undefined;
-  try {
-    const bytes =
-      current && isDefault(variant)
-        ? readFileSync(bundle.graphPath(name))
-        : buildGraph(name, bundle, variant, scratch).model(graphDescription(name));
-    const folder = weightsFolder(source, scratch);
-    const { device, threads } = execution;
-    return await Session.create(ort, bytes, folder, provider, { device, threads, arena: name === 'expert' });
-  } finally {
-    scratch?.remove();
-  }
-}
-
-/** What a graph computes in. The context's has no blocks, whose linear layers alone are int8. */
-function formatOf(name: GraphName, execution: ExecutionOptions): NumberFormat {
-  const { vae, blocks } = PRECISIONS[execution.precision];
-  switch (name) {
-    case 'vae_encoder':
-      return vae;
-    case 'context':
-      return { ...blocks, linears: 'float' };
-    case 'prefill':
-      return PRECISIONS[prefillPrecision(execution)].blocks;
-    case 'expert':
-      return blocks;
   }
 }
 

@@ -20,6 +20,8 @@ interface SessionOptions extends Pick<ExecutionOptions, 'device' | 'threads'> {
    * which would ask for its memory anew; one that needs much once would hold it for nothing.
    */
   readonly arena?: boolean;
+  /** where a profile of the runs goes: the beginning of a file's path */
+  readonly profile?: string;
   /**
    * The session runs a few times and is let go: weights stay in the file, are converted when they are used, and nothing
    * is packed for speed, which would take longer than it saves and hold the weights several times over.
@@ -64,6 +66,9 @@ export class Session {
         graphOptimizationLevel: options.once ? 'disabled' : 'all',
         interOpNumThreads: 1,
         enableCpuMemArena: options.arena ?? false,
+        ...(options.profile === undefined
+          ? {}
+          : { enableProfiling: true, profileFilePrefix: options.profile }),
         ...(options.threads > 0 ? { intraOpNumThreads: options.threads } : {}),
         logSeverityLevel: 3,
         extra: { session },
@@ -93,6 +98,11 @@ export class Session {
   tensor(type: 'bool' | 'uint8', data: Uint8Array, dims: readonly number[]): Tensor;
   tensor(type: Ort.Tensor.Type, data: Ort.Tensor.DataType, dims: readonly number[]): Tensor {
     return new this.ort.Tensor(type, data, dims);
+  }
+
+  /** Writes the profile that was asked for. */
+  endProfiling(): void {
+    this.session.endProfiling();
   }
 
   async release(): Promise<void> {

@@ -79,8 +79,8 @@ export function lackingForCuda(provider: CudaProvider): string | undefined {
 /** What a machine needs that `npx fastwam cuda-setup` does not know. */
 export const OTHER_PLATFORMS =
   'it needs a copy of onnxruntime-node in .cuda/node_modules with the CUDA libraries of onnxruntime 1.30 in its bin folder: ' +
-  "on arm64 with CUDA 13 (JetPack 7, Grace) those of PyPI's onnxruntime-gpu for aarch64, on a Jetson with JetPack 6 " +
-  'your own build of onnxruntime with --use_cuda; or choose execution.provider cpu';
+  "on Grace and DGX Spark those of PyPI's onnxruntime-gpu for aarch64, on a Jetson your own build of onnxruntime with " +
+  '--use_cuda (docs/how-to/jetson.md has the steps); or choose execution.provider cpu';
 
 /** The binding's report of a failed CUDA start, as one sentence that says why and what to do. */
 export function cudaError(error: unknown, device: number, folder?: string): ProviderError {

@@ -155,7 +155,7 @@ describe.runIf(onLinuxX64)('fastwam cuda-setup', () => {
     writeFileSync(preload, "Object.defineProperty(process, 'arch', { value: 'arm64' });");
     const { code, stderr } = setupCuda([], { NODE_OPTIONS: `--require ${preload}` });
     expect(code).toBe(1);
-    expect(stderr).toMatch(/knows linux-x64 only, and this is linux-arm64: .*JetPack.*cpu\n$/);
+    expect(stderr).toMatch(/knows linux-x64 only, and this is linux-arm64: .*Jetson.*cpu\n$/);
     expect(stderr.trim().split('\n')).toHaveLength(1);
   });
 

@@ -1,0 +1,66 @@
+import { readFileSync } from 'node:fs';
+import type { Bundle } from '../bundle/Bundle';
+import type { Grain } from '../cache/types';
+import { GRAPH_REVISION, buildGraph, graphDescription, isDefault, weightsFolder } from '../graphs/buildGraph';
+import type { GraphName, GraphVariant, NumberFormat } from '../graphs/buildGraph';
+import { ScratchWeights } from '../graphs/ScratchWeights';
+import { prefillPrecision } from './execution';
+import type { ExecutionOptions } from './execution';
+import { PRECISIONS } from './precisions';
+import type { Provider } from './precisions';
+import type { OrtModule } from './runtime';
+import { Session } from './Session';
+
+/** One of a bundle's graphs, and how it is to run. */
+export interface GraphToOpen {
+  readonly bundle: Bundle;
+  readonly ort: OrtModule;
+  readonly execution: ExecutionOptions;
+  readonly provider: Provider;
+  readonly name: GraphName;
+  /** of the expert */
+  readonly grain: Grain;
+  /** where a profile of its runs goes: the beginning of a file's path */
+  readonly profile?: string;
+}
+
+/** Opens a graph: the bundle's file where that is what is asked for, else emitted for it. */
+export async function openGraph(graph: GraphToOpen): Promise<Session> {
+  const { bundle, ort, execution, provider, name, grain, profile } = graph;
+  const format = formatOf(name, execution);
+  const variant: GraphVariant = { format, fused: provider === 'cuda' && name === 'expert', grain };
+  const source = name === 'vae_encoder' ? bundle.vaeWeights : bundle.policyWeights;
+  const current = bundle.manifest.graphs.revision === GRAPH_REVISION;
+  const scratch = format.linears === 'int8' ? new ScratchWeights() : undefined;
+  try {
+    const bytes =
+      current && isDefault(variant)
+        ? readFileSync(bundle.graphPath(name))
+        : buildGraph(name, bundle, variant, scratch).model(graphDescription(name));
+    const folder = weightsFolder(source, scratch);
+    const { device, threads } = execution;
+    return await Session.create(ort, bytes, folder, provider, {
+      device,
+      threads,
+      arena: name === 'expert',
+      ...(profile === undefined ? {} : { profile }),
+    });
+  } finally {
+    scratch?.remove();
+  }
+}
+
+/** What a graph computes in. The context's has no blocks, whose linear layers alone are int8. */
+function formatOf(name: GraphName, execution: ExecutionOptions): NumberFormat {
+  const { vae, blocks } = PRECISIONS[execution.precision];
+  switch (name) {
+    case 'vae_encoder':
+      return vae;
+    case 'context':
+      return { ...blocks, linears: 'float' };
+    case 'prefill':
+      return PRECISIONS[prefillPrecision(execution)].blocks;
+    case 'expert':
+      return blocks;
+  }
+}
