@@ -1,14 +1,12 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { UsageError } from '../errors';
 import { makeOutputFolder } from '../formats/outputFolder';
 import { gpuCheck, problemsOf } from '../gpu/gpuCheck';
 import { gpuPage } from '../gpu/gpuPage';
 import { DEFAULT_EXECUTION, PROVIDER_CHOICES } from '../model/execution';
 import { PRECISION_NAMES } from '../model/precisions';
-import { oneOf } from './oneOf';
-import { wholeNumber } from './policyOptions';
+import { oneOf, wholeNumber } from './flagValues';
 
 interface GpuCheckFlags {
   readonly bundle: string;
@@ -36,8 +34,7 @@ export function gpuCheckCommand(program: Command): Command {
     )
     .option('--chunks <n>', 'chunks of each configuration', '12')
     .action(async (flags: GpuCheckFlags) => {
-      const chunks = wholeNumber('--chunks', flags.chunks);
-      if (chunks === 0) throw new UsageError('--chunks 0: expected a whole number of at least 1');
+      const chunks = wholeNumber('--chunks', flags.chunks, 1);
       const precisions = flags.precisions
         ?.split(',')
         .map((name) => oneOf('--precisions', name.trim(), PRECISION_NAMES));
