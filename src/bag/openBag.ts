@@ -4,6 +4,7 @@ import { FileFormatError } from '../errors';
 import { RangedFile } from '../formats/RangedFile';
 import { METADATA_FILE, readFolderMetadata } from './bagMetadata';
 import { Bag } from './Bag';
+import { isLerobotDataset, LerobotDataset } from './lerobot/LerobotDataset';
 import { MCAP_MAGIC, McapFile } from './McapFile';
 import { SQLITE_MAGIC, SqliteFile } from './SqliteFile';
 import { TemporaryFolder } from '../TemporaryFolder';
@@ -127,7 +128,7 @@ export interface OpenOptions {
 
 /**
  * Opens a rosbag2 recording: a folder with metadata.yaml (split or not), or one MCAP or SQLite3 file, compressed as a
- * whole, by chunks, by messages or not at all. The caller closes it.
+ * whole, by chunks, by messages or not at all; or a LeRobot dataset. The caller closes it.
  *
  * @throws FileFormatError where there is no recording, or nothing of it can be read. Whatever else is missing, empty,
  * cut or damaged (a split, the metadata) is passed over, and said in `warnings`.
@@ -141,6 +142,7 @@ export async function openBag(path: string, { signal }: OpenOptions = {}): Promi
       cause: error,
     });
   }
+  if (isFolder && isLerobotDataset(path)) return LerobotDataset.open(path);
   const { paths, metadata, warnings } = isFolder
     ? contentsOf(path)
     : { paths: [path], metadata: undefined, warnings: [] };

@@ -5,6 +5,7 @@ import type { CameraSource, Transport, VectorSource } from '../settings/sources'
 import { nearestName } from '../words/nearestName';
 import { quoted } from '../words/quoted';
 import { topicKey } from './MessageDecoder';
+import { READABLE_ENCODINGS } from './types';
 import type { BagReader, BagTopic } from './types';
 
 /** A topic of the recording; its name may be used with other types too, by other programs. */
@@ -84,7 +85,7 @@ export function resolveTopics(reader: BagReader, mapping: TopicMapping): Resolve
         `${where}: the recording has no topic ${quoted(source.topic)}${hint}; it has ${listed(names)}`,
       );
     }
-    const readable = topics.filter(({ encoding }) => encoding === 'cdr');
+    const readable = topics.filter(({ encoding }) => READABLE_ENCODINGS.includes(encoding));
     if (readable.length === 0) {
       throw new UsageError(
         `${where}: the messages on ${quoted(first.name)} are encoded as ${listed(topics.map(({ encoding }) => encoding))}, only cdr (ROS 2) can be read; convert the recording to ROS 2 first`,
@@ -100,7 +101,9 @@ export function resolveTopics(reader: BagReader, mapping: TopicMapping): Resolve
   };
   const { commands } = mapping;
   const instructions = findTopics(reader, mapping.instructionTopic);
-  const instruction = instructions.find(({ type, encoding }) => type === STRING_TYPE && encoding === 'cdr');
+  const instruction = instructions.find(
+    ({ type, encoding }) => type === STRING_TYPE && READABLE_ENCODINGS.includes(encoding),
+  );
   const warnings =
     instruction === undefined && instructions.length > 0
       ? [

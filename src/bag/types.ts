@@ -1,5 +1,8 @@
 /** How a recording is stored. */
-export type BagStorage = 'mcap' | 'sqlite3';
+export type BagStorage = 'mcap' | 'sqlite3' | 'lerobot';
+
+/** Encodings of messages that can be decoded: ROS 2's, and the rows of a LeRobot dataset. */
+export const READABLE_ENCODINGS: readonly string[] = ['cdr', 'lerobot'];
 
 /** The text that describes a message type, as the recording carries it. */
 export interface MessageDefinitionText {
@@ -12,7 +15,7 @@ export interface BagTopic {
   readonly name: string;
   /** `sensor_msgs/msg/Image` */
   readonly type: string;
-  /** of the messages; only `cdr` can be decoded */
+  /** of the messages; see {@link READABLE_ENCODINGS} */
   readonly encoding: string;
   /** undefined where the recording does not say and counting would mean reading all of it */
   readonly count?: number;
@@ -26,7 +29,7 @@ export interface BagTopic {
 export interface BagMessage {
   readonly topic: string;
   readonly type: string;
-  /** of `data`; only `cdr` can be decoded */
+  /** of `data`; see {@link READABLE_ENCODINGS} */
   readonly encoding: string;
   /** when the recorder received it, nanoseconds */
   readonly logTime: bigint;

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { bagCommand } from './bag';
 import { benchCommand } from './bench';
 import { calibrateCommand } from './calibrate';
 import { cudaSetupCommand } from './cudaSetup';
@@ -9,6 +10,7 @@ import { exportCommand } from './export';
 import { gpuCheckCommand } from './gpuCheck';
 import { inferCommand } from './infer';
 import { infoCommand } from './info';
+import { paramsCommand } from './params';
 import { playCommand } from './play';
 import { recordCommand } from './record';
 import { replayCommand } from './replay';
@@ -25,6 +27,8 @@ export const COMMANDS: readonly ((program: Command) => Command)[] = [
   infoCommand,
   inferCommand,
   calibrateCommand,
+  bagCommand,
+  paramsCommand,
   replayCommand,
   sweepCommand,
   simulateCommand,

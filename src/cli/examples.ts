@@ -33,6 +33,8 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   synth: ['fastwam synth --config libero --sparse --dtype BF16 --out big_checkpoint'],
   play: ['fastwam ros npx fastwam play bags/tabletop_demo --wait-for /fast_wam_policy'],
   record: ['fastwam ros npx fastwam record /fast_wam_policy/action_chunk --out my_recording --duration 60'],
+  bag: ['fastwam bag bags/tabletop_demo --pictures out/pictures', 'fastwam bag my_recording --json'],
+  params: [`fastwam params bags/tabletop_demo ${BUNDLE} --out my_params.yaml`],
   doctor: ['fastwam doctor', 'fastwam doctor --json'],
   'cuda-setup': ['fastwam cuda-setup --dry-run', 'fastwam cuda-setup --cuda 12'],
   'ros-setup': ['fastwam ros-setup --check', 'fastwam ros-setup'],

@@ -6,7 +6,7 @@ import { FileFormatError, Interrupted, UsageError } from '../errors';
 import { RecordedInputs } from '../policy/recordedEpisode';
 import { modelFacts } from '../policy/modelFacts';
 import type { Observation } from '../policy/types';
-import { checkCameras } from '../settings/mapping';
+import { fitMapping } from '../settings/mapping';
 import { number } from '../settings/parameterValues';
 import { actionLayout } from './EngineRunner';
 import { reasonLines } from './reasons';
@@ -84,11 +84,9 @@ async function* bagChunks(
   for (const warning of parameters.warnings) onWarning?.(warning);
   const own = actionLayout(bundle);
   useModel(parameters, modelFacts(bundle));
-  const { mapping, set } = parameters;
-  checkCameras(
-    mapping,
-    bundle.manifest.cameras.map(({ name }) => name),
-  );
+  const { set } = parameters;
+  const { mapping, warnings: unlikely } = fitMapping(parameters.mapping, bundle.manifest);
+  for (const warning of unlikely) onWarning?.(warning);
   const { values } = set;
   const { horizon } = own;
   let episodes = 0;

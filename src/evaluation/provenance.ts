@@ -69,11 +69,13 @@ export function modelDescription({
   ];
 }
 
+const STORAGES = { mcap: 'MCAP', sqlite3: 'SQLite3', lerobot: 'LeRobot dataset' } as const;
+
 function recordingFacts(bag: BagReader): Provenance['recording']['facts'] {
   const duration =
     bag.start !== undefined && bag.end !== undefined ? toSeconds(bag.end - bag.start) : undefined;
   return [
-    ['storage', bag.storage === 'mcap' ? 'MCAP' : 'SQLite3'],
+    ['storage', STORAGES[bag.storage]],
     ...(duration === undefined ? [] : [['duration', `${duration.toFixed(2)} s`] as const]),
     ...(bag.start === undefined
       ? []

@@ -11,7 +11,8 @@ import type { ExecutionOptions } from '../model/execution';
 import { PolicyClient } from '../policy/PolicyClient';
 import { modelFacts } from '../policy/modelFacts';
 import { executionOptions, number, samplerOf, settingsOf, text } from '../settings/parameterValues';
-import { checkCameras } from '../settings/mapping';
+import { fitMapping } from '../settings/mapping';
+import type { FittedMapping } from '../settings/mapping';
 import { actionLayout, EngineRunner } from './EngineRunner';
 import { evaluate } from './evaluate';
 import type { Figures } from './evaluate';
@@ -73,12 +74,15 @@ export async function replayRecording(request: ReplayRequest): Promise<ReplayOut
   const parameters = readRunParameters(request.params);
   const folder = bundleFolder(request, parameters);
   const bundle = Bundle.open(folder);
-  const layout = prepare(bundle, parameters);
+  const { layout, mapping, warnings: mappingWarnings } = prepare(bundle, parameters);
   const { values } = parameters.set;
   const tolerance = readTolerance(request.tolerance.texts, request.tolerance.measure, layout);
   const configurations = configurationsFor(request, parameters);
   const facts = modelFacts(bundle);
-  const warnings = parameters.warnings.map((message): Warning => ({ kind: 'other', message }));
+  const warnings: Warning[] = [
+    ...parameters.warnings.map((message): Warning => ({ kind: 'other', message })),
+    ...mappingWarnings.map((message): Warning => ({ kind: 'recording', message })),
+  ];
   for (const one of configurations) {
     const { warning } = fit(one, facts);
     if (warning !== undefined) warnings.push({ kind: 'range', configuration: one.name, message: warning });
@@ -97,7 +101,6 @@ export async function replayRecording(request: ReplayRequest): Promise<ReplayOut
       maxAge: number(values, 'observation.max_age'),
       maxSkew: number(values, 'observation.max_skew'),
     };
-    const { mapping } = parameters;
     const period = 1 / layout.controlRate;
     const { replanSteps, horizon } = layout;
     const cameras = mapping.cameras.map(({ name }) => name);
@@ -210,20 +213,20 @@ function bundleFolder({ bundle, params }: ReplayRequest, { set }: RunParameters)
   throw new UsageError(`no bundle: give --bundle DIR, or set \`bundle\` in ${params}`);
 }
 
-/** Fits the parameters to the bundle; returns what its actions mean at the control rate in force. */
-function prepare(bundle: Bundle, parameters: RunParameters): ActionLayout {
+/** Fits the parameters and the topics to the bundle; its actions are laid out at the control rate in force. */
+function prepare(
+  bundle: Bundle,
+  parameters: RunParameters,
+): FittedMapping<RunParameters['mapping']> & { readonly layout: ActionLayout } {
   const own = actionLayout(bundle);
   useModel(parameters, modelFacts(bundle));
-  checkCameras(
-    parameters.mapping,
-    bundle.manifest.cameras.map(({ name }) => name),
-  );
   const { values } = parameters.set;
-  return {
+  const layout = {
     ...own,
     controlRate: number(values, 'control.rate'),
     replanSteps: number(values, 'control.replan_steps'),
   };
+  return { layout, ...fitMapping(parameters.mapping, bundle.manifest) };
 }
 
 function configurationsFor(

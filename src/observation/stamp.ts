@@ -1,7 +1,7 @@
 /** Nanoseconds in a second. */
 const GIGA = 1_000_000_000n;
 
-interface Time {
+export interface Time {
   readonly sec: number;
   readonly nanosec: number;
 }
@@ -14,6 +14,12 @@ function isTime(value: unknown): value is Time {
 /** A builtin_interfaces/Time as nanoseconds. */
 export function nanoseconds({ sec, nanosec }: Time): bigint {
   return BigInt(sec) * GIGA + BigInt(nanosec);
+}
+
+/** Nanoseconds as a builtin_interfaces/Time. */
+export function toStamp(nanoseconds: bigint): Time {
+  const sec = nanoseconds / GIGA;
+  return { sec: Number(sec), nanosec: Number(nanoseconds - sec * GIGA) };
 }
 
 /** Seconds as nanoseconds, rounded. */

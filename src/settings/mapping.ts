@@ -10,6 +10,7 @@ import {
   TRANSPORTS,
   VECTOR_KEYS,
   VECTOR_TYPES,
+  elementNames,
   messageType,
   transportOf,
 } from './sources';
@@ -137,10 +138,6 @@ class MappingReader {
     const type = this.#vectorType(group.get('type'));
     const listed = group.get('joints');
     const joints = listed === undefined ? [] : this.texts(listed);
-    if (type === 'sensor_msgs/msg/JointState' && joints.length === 0) {
-      const at = listed ?? group.get('topic');
-      throw this.wrong(at, `${prefix}.joints is missing: name the joints in the order the policy takes them`);
-    }
     const twice = joints.find((joint, i) => joints.indexOf(joint) !== i);
     if (twice !== undefined) throw this.wrong(listed, `${prefix}.joints has ${quoted(twice)} twice`);
     const field = group.get('field');
@@ -333,14 +330,116 @@ export function readMapping(path: string, node?: string): FileMapping {
   };
 }
 
+/** What of a bundle a mapping is held against. */
+export interface MappedModel {
+  readonly cameras: readonly { readonly name: string }[];
+  readonly proprio: { readonly names: readonly string[] };
+  readonly actions: { readonly items: readonly { readonly name: string }[] };
+}
+
+export interface FittedMapping<T extends TopicMapping> {
+  /** with the bundle's names where a source of joints names none */
+  readonly mapping: T;
+  /** what is allowed and hardly meant, one line each */
+  readonly warnings: readonly string[];
+}
+
 /**
- * Checks that a mapping names exactly the cameras of a bundle.
- * @throws UsageError naming the camera that is unknown (with the nearest known one) or has no topic.
+ * Fits a mapping to a bundle: exactly its cameras, and as many numbers as it takes. A source of joints that names none
+ * gives the bundle's, in the bundle's order.
+ *
+ * @throws UsageError naming the camera that is unknown (with the nearest known one) or has no topic, the source whose
+ *   joints must be named, or how many numbers the sources give in place of how many
  */
-export function checkCameras(
-  mapping: TopicMapping & { readonly file?: string },
-  cameras: readonly string[],
+export function fitMapping<T extends TopicMapping & { readonly file?: string }>(
+  mapping: T,
+  { cameras, proprio: { names }, actions }: MappedModel,
+): FittedMapping<T> {
+  checkCameras(
+    mapping,
+    cameras.map(({ name }) => name),
+  );
+  const proprio = withJoints(mapping, names);
+  checkProprio({ ...mapping, proprio }, names);
+  const commands =
+    mapping.commands &&
+    named(
+      mapping.commands,
+      actions.items.map(({ name }) => name),
+    );
+  return {
+    mapping: { ...mapping, proprio, ...(commands && { commands }) },
+    warnings: orderWarnings(proprio, names),
+  };
+}
+
+/** Whether a source leaves its joints to the bundle. */
+function isUnnamed({ type, joints }: VectorSource): boolean {
+  return type === 'sensor_msgs/msg/JointState' && joints.length === 0;
+}
+
+function named(source: VectorSource, joints: readonly string[]): VectorSource {
+  return isUnnamed(source) ? { ...source, joints } : source;
+}
+
+/** The sources with what the others leave of the bundle's names to the one that names no joints. */
+function withJoints({ proprio, file }: TopicMapping & { readonly file?: string }, names: readonly string[]) {
+  const unnamed = proprio.filter(isUnnamed);
+  const [first] = unnamed;
+  if (first === undefined) return proprio;
+  const counts = proprio.filter((source) => !isUnnamed(source)).map((source) => elementNames(source)?.length);
+  if (unnamed.length > 1 || counts.includes(undefined)) {
+    throw problemAt(
+      first.origin === '' ? (file ?? '') : first.origin,
+      `proprio.${first.name}.joints is missing: name the joints in the order the policy takes them (of several sources, one may leave its joints to the bundle)`,
+    );
+  }
+  const before = proprio
+    .slice(0, proprio.indexOf(first))
+    .reduce((sum, source) => sum + (elementNames(source)?.length ?? 0), 0);
+  const others = counts.reduce<number>((sum, count) => sum + (count ?? 0), 0);
+  const joints = names.slice(before, before + Math.max(0, names.length - others));
+  return proprio.map((source) => (source === first ? named(source, joints) : source));
+}
+
+function checkProprio(
+  { proprio, file }: TopicMapping & { readonly file?: string },
+  names: readonly string[],
 ): void {
+  if (names.length > 0 && proprio.length === 0) {
+    throw problemAt(
+      file ?? '',
+      `no source of proprioception: the bundle takes ${names.length} numbers (${names.join(', ')}); set proprio.<source>.topic, .type and .joints`,
+    );
+  }
+  const given = proprio.map(elementNames);
+  if (given.some((elements) => elements === undefined)) return; // arrays without names: their messages will tell
+  const count = given.flat().length;
+  if (count !== names.length) {
+    const [first] = proprio;
+    throw problemAt(
+      first === undefined || first.origin === '' ? (file ?? '') : first.origin,
+      `the sources of proprioception give ${count} numbers (${given.flat().join(', ')}), the bundle takes ${names.length} (${names.join(', ')})`,
+    );
+  }
+}
+
+/** The bundle's names in another order than the bundle's. */
+function orderWarnings(proprio: readonly VectorSource[], names: readonly string[]): readonly string[] {
+  const given = proprio.flatMap((source) => elementNames(source) ?? []);
+  const known = given.filter((name) => names.includes(name));
+  if (given.length !== names.length || new Set(known).size !== known.length) return [];
+  return given.flatMap((name, i) =>
+    name === names[i] || !names.includes(name)
+      ? []
+      : [
+          `proprio: ${quoted(name)} stands at place ${i + 1}, where the bundle has ${quoted(names[i] ?? '')}; its own place there is ${names.indexOf(name) + 1}`,
+        ],
+  );
+}
+
+/** @throws UsageError for a camera that the bundle lacks, or one of it that has no topic */
+function checkCameras(mapping: TopicMapping & { readonly file?: string }, cameras: readonly string[]): void {
   for (const { name, origin } of mapping.cameras) {
     if (cameras.includes(name)) continue;
     const near = nearestName(name, cameras);

@@ -5,10 +5,11 @@ import { ParameterSet } from '../../src/settings/ParameterSet';
 import type { ParameterValue } from '../../src/settings/parameterFile';
 import { POLICY_PARAMETERS } from '../../src/settings/policyParameters';
 
-type Taken = Pick<BundleManifest, 'cameras' | 'proprio'>;
+type Taken = Pick<BundleManifest, 'cameras' | 'proprio' | 'actions'>;
 const BUNDLE = {
   cameras: [{ name: 'front' }, { name: 'wrist' }],
   proprio: { names: ['x', 'y', 'opening'] },
+  actions: { items: [{ name: 'dx' }] },
 } as unknown as Taken;
 
 const GOOD = {
@@ -21,7 +22,7 @@ const GOOD = {
 function mapping(values: Readonly<Record<string, ParameterValue>>, bundle: Taken = BUNDLE) {
   const set = new ParameterSet(POLICY_PARAMETERS);
   set.apply(new Map(Object.entries(values)));
-  return topicMapping(set.values, set.explicit, bundle);
+  return topicMapping(set.values, set.explicit, bundle).mapping;
 }
 const without = (name: keyof typeof GOOD): Record<string, ParameterValue> =>
   Object.fromEntries(Object.entries(GOOD).filter(([key]) => key !== name));
@@ -63,7 +64,11 @@ describe('the topics of an observation, from parameters', () => {
       without('cameras.wrist.topic'),
       { ...GOOD, 'cameras.side.topic': 'side' },
       { ...GOOD, 'proprio.arm.type': 'PointCloud2' },
-      without('proprio.arm.joints'),
+      {
+        ...without('proprio.arm.joints'),
+        'proprio.hand.topic': 'hand',
+        'proprio.sources': ['arm', 'hand'],
+      },
       { ...GOOD, 'proprio.arm.joints': ['x', 'x', 'opening'] },
       { ...GOOD, 'proprio.sources': ['arm', 'leg'] },
     ].map((values) => {

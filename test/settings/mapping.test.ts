@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import fc from 'fast-check';
 import { FastWamError, FileFormatError } from '../../src/errors';
-import { checkCameras, readMapping } from '../../src/settings/mapping';
+import { fitMapping, readMapping } from '../../src/settings/mapping';
 import { readParameterFile } from '../../src/settings/parameterFile';
 
 let folder: string;
@@ -127,7 +127,6 @@ describe('the topic mapping of a params file', () => {
     ['cameras.front.topic: "/a b"', /"cameras\.front\.topic" is not a topic name: "\/a b"/],
     ['cameras: /a', /:3: "cameras" must have settings below it, got "\/a"/],
     ['proprio.source: [arm]', /"proprio\.source" is unknown \(did you mean sources\?\)/],
-    ['proprio.arm.topic: /j', /proprio\.arm\.joints is missing: name the joints/],
     ['proprio.arm: {topic: /j, joints: [a, a]}', /proprio\.arm\.joints has "a" twice/],
     ['proprio.arm: {topic: /j, joints: [1]}', /"proprio\.arm\.joints" must be a list of names, got "\[1\]"/],
     ['proprio.arm: {topic: /j, type: Pose}', /"Pose", expected one of sensor_msgs\/msg\/JointState/],
@@ -157,13 +156,66 @@ describe('the topic mapping of a params file', () => {
 
   it('compares the cameras with those of the bundle', () => {
     const mapping = readMapping(body('cameras.frnt.topic: /a', 'cameras.wrist.topic: /b'));
-    expect(() => checkCameras(mapping, ['front', 'wrist'])).toThrow(
+    expect(() => fitMapping(mapping, model(['front', 'wrist']))).toThrow(
       /p\.yaml:3: cameras\.frnt is not a camera of the bundle \(did you mean front\?\); it has front, wrist$/,
     );
     expect(() =>
-      checkCameras(readMapping(body('cameras.front.topic: /a')), ['front', 'wrist', 'top']),
+      fitMapping(readMapping(body('cameras.front.topic: /a')), model(['front', 'wrist', 'top'])),
     ).toThrow('no topic for wrist, top: set cameras.wrist.topic, cameras.top.topic');
-    expect(() => checkCameras(mapping, ['frnt', 'wrist'])).not.toThrow();
+    expect(fitMapping(mapping, model(['frnt', 'wrist'])).warnings).toEqual([]);
+  });
+});
+
+function model(cameras: readonly string[], joints: readonly string[] = [], actions: readonly string[] = []) {
+  const named = (names: readonly string[]) => names.map((name) => ({ name }));
+  return { cameras: named(cameras), proprio: { names: joints }, actions: { items: named(actions) } };
+}
+
+describe('joints that a params file leaves to the bundle', () => {
+  const joints = (lines: readonly string[], names: readonly string[]) =>
+    fitMapping(readMapping(body(...lines)), model([], names));
+
+  it("are the bundle's, in its order", () => {
+    const { mapping } = joints(['proprio.arm.topic: /j'], ['a', 'b', 'c']);
+    expect(mapping.proprio[0]?.joints).toEqual(['a', 'b', 'c']);
+  });
+
+  it('are those that the other sources leave', () => {
+    const { mapping } = joints(
+      [
+        'proprio.sources: [pose, arm, hand]',
+        'proprio.pose: {topic: /p, type: PoseStamped}',
+        'proprio.arm.topic: /j',
+        'proprio.hand: {topic: /h, joints: [z]}',
+      ],
+      ['x', 'y', 'z0', 'rx', 'ry', 'rz', 'a', 'b', 'z'],
+    );
+    expect(mapping.proprio[1]?.joints).toEqual(['a', 'b']);
+  });
+
+  it('must be named where two sources leave them open', () => {
+    expect(() =>
+      joints(['proprio.sources: [a, b]', 'proprio.a.topic: /a', 'proprio.b.topic: /b'], ['x', 'y']),
+    ).toThrow(/p\.yaml:4: proprio\.a\.joints is missing: name the joints in the order the policy takes them/);
+  });
+
+  it('of recorded commands are the names of the actions', () => {
+    const read = readMapping(body('commands.topic: /c'));
+    expect(fitMapping(read, model([], [], ['dx', 'dy'])).mapping.commands?.joints).toEqual(['dx', 'dy']);
+  });
+
+  it('are wrong in number with file and line', () => {
+    expect(() => joints(['proprio.arm: {topic: /j, joints: [a, b]}'], ['a', 'b', 'c'])).toThrow(
+      /p\.yaml:3: the sources of proprioception give 2 numbers \(a, b\), the bundle takes 3 \(a, b, c\)/,
+    );
+  });
+
+  it("in another order than the bundle's are warned of, names that it does not have are not", () => {
+    expect(joints(['proprio.arm: {topic: /j, joints: [b, a, c]}'], ['a', 'b', 'c']).warnings).toEqual([
+      'proprio: "b" stands at place 1, where the bundle has "a"; its own place there is 2',
+      'proprio: "a" stands at place 2, where the bundle has "b"; its own place there is 1',
+    ]);
+    expect(joints(['proprio.arm: {topic: /j, joints: [p, q, r]}'], ['a', 'b', 'c']).warnings).toEqual([]);
   });
 });
 

@@ -1,11 +1,9 @@
+import { toStamp } from '../../observation/stamp';
 import type { TimeMessage } from './rclnodejs';
-
-const NANOSECONDS = 1_000_000_000n;
 
 /** Nanoseconds as builtin_interfaces/Time. */
 export function timeMessage(nanoseconds: bigint): TimeMessage {
-  const sec = nanoseconds / NANOSECONDS;
-  return { sec: Number(sec), nanosec: Number(nanoseconds - sec * NANOSECONDS) };
+  return toStamp(nanoseconds);
 }
 
 /** Seconds of a duration as builtin_interfaces/Duration. */

@@ -155,11 +155,9 @@ export class PolicyNode {
     const facts = modelFacts(service.bundle);
     const problem = this.#parameters.problemWithModel(facts);
     if (problem !== undefined) throw new UsageError(problem);
-    const { cameras, proprio, instructionTopic } = topicMapping(
-      this.#values,
-      this.#parameters.explicit,
-      manifest,
-    );
+    const { mapping, warnings } = topicMapping(this.#values, this.#parameters.explicit, manifest);
+    const { cameras, proprio, instructionTopic } = mapping;
+    for (const warning of warnings) this.#managed.logger.warn(warning);
     if (manifest.actions.limits === null && text(this.#values, 'safety.limits') !== 'none') {
       throw new UsageError(
         'the bundle states no action limits, so no robot is driven with it: export it with --robot, or set safety.limits to none if the robot enforces its own',
