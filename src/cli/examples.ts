@@ -14,6 +14,7 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   info: ['fastwam info bundles/tabletop', 'fastwam info my_bundle --verify'],
   infer: [
     `fastwam infer ${BUNDLE} --inputs episode.safetensors --instruction "put the red block on the plate" --out chunks.safetensors`,
+    `fastwam infer ${BUNDLE} --inputs bags/tabletop_demo --params params/tabletop_demo.yaml --episode 1 --out chunks.safetensors`,
   ],
   calibrate: [
     'fastwam calibrate bundles/tabletop bags/tabletop_demo --params params/tabletop_demo.yaml --policy worldcache_ca --tolerance 0.05',

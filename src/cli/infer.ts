@@ -1,6 +1,9 @@
 import type { Command } from 'commander';
 import { Bundle } from '../bundle/Bundle';
+import { InputError } from '../errors';
+import { calibrationChunks } from '../evaluation/calibrationChunks';
 import { inferRecorded } from '../policy/inferRecorded';
+import type { RecordedChunk } from '../policy/inferRecorded';
 import { printLine, say } from '../terminal';
 import {
   addExecutionOptions,
@@ -8,12 +11,15 @@ import {
   readExecutionOptions,
   readPolicyOptions,
   readSampler,
+  wholeNumber,
 } from './policyOptions';
 import type { ExecutionFlags, PolicyOptions } from './policyOptions';
 
 interface InferFlags extends PolicyOptions, ExecutionFlags {
   readonly bundle: string;
   readonly inputs: string;
+  readonly params?: string;
+  readonly episode: string;
   readonly instruction?: string;
   readonly noise: string;
   readonly seed?: string;
@@ -26,7 +32,12 @@ export function inferCommand(program: Command): Command {
     .command('infer')
     .description('compute the action chunks of one episode from a file of observations')
     .requiredOption('--bundle <dir>', 'a bundle')
-    .requiredOption('--inputs <file>', 'safetensors with images, proprio and optionally noise and context')
+    .requiredOption(
+      '--inputs <path>',
+      'safetensors with images, proprio and optionally noise and context; or, with --params, a recording: rosbag2 or a LeRobot dataset',
+    )
+    .option('--params <file>', "the node's params file, which names the recording's topics")
+    .option('--episode <n>', 'which episode of the recording, from 0', '0')
     .option(
       '--instruction <text>',
       'the bare task; not needed where the inputs have a context, which stands in for one that the bundle does not know',
@@ -41,6 +52,7 @@ export function inferCommand(program: Command): Command {
     const settings = { ...readPolicyOptions(flags), ...readSampler(flags, manifest) };
     const { chunks, notices } = await inferRecorded({
       ...flags,
+      inputs: flags.params === undefined ? flags.inputs : await episodeOf(flags),
       settings,
       execution: readExecutionOptions(flags),
     });
@@ -51,4 +63,34 @@ export function inferCommand(program: Command): Command {
       `${chunks.length} chunks, ${refreshes} refreshes, ${stacks.toFixed(1)} stack evaluations -> ${flags.out}`,
     );
   });
+}
+
+/** The observations of one episode of a recording. */
+async function episodeOf({
+  bundle: folder,
+  inputs,
+  params,
+  episode,
+  instruction,
+}: InferFlags): Promise<readonly RecordedChunk[]> {
+  const wanted = wholeNumber('--episode', episode);
+  const chunks: RecordedChunk[] = [];
+  const source = {
+    bags: [inputs],
+    onWarning: say,
+    ...(params && { params }),
+    ...(instruction && { instruction }),
+  };
+  let last = -1;
+  for await (const { episode: number, ...chunk } of calibrationChunks(source, Bundle.open(folder))) {
+    last = number;
+    if (number > wanted) break;
+    if (number === wanted) chunks.push(chunk);
+  }
+  if (chunks.length > 0) return chunks;
+  throw new InputError(
+    last < 0
+      ? `${inputs}: gave no observation that could be used`
+      : `${inputs}: has no episode ${wanted}, only 0 to ${last}`,
+  );
 }

@@ -7,11 +7,19 @@ import type { ExecutionOptions } from '../model/execution';
 import { RecordedInputs, writeChunks } from './recordedEpisode';
 import { PolicyClient } from './PolicyClient';
 import { modelFacts } from './modelFacts';
-import type { ActionChunk } from './types';
+import type { Bundle } from '../bundle/Bundle';
+import type { ActionChunk, Observation } from './types';
+
+/** One observation of an episode, with the starting noise [T, a] where the recording has it. */
+export interface RecordedChunk {
+  readonly observation: Observation;
+  readonly noise?: Float32Array;
+}
 
 export interface InferRecordedOptions {
   readonly bundle: string;
-  readonly inputs: string;
+  /** a safetensors file as {@link RecordedInputs} reads it, or the observations of one episode */
+  readonly inputs: string | readonly RecordedChunk[];
   /** the bare task; may be left out where the inputs have a context */
   readonly instruction?: string | undefined;
   readonly settings: PolicySettings;
@@ -32,24 +40,38 @@ export async function inferRecorded(
     const notices = [...client.loaded.notices];
     const { warning } = fit(options.settings, modelFacts(client.bundle));
     if (warning) notices.push(warning);
-    const inputs = new RecordedInputs(options.inputs, client.bundle);
-    const instruction = options.instruction ?? inputs.contextName;
-    if (instruction === undefined) {
-      throw new UsageError(
-        `--instruction: name the task (or put its context [length, ${client.bundle.dimensions.textDim}] into ${options.inputs})`,
-      );
-    }
+    const inputs =
+      typeof options.inputs === 'string'
+        ? chunksOfFile(options.inputs, options, client.bundle)
+        : options.inputs;
     const episode = await client.createEpisode();
     const chunks: ActionChunk[] = [];
-    for (let i = 0; i < inputs.chunks; i++) {
-      const noise = inputs.noise(i);
-      const observation = inputs.observation(i, instruction);
-      const recorded = { recordTrace: true, ...(noise ? { noise } : {}) };
-      chunks.push(await episode.infer(observation, options.settings, recorded));
+    for (const { observation, noise } of inputs) {
+      chunks.push(
+        await episode.infer(observation, options.settings, { recordTrace: true, ...(noise && { noise }) }),
+      );
     }
     writeChunks(options.out, chunks, client.bundle.dimensions);
     return { chunks, notices };
   } finally {
     await client.close();
+  }
+}
+
+function* chunksOfFile(
+  path: string,
+  { instruction: said }: Pick<InferRecordedOptions, 'instruction'>,
+  bundle: Bundle,
+): Generator<RecordedChunk, void, void> {
+  const inputs = new RecordedInputs(path, bundle);
+  const instruction = said ?? inputs.contextName;
+  if (instruction === undefined) {
+    throw new UsageError(
+      `--instruction: name the task (or put its context [length, ${bundle.dimensions.textDim}] into ${path})`,
+    );
+  }
+  for (let i = 0; i < inputs.chunks; i++) {
+    const noise = inputs.noise(i);
+    yield { observation: inputs.observation(i, instruction), ...(noise && { noise }) };
   }
 }
