@@ -1,4 +1,4 @@
-import { nearestName } from '../cache/nearestName';
+import { nearestName } from '../words/nearestName';
 import type { BundleManifest } from '../bundle/schema';
 import type { BagSurvey, SurveyedTopic } from './survey';
 import { READABLE_ENCODINGS } from './types';

@@ -11,8 +11,8 @@ import {
   readExecutionOptions,
   readPolicyOptions,
   readSampler,
-  wholeNumber,
 } from './policyOptions';
+import { wholeNumber } from './flagValues';
 import type { ExecutionFlags, PolicyOptions } from './policyOptions';
 
 interface InferFlags extends PolicyOptions, ExecutionFlags {

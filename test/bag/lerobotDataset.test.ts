@@ -81,7 +81,7 @@ async function expectRecorded(path: string, transport: 'raw' | 'compressed', tol
     expect(recordedAction?.[0]).toBeCloseTo(0.1, 6);
     expect(recordedAction?.[1]).toBeCloseTo(-0.05 + 0.01 * e, 6);
     expect(recordedAction?.[2]).toBeCloseTo((k + 1) % 2, 6);
-    const images = await decodeFrames({ episode: e, chunk, proprio, instruction, ...rest } as BagObservation);
+    const images = await decodeFrames({ episode: e, chunk, proprio, instruction, ...rest });
     for (const [name, { width, height, data }] of images) {
       expect([width, height]).toEqual([48, 32]);
       // the middle of the second field of the first row is a bright one
@@ -145,8 +145,8 @@ describe('a LeRobot dataset as a recording', () => {
     truncateSync(join(copy, 'data', 'chunk-000', 'episode_000000.parquet'), 200);
     const dataset = await LerobotDataset.open(copy);
     let count = 0;
-    for await (const message of dataset.messages({ topics: ['/observation/state'] }))
-      count += message ? 1 : 0;
+    for await (const { topic } of dataset.messages({ topics: ['/observation/state'] }))
+      count += Number(topic === '/observation/state');
     expect(count).toBe(9);
     expect(dataset.warnings).toEqual([expect.stringMatching(/episode_000000\.parquet.*rest of episode 0/)]);
   });
