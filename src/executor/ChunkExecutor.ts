@@ -1,4 +1,5 @@
 import { InputError } from '../errors';
+import { isPosition } from './dimensions';
 import type { CommandDimension } from './dimensions';
 import { allowedInterval, clampTo, exceeds } from './limits';
 
@@ -62,13 +63,25 @@ export type HoldReason =
   | 'horizon'
   /** the command lies outside the limits, and these are to be refused */
   | 'limits'
+  /** where the robot is was never measured, for a position that is to be commanded */
+  | 'no_state'
+  /** where the robot is was measured too long ago */
+  | 'stale_state'
   | 'paused';
+
+/** Where the robot is. */
+export interface RobotState {
+  /** [dimensions] in the units of the bundle; NaN where it is not known */
+  readonly values: ArrayLike<number>;
+  /** why the values are not good enough to move from */
+  readonly lacking: 'no_state' | 'stale_state' | undefined;
+}
 
 /** What to send to the robot in one control step. */
 export interface Command {
   /**
-   * [dimensions] in the units of the bundle; undefined where nothing may be sent: before the first command, and
-   * while holding if a dimension's meaning is unknown.
+   * [dimensions] in the units of the bundle; undefined where nothing may be sent: before the first command that
+   * follows a chunk, and while holding if a dimension's meaning is unknown.
    */
   readonly values: Float64Array | undefined;
   readonly state: 'executing' | 'holding';
@@ -100,60 +113,75 @@ interface Plan {
   readonly horizon: number;
   /** Time of the first command that followed it; undefined until then. */
   joined: number | undefined;
-  before: Plan | Standstill | undefined;
+  before: Plan | Start | undefined;
   /** Plans in `before`, `before.before`, ... when it was accepted. */
   readonly fades: number;
 }
 
-/** Values that command no motion, [dimensions]: what a chunk fades in from after a hold. */
-type Standstill = Float64Array;
+/** Values that command no motion from where the robot is measured to be, [dimensions]: what motion fades in from. */
+type Start = Float64Array;
 
 /**
  * Turns chunks that arrive now and then into one command for each control step. Time is an argument: the simulator and
  * the robot's node use the same code.
  *
  * An incoming chunk joins the running one by the time of its observation: at time t its action
- * floor((t - stamp) / period) is due, so the actions that inference took the time of are skipped. Over `blendSteps`
- * steps the two fade into each other (linearly, grippers not); then limits are enforced on what is sent. When chunks
- * stop coming it goes on for as long as `deadline` allows, then holds and says so.
+ * floor((t - stamp) / period) is due, so the actions that inference took the time of are skipped. It is the target for
+ * the end of that step, stamp + (k + 1) period, and is sent at its beginning. Over `blendSteps` steps the two chunks
+ * fade into each other (linearly, grippers not); then limits are enforced on what is sent. When chunks stop coming it
+ * goes on for as long as `deadline` allows, then holds and says so.
+ *
+ * Positions move only while it is known where the robot is, and motion begins there: the first command, and the first
+ * after every hold, pause or reset, is a step from the measured state, whatever was commanded before.
  */
 export class ChunkExecutor {
-  readonly #settings: ExecutorSettings;
+  #settings: ExecutorSettings;
   #plan: Plan | undefined;
-  /** Values of the last command, or where the robot is said to be. */
+  /** Values of the last command; undefined before the first. */
   #last: Float64Array | undefined;
   #lastTime: number | undefined;
   #paused = false;
-  #holding = true;
+  /** whether the next command that moves begins where the robot is, not at the last one */
+  #atRest = true;
   readonly #counts = {
     chunksAccepted: 0,
     chunksRefused: { shape: 0, period: 0, not_finite: 0, outdated: 0, expired: 0, future: 0, paused: 0 },
     commands: 0,
     overdueCommands: 0,
-    heldCommands: { no_chunk: 0, not_yet: 0, deadline: 0, horizon: 0, limits: 0, paused: 0 },
+    heldCommands: {
+      ...{ no_chunk: 0, not_yet: 0, deadline: 0, horizon: 0, limits: 0 },
+      ...{ no_state: 0, stale_state: 0, paused: 0 },
+    },
     limited: [] as number[],
   };
 
   /** @throws InputError if a setting makes no sense */
   constructor(settings: ExecutorSettings) {
-    const { dimensions, period, blendSteps, deadline } = settings;
-    if (dimensions.length === 0) throw new InputError('executor: expected at least one command dimension');
-    if (!(period > 0 && period < Infinity)) {
-      throw new InputError(`executor: period is ${period}; expected seconds above 0`);
-    }
-    if (!Number.isInteger(blendSteps) || blendSteps < 0) {
-      throw new InputError(`executor: blend steps are ${blendSteps}; expected an integer from 0`);
-    }
-    if (!(deadline >= 0)) throw new InputError(`executor: deadline is ${deadline}; expected seconds from 0`);
-    for (const { name, min = -Infinity, max = Infinity, maxStep = 0, maxVelocity = 0 } of dimensions) {
-      if (!(min <= max && maxStep >= 0 && maxVelocity >= 0 && maxVelocity < Infinity)) {
-        throw new InputError(
-          `executor: limits of ${name}: expected min <= max, and finite steps and velocities from 0; leave out what has no limit`,
-        );
-      }
-    }
+    checkSettings(settings);
     this.#settings = settings;
-    this.#counts.limited = dimensions.map(() => 0);
+    this.#counts.limited = settings.dimensions.map(() => 0);
+  }
+
+  get settings(): ExecutorSettings {
+    return this.#settings;
+  }
+
+  /**
+   * Holds from the next command on; counts, fades and the last command go on. With another period all chunks are
+   * forgotten: they were made for the old one.
+   *
+   * @throws InputError if a setting makes no sense or there are other dimensions; nothing has changed then
+   */
+  set settings(settings: ExecutorSettings) {
+    checkSettings(settings);
+    const names = ({ dimensions }: ExecutorSettings): string => dimensions.map(({ name }) => name).join();
+    if (names(settings) !== names(this.#settings)) {
+      throw new InputError(
+        `executor: the dimensions are ${names(this.#settings)} and cannot become ${names(settings)}`,
+      );
+    }
+    if (settings.period !== this.#settings.period) this.reset();
+    this.#settings = settings;
   }
 
   get counts(): ExecutorCounts {
@@ -164,23 +192,30 @@ export class ChunkExecutor {
     return this.#paused;
   }
 
-  /** Forgets all chunks, as for a new episode. The last command stays, so that the next one is a step from it. */
-  reset(): void {
-    this.#plan = undefined;
+  /** Whether it matters where the robot is: some dimensions are positions. */
+  get needsState(): boolean {
+    return this.#settings.dimensions.some(isPosition);
   }
 
-  /**
-   * Tells where the robot is, [dimensions]: the first command is limited to a step from there. Without it, the first
-   * command is held only to `min` and `max`.
-   */
-  setCurrent(values: ArrayLike<number>): void {
-    const current = Float64Array.from(values);
-    if (current.length !== this.#settings.dimensions.length || !current.every(Number.isFinite)) {
-      throw new InputError(
-        `executor: current values (${current.join(', ')}); expected ${this.#settings.dimensions.length} finite numbers`,
-      );
-    }
-    this.#last = current;
+  /** Values that command no motion; undefined if nothing was sent yet or a dimension's meaning is unknown. */
+  get standstill(): Float64Array | undefined {
+    const { dimensions } = this.#settings;
+    if (dimensions.some(({ mode }) => mode === 'other')) return undefined;
+    return this.#last?.map((value, i) => (dimensions[i]?.mode === 'delta' ? 0 : value));
+  }
+
+  /** Forgets all chunks, as for a new episode: the next one is followed from where the robot is then. */
+  reset(): void {
+    this.#plan = undefined;
+    this.#atRest = true;
+  }
+
+  /** As new, but for the counts: nothing is sent before a chunk is followed. */
+  start(): void {
+    this.reset();
+    this.#last = undefined;
+    this.#lastTime = undefined;
+    this.#paused = false;
   }
 
   /** Holds from the next command on and forgets all chunks; chunks that come meanwhile are refused. */
@@ -195,17 +230,22 @@ export class ChunkExecutor {
   }
 
   /**
-   * Takes a chunk over for the commands from now on, or says why not: what others send never throws here.
+   * Takes a chunk over for the commands from now on, or says why not: what others send never throws here, and a chunk
+   * that is refused changes nothing.
+   *
    * @param now seconds, the clock of the stamps
+   * @param anew it does not continue what is being followed: another episode, or another policy
    */
-  accept(chunk: ExecutableChunk, now: number): ChunkRefusal | undefined {
-    const refusal = this.#refusalOf(chunk, now);
+  accept(chunk: ExecutableChunk, now: number, anew = false): ChunkRefusal | undefined {
+    const refusal = this.#refusalOf(chunk, now, anew);
     if (refusal) {
       this.#counts.chunksRefused[refusal]++;
       return refusal;
     }
     this.#counts.chunksAccepted++;
-    const before = this.#fadeFrom();
+    if (anew) this.reset();
+    // A plan that never moved the robot leaves nothing to fade from.
+    const before = this.#plan?.joined === undefined ? this.#plan?.before : this.#plan;
     const fades = isPlan(before) ? before.fades + 1 : 0;
     if (fades >= MOST_FADES && isPlan(before)) before.before = undefined;
     this.#plan = {
@@ -222,19 +262,28 @@ export class ChunkExecutor {
    * The command for the control step at time `now`. Call it once for each step with the step's nominal time (a
    * multiple of the period, not a jittering clock), so that no action is skipped or executed twice. A clock that jumps
    * back forgets all chunks.
+   *
+   * @param state where the robot is; may be left out where no dimension is a position
    */
-  command(now: number): Command {
+  command(now: number, state?: RobotState): Command {
     const { dimensions, period, limitPolicy } = this.#settings;
     if (!Number.isFinite(now)) throw new InputError(`executor: time is ${now}; expected seconds`);
-    const elapsed = this.#lastTime === undefined ? period : Math.min(now - this.#lastTime, period);
+    let elapsed = this.#lastTime === undefined ? period : Math.min(now - this.#lastTime, period);
     if (elapsed < 0) this.reset();
     this.#lastTime = now;
     this.#counts.commands++;
 
     const plan = this.#duePlan(now);
     const overdue = plan && now - (plan.chunk.stamp + plan.chunk.replanSteps * period);
-    const hold = this.#reasonToHold(plan, now, overdue ?? 0);
+    const hold = this.#reasonToHold(plan, now, overdue ?? 0, state);
     if (hold !== undefined || plan === undefined) return this.#hold(hold ?? 'no_chunk', overdue);
+    let last = this.#last;
+    if (this.#atRest) {
+      last = this.#start(state);
+      elapsed = period;
+      plan.joined = now;
+      plan.before = last;
+    }
     plan.joined ??= now;
     const wanted = this.#valuesOf(plan, now);
 
@@ -242,7 +291,7 @@ export class ChunkExecutor {
     const values = wanted.map((value, i) => {
       const dimension = dimensions[i];
       if (!dimension) return value;
-      const interval = allowedInterval(dimension, this.#last?.[i], Math.max(0, elapsed), period);
+      const interval = allowedInterval(dimension, known(last?.[i]), Math.max(0, elapsed), period);
       if (exceeds(value, interval)) limited.push(i);
       return clampTo(value, interval);
     });
@@ -250,26 +299,29 @@ export class ChunkExecutor {
     if (limited.length > 0 && limitPolicy === 'refuse') return this.#hold('limits', overdue, limited);
 
     this.#last = values;
-    this.#holding = false;
+    this.#atRest = false;
     if (overdue !== undefined && overdue > -CLOCK_SLACK * period) this.#counts.overdueCommands++;
     const index = this.#indexOf(plan.chunk, now);
     return { values: values.slice(), state: 'executing', reason: undefined, index, overdue, limited };
   }
 
-  /** What a chunk accepted now fades in from. A plan that never moved the robot leaves nothing to fade from. */
-  #fadeFrom(): Plan | Standstill | undefined {
-    if (this.#holding) return this.#standstill();
-    return this.#plan?.joined === undefined ? this.#plan?.before : this.#plan;
+  /** Where motion begins: positions where they are measured, no displacement, grippers as they were told last. */
+  #start(state: RobotState | undefined): Start {
+    return Float64Array.from(this.#settings.dimensions, (dimension, i) => {
+      if (dimension.mode === 'delta') return 0;
+      const measured = state?.values[i] ?? NaN;
+      return isPosition(dimension) ? measured : (known(this.#last?.[i]) ?? measured);
+    });
   }
 
-  #refusalOf(chunk: ExecutableChunk, now: number): ChunkRefusal | undefined {
+  #refusalOf(chunk: ExecutableChunk, now: number, anew: boolean): ChunkRefusal | undefined {
     const { dimensions, period } = this.#settings;
     if (this.#paused) return 'paused';
     const horizon = chunk.actions.length / dimensions.length;
     if (!Number.isInteger(horizon) || horizon === 0 || !(chunk.replanSteps >= 1)) return 'shape';
     if (!Number.isFinite(chunk.stamp) || !chunk.actions.every(Number.isFinite)) return 'not_finite';
     if (!(Math.abs(chunk.period - period) <= 1e-6 * period)) return 'period';
-    if (this.#plan && chunk.stamp < this.#plan.chunk.stamp) return 'outdated';
+    if (!anew && this.#plan && chunk.stamp < this.#plan.chunk.stamp) return 'outdated';
     const index = this.#indexOf(chunk, now);
     return index >= horizon ? 'expired' : index < -1 ? 'future' : undefined;
   }
@@ -286,14 +338,29 @@ export class ChunkExecutor {
     return isPlan(newest.before) ? newest.before : newest;
   }
 
-  #reasonToHold(plan: Plan | undefined, now: number, overdue: number): HoldReason | undefined {
+  #reasonToHold(
+    plan: Plan | undefined,
+    now: number,
+    overdue: number,
+    state: RobotState | undefined,
+  ): HoldReason | undefined {
     if (this.#paused) return 'paused';
     if (!plan) return 'no_chunk';
+    const lacking = this.needsState && this.#lackingOf(state);
+    if (lacking) return lacking;
     const index = this.#indexOf(plan.chunk, now);
     if (index < 0) return 'not_yet';
     if (index >= plan.horizon) return 'horizon';
     // The step that begins just when the deadline ends still belongs to it.
     return overdue > this.#settings.deadline + CLOCK_SLACK * plan.chunk.period ? 'deadline' : undefined;
+  }
+
+  #lackingOf(state: RobotState | undefined): 'no_state' | 'stale_state' | undefined {
+    if (state?.lacking) return state.lacking;
+    const measured = this.#settings.dimensions.every(
+      (dimension, i) => !isPosition(dimension) || Number.isFinite(state?.values[i]),
+    );
+    return measured ? undefined : 'no_state';
   }
 
   /** What a plan says at a time, [dimensions]; its index must lie inside the horizon. */
@@ -312,26 +379,42 @@ export class ChunkExecutor {
     const weight = (since + 1) / (blendSteps + 1);
     const old = isPlan(before) ? this.#valuesOf(before, now) : before;
     return values.map((value, i) =>
-      dimensions[i]?.gripper ? value : weight * value + (1 - weight) * (old[i] ?? value),
+      dimensions[i]?.gripper ? value : weight * value + (1 - weight) * (known(old[i]) ?? value),
     );
   }
 
   #hold(reason: HoldReason, overdue: number | undefined, limited: readonly number[] = []): Command {
     this.#counts.heldCommands[reason]++;
-    this.#holding = true;
-    const values = this.#standstill();
+    this.#atRest = true;
+    const values = this.standstill;
     if (values) this.#last = values;
     return { values: values?.slice(), state: 'holding', reason, index: undefined, overdue, limited };
   }
+}
 
-  /** What to send to stand still; undefined if nothing was sent yet or a dimension's meaning is unknown. */
-  #standstill(): Standstill | undefined {
-    const { dimensions } = this.#settings;
-    if (dimensions.some(({ mode }) => mode === 'other')) return undefined;
-    return this.#last?.map((value, i) => (dimensions[i]?.mode === 'delta' ? 0 : value));
+function checkSettings({ dimensions, period, blendSteps, deadline }: ExecutorSettings): void {
+  if (dimensions.length === 0) throw new InputError('executor: expected at least one command dimension');
+  if (!(period > 0 && period < Infinity)) {
+    throw new InputError(`executor: period is ${period}; expected seconds above 0`);
+  }
+  if (!Number.isInteger(blendSteps) || blendSteps < 0) {
+    throw new InputError(`executor: blend steps are ${blendSteps}; expected an integer from 0`);
+  }
+  if (!(deadline >= 0)) throw new InputError(`executor: deadline is ${deadline}; expected seconds from 0`);
+  for (const { name, min = -Infinity, max = Infinity, maxStep = 0, maxVelocity = 0 } of dimensions) {
+    if (!(min <= max && maxStep >= 0 && maxVelocity >= 0 && maxVelocity < Infinity)) {
+      throw new InputError(
+        `executor: limits of ${name}: expected min <= max, and finite steps and velocities from 0; leave out what has no limit`,
+      );
+    }
   }
 }
 
-function isPlan(source: Plan | Standstill | undefined): source is Plan {
+/** Not a number stands for what nobody knows. */
+function known(value: number | undefined): number | undefined {
+  return value === undefined || Number.isNaN(value) ? undefined : value;
+}
+
+function isPlan(source: Plan | Start | undefined): source is Plan {
   return source !== undefined && 'chunk' in source;
 }

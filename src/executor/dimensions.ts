@@ -23,6 +23,14 @@ export interface CommandDimension {
 }
 
 /**
+ * Whether a dimension is a position that the robot must be known to be near before it is commanded. A gripper is told
+ * open or shut from anywhere, and a displacement begins wherever the robot is.
+ */
+export function isPosition({ mode, gripper }: CommandDimension): boolean {
+  return mode === 'absolute' && !gripper;
+}
+
+/**
  * The dimensions of a bundle's actions. Grippers of delta-pose bundles are absolute: they say open or shut, not how far.
  *
  * @throws InputError if the bundle does not state its limits: a robot is not driven on a guess

@@ -37,7 +37,21 @@ export const EXECUTOR_PARAMETERS = new ParameterTable([
       type: 'text',
       default: 'joint_states',
       description:
-        'topic of the joint states from which the first command is limited to a step, where actions are joint positions; empty: not looked at',
+        'topic of the joint states (sensor_msgs/msg/JointState), where actions are joint positions: these move only while it is known where the robot is, and from there',
+      source: OURS,
+    },
+  },
+  {
+    name: 'state_max_age',
+    settable: 'live',
+    field: {
+      type: 'number',
+      default: 0.5,
+      min: 0.001,
+      max: 60,
+      description:
+        'how old the position of a joint may be; beyond it the robot is held, where actions are joint positions',
+      unit: 's',
       source: OURS,
     },
   },
@@ -103,7 +117,7 @@ export const EXECUTOR_PARAMETERS = new ParameterTable([
       values: ['clamp', 'refuse', 'none'],
       default: 'clamp',
       description:
-        'commands outside the position, step and velocity limits of the bundle: clamp pulls them inside, refuse holds instead. none: no limits are enforced here, because the robot enforces its own',
+        'commands outside the position, step and velocity limits of the bundle: clamp pulls them inside, refuse holds instead. none: no limits are enforced here, because the robot enforces its own. While the node is active they can only become stricter',
       source: OURS,
     },
   },

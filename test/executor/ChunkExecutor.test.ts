@@ -7,6 +7,7 @@ import {
   type Command,
   type ExecutableChunk,
   type ExecutorSettings,
+  type RobotState,
 } from '../../src/executor/ChunkExecutor';
 import type { CommandDimension } from '../../src/executor/dimensions';
 
@@ -15,11 +16,19 @@ const joint: CommandDimension = { name: 'joint', mode: 'absolute', gripper: fals
 const delta: CommandDimension = { name: 'dx', mode: 'delta', gripper: false };
 const grip: CommandDimension = { name: 'grip', mode: 'absolute', gripper: true };
 
-function executor(
-  dimensions: readonly CommandDimension[],
-  settings: Partial<ExecutorSettings> = {},
-): ChunkExecutor {
-  return new ChunkExecutor({
+/** An executor with a robot that is where it was told to be, at zero to begin with. */
+class Driven extends ChunkExecutor {
+  at: number[] = Array.from(this.settings.dimensions, () => 0);
+
+  override command(now: number, state: RobotState = { values: this.at, lacking: undefined }): Command {
+    const command = super.command(now, state);
+    if (command.values) this.at = [...command.values];
+    return command;
+  }
+}
+
+function executor(dimensions: readonly CommandDimension[], settings: Partial<ExecutorSettings> = {}): Driven {
+  return new Driven({
     dimensions,
     period: PERIOD,
     blendSteps: 0,
@@ -94,11 +103,13 @@ describe('The chunk executor', () => {
 
   it('never jumps at a join by more than the chunks move plus their distance over the blend steps plus one', () => {
     // c(t) = w a(t) + (1 - w) b(t), and w grows by 1 / (B + 1) a step, so
-    // |c(t) - c(t-1)| <= max |step of a|, |step of b| + max |a - b| / (B + 1).
+    // |c(t) - c(t-1)| <= max |step of a|, |step of b| + max |a - b| / (B + 1). The old one fades in itself, from where
+    // the robot is: it counts as far away as that, too.
     const values = fc.array(fc.double({ min: -1, max: 1, noNaN: true }), { minLength: 16, maxLength: 16 });
     fc.assert(
       fc.property(values, values, fc.nat(6), fc.integer({ min: 1, max: 8 }), (b, a, blendSteps, join) => {
         const e = executor([joint], { blendSteps });
+        e.at = [b[0]!];
         const [old, fresh] = [chunkOf(b, 0, 16), chunkOf(a, join, 16)];
         e.accept(old, 0);
         const sent = commands(e, 0, join);
@@ -111,6 +122,10 @@ describe('The chunk executor', () => {
         for (let k = 0; k < 16 - join; k++) {
           apart = Math.max(apart, Math.abs(fresh.actions[k]! - old.actions[k + join]!));
         }
+        const start = old.actions[0]!;
+        const far = ({ actions }: ExecutableChunk): number =>
+          Math.max(...actions.map((v) => Math.abs(v - start)));
+        apart = Math.max(apart, far(fresh)) + far(old);
         // The step into the join compares with the old chunk's action before it, hence one old step more.
         const bound = Math.max(...steps) + apart / (blendSteps + 1) + 1e-9;
         for (let t = 1; t < Math.min(sent.length, join + blendSteps + 1); t++) {
@@ -160,22 +175,22 @@ describe('The chunk executor', () => {
     expect(e.command(0.1)).toMatchObject({ values: undefined, state: 'holding', reason: 'horizon' });
   });
 
-  it('is silent before the first chunk unless it was told where the robot is, and then moves off in steps', () => {
-    expect(executor([joint]).command(0)).toMatchObject({ values: undefined, reason: 'no_chunk' });
+  it('is silent before the first chunk, and moves off in steps from where the robot is', () => {
     const e = executor([{ ...joint, maxStep: 0.5 }]);
-    e.setCurrent([2]);
-    expect([...e.command(0).values!]).toEqual([2]);
+    e.at = [2];
+    expect(e.command(0)).toMatchObject({ values: undefined, reason: 'no_chunk' });
     e.accept(chunkOf([4, 4, 4, 4, 4, 4], 1), 0.1);
     expect(commands(e, 1, 6)).toEqual([2.5, 3, 3.5, 4, 4]);
   });
 
   it('fades a chunk in from standing still after a hold', () => {
     const e = executor([joint, delta], { blendSteps: 1, deadline: 0 });
+    e.at = [2, 0];
     const rows = (position: number, step: number): Float32Array =>
       Float32Array.from({ length: 20 }, (_, i) => (i % 2 ? step : position));
     e.accept({ stamp: 0, period: PERIOD, replanSteps: 1, actions: rows(2, 1) }, 0);
     expect([0, 1, 2, 3].map((n) => [...e.command(n * PERIOD).values!])).toEqual([
-      [2, 1],
+      [2, 0.5],
       [2, 1],
       [2, 0],
       [2, 0],
@@ -329,7 +344,6 @@ describe('The chunk executor', () => {
         fc.constantFrom('clamp' as const, 'refuse' as const),
         (events, blendSteps, limitPolicy) => {
           const e = executor(dimensions, { blendSteps, limitPolicy, deadline: 0.2 });
-          e.setCurrent([0, 0, 0, 0]);
           let last: Command['values'] = Float64Array.of(0, 0, 0, 0);
           let step = 100;
           for (const item of events) {
@@ -342,13 +356,14 @@ describe('The chunk executor', () => {
             } else if (item.kind === 'command') {
               step += item.steps;
               const { values, state, index } = e.command(step * PERIOD);
-              expect(values!.every(Number.isFinite)).toBe(true);
               expect(index === undefined).toBe(state === 'holding');
+              if (!values) continue; // before the first chunk
+              expect(values.every(Number.isFinite)).toBe(true);
               if (index !== undefined) expect(index >= 0 && index < 8).toBe(true);
               for (const [i, { min, max, mode }] of dimensions.entries()) {
-                expect(values![i]).toBeGreaterThanOrEqual(min!);
-                expect(values![i]).toBeLessThanOrEqual(max!);
-                const moved = Math.abs(values![i]! - (mode === 'delta' ? 0 : last![i]!));
+                expect(values[i]).toBeGreaterThanOrEqual(min!);
+                expect(values[i]).toBeLessThanOrEqual(max!);
+                const moved = Math.abs(values[i]! - (mode === 'delta' ? 0 : last[i]!));
                 // 4 / s in 0.1 s
                 expect(moved).toBeLessThanOrEqual([0.3, 0.4, 0.25, 1][i]! + 1e-9);
               }
@@ -363,6 +378,114 @@ describe('The chunk executor', () => {
       ),
       { numRuns: 300 },
     );
+  });
+
+  it('moves no position while it is not known where the robot is, and says which way it is not', () => {
+    const e = executor([{ ...joint, maxStep: 0.5 }, delta, grip]);
+    const rows = Float32Array.from({ length: 60 }, () => 2);
+    e.accept({ stamp: 0, period: PERIOD, replanSteps: 20, actions: rows }, 0);
+    const nowhere = { values: [NaN, NaN, NaN], lacking: 'no_state' } as const;
+    expect(e.command(0, nowhere)).toMatchObject({ values: undefined, reason: 'no_state' });
+    expect(e.command(0.1, { values: [NaN, 0, 0], lacking: undefined })).toMatchObject({ reason: 'no_state' });
+    // Only the position has to be known: a displacement begins anywhere, a gripper is told open or shut.
+    const there = { values: [1, NaN, NaN], lacking: undefined };
+    expect([...e.command(0.2, there).values!]).toEqual([1.5, 2, 2]);
+    const old = { values: [NaN, NaN, NaN], lacking: 'stale_state' } as const;
+    const held = e.command(0.3, old);
+    expect(held).toMatchObject({ state: 'holding', reason: 'stale_state' });
+    expect([...held.values!]).toEqual([1.5, 0, 2]);
+    expect(e.counts.heldCommands).toMatchObject({ no_state: 2, stale_state: 1 });
+  });
+
+  it('needs no state for steps of a pose, grippers and what nobody explained', () => {
+    const e = new ChunkExecutor({
+      ...executor([delta, grip, { ...joint, mode: 'other' }]).settings,
+    });
+    expect(e.needsState).toBe(false);
+    e.accept({ stamp: 0, period: PERIOD, replanSteps: 1, actions: Float32Array.of(1, 1, 1) }, 0);
+    expect([...e.command(0).values!]).toEqual([1, 1, 1]);
+  });
+
+  it('begins every motion within a step of where the robot is measured, whatever was commanded before', () => {
+    const step = 0.25;
+    const event = fc.oneof(
+      { weight: 6, arbitrary: fc.record({ kind: fc.constant('command' as const) }) },
+      {
+        weight: 3,
+        arbitrary: fc.record({
+          kind: fc.constant('chunk' as const),
+          target: fc.double({ min: -3, max: 3, noNaN: true }),
+          anew: fc.boolean(),
+        }),
+      },
+      {
+        weight: 2,
+        arbitrary: fc.record({
+          kind: fc.constant('moved' as const),
+          to: fc.double({ min: -3, max: 3, noNaN: true }),
+        }),
+      },
+      {
+        weight: 2,
+        arbitrary: fc.record({
+          kind: fc.constantFrom(...(['pause', 'resume', 'reset', 'start', 'lost', 'found', 'late'] as const)),
+        }),
+      },
+    );
+    fc.assert(
+      fc.property(fc.array(event, { maxLength: 60 }), fc.nat(3), (events, blendSteps) => {
+        const e = executor([{ ...joint, maxStep: step }], { blendSteps, deadline: 0.2 });
+        let [tick, known, moving] = [100, true, false];
+        for (const item of events) {
+          if (item.kind === 'moved') e.at = [item.to];
+          else if (item.kind === 'lost') known = false;
+          else if (item.kind === 'found') known = true;
+          else if (item.kind === 'late') tick += 4;
+          else if (item.kind === 'chunk') {
+            const actions = new Float32Array(10).fill(item.target);
+            const chunk = { stamp: tick * PERIOD, period: PERIOD, replanSteps: 2, actions };
+            if (e.accept(chunk, tick * PERIOD, item.anew) === undefined && item.anew) moving = false;
+          } else if (item.kind === 'command') {
+            const measured = e.at[0]!;
+            const lacking = known ? undefined : ('no_state' as const);
+            const state = { values: [known ? measured : NaN], lacking };
+            const { values, state: doing } = e.command(++tick * PERIOD, state);
+            if (doing === 'executing') {
+              expect(known).toBe(true);
+              if (!moving) expect(Math.abs(values![0]! - measured)).toBeLessThanOrEqual(step + 1e-9);
+            }
+            moving = doing === 'executing';
+          } else {
+            e[item.kind]();
+            if (item.kind !== 'resume') moving = false;
+          }
+        }
+      }),
+    );
+  });
+
+  it('takes other settings while it moves: counts, fades and the last command go on', () => {
+    const ramp = Array.from({ length: 40 }, (_, k) => k * 0.02);
+    const [changed, left] = [executor([joint], { blendSteps: 5 }), executor([joint], { blendSteps: 5 })];
+    for (const e of [changed, left]) {
+      e.accept(chunkOf(ramp, 0, 40), 0);
+      commands(e, 0, 3);
+    }
+    changed.settings = { ...changed.settings, deadline: 0.9, limitPolicy: 'refuse' };
+    expect(commands(changed, 3, 20)).toEqual(commands(left, 3, 20));
+    expect(changed.counts).toEqual(left.counts);
+    expect(changed.counts.commands).toBe(20);
+    // A stricter limit holds from the next command on.
+    changed.settings = { ...changed.settings, dimensions: [{ ...joint, max: 0.4 }], limitPolicy: 'clamp' };
+    expect(commands(changed, 20, 23)).toEqual([0.4, 0.4, 0.4]);
+    expect(() => (changed.settings = { ...changed.settings, deadline: NaN })).toThrow(/deadline is NaN/);
+    expect(() => (changed.settings = { ...changed.settings, dimensions: [delta] })).toThrow(
+      /cannot become dx/,
+    );
+    expect(changed.settings.deadline).toBe(0.9);
+    // Chunks are made for one period: with another there is none to follow.
+    changed.settings = { ...changed.settings, period: 0.05 };
+    expect(changed.command(2.3)).toMatchObject({ reason: 'no_chunk' });
   });
 
   it('stays small and quick when a sender floods it while time stands still', () => {
@@ -382,7 +505,6 @@ describe('The chunk executor', () => {
     expect(() => executor([joint], { blendSteps: 1.5 })).toThrow(/blend steps are 1.5/);
     expect(() => executor([joint], { deadline: NaN })).toThrow(/deadline is NaN/);
     expect(() => executor([{ ...joint, min: 1, max: 0 }])).toThrow(/limits of joint/);
-    expect(() => executor([joint]).setCurrent([1, 2])).toThrow(/expected 1 finite numbers/);
     expect(() => executor([joint]).command(NaN)).toThrow(/time is NaN/);
   });
 });

@@ -11,12 +11,28 @@ const NODE = '/action_executor';
 const CHUNK = 'fast_wam_msgs/msg/ActionChunk';
 const CHUNKS = '/fast_wam_policy/action_chunk';
 
+interface Duration {
+  readonly sec: number;
+  readonly nanosec: number;
+}
 interface State {
   readonly mode: number;
+  readonly hold: string;
   readonly reason: string;
+  readonly source: string;
   readonly chunk: number;
+  readonly commands: number;
   readonly refused: number;
+  readonly refusal_reasons: readonly string[];
+  readonly refusal_counts: readonly number[];
+  readonly hold_reasons: readonly string[];
+  readonly hold_counts: readonly number[];
+  readonly jitter: Duration;
 }
+const seconds = ({ sec, nanosec }: Duration): number => sec + nanosec / 1e9;
+const count = ({ refusal_reasons: reasons, refusal_counts: counts }: State, reason: string): number =>
+  Number(counts[reasons.indexOf(reason)]);
+
 interface Commands {
   readonly data: readonly number[];
 }
@@ -115,14 +131,24 @@ describe.skipIf(rosLacking() !== undefined)(
       await peer.heard(CHUNKS, CHUNK);
       await remote.status('State', (message) => message === 'active');
     }
-    const startForward = (): Promise<void> =>
-      start(JOINT_ROBOT, { commands: 'std_msgs/msg/Float64MultiArray' });
+    const startForward = async (...parameters: string[]): Promise<void> => {
+      await start(JOINT_ROBOT, { commands: 'std_msgs/msg/Float64MultiArray' }, ...parameters);
+      await robotAt({ dx: 0, dy: 0, grip: 0 });
+      await remote.status('Joint states', (message) => message === 'it is known where the robot is');
+    };
+    /** The robot's own report of where it is, 20 times a second. */
+    const robotAt = (joints: Readonly<Record<string, number>>): Promise<unknown> =>
+      peer.do('robot', { cameras: [], joints });
+    const pause = (data: boolean): Promise<Served> =>
+      peer.call<Served>(`${NODE}/pause`, 'std_srvs/srv/SetBool', { data });
 
     /** Sends a chunk of the observation of now whose every action is the same. */
-    const send = (action: readonly number[], other: object = {}): Promise<void> => {
+    const send = (action: readonly number[], other: object = {}): Promise<void> =>
+      sendFrom(peer, action, other);
+    const sendFrom = (from: Peer, action: readonly number[], other: object = {}): Promise<void> => {
       const now = Date.now() / 1000;
       const sec = Math.floor(now);
-      return peer.publish(CHUNKS, CHUNK, {
+      return from.publish(CHUNKS, CHUNK, {
         header: { stamp: { sec, nanosec: Math.floor((now - sec) * 1e9) } },
         chunk: 7,
         action_names: ['dx', 'dy', 'grip'],
@@ -186,8 +212,6 @@ describe.skipIf(rosLacking() !== undefined)(
       await node.printed(/not \[horizon, action_names\]/);
       expect(commands()).toEqual([]);
 
-      const pause = (data: boolean): Promise<Served> =>
-        peer.call<Served>(`${NODE}/pause`, 'std_srvs/srv/SetBool', { data });
       const before = states();
       expect(await pause(true)).toMatchObject({ success: true });
       await state(({ mode }) => mode === PAUSED, before);
@@ -205,6 +229,8 @@ describe.skipIf(rosLacking() !== undefined)(
         { joint_trajectory: 'trajectory_msgs/msg/JointTrajectory' },
         'command.interface:=trajectory',
       );
+      await robotAt({ dx: 0, dy: 0, grip: 0 });
+      await remote.status('Joint states', (message) => message === 'it is known where the robot is');
       await send([0.02, 0.5, 1]);
       const command = await peer.message<Trajectory>(topic);
       expect(command.joint_names).toEqual(['dx', 'dy', 'grip']);
@@ -254,6 +280,147 @@ describe.skipIf(rosLacking() !== undefined)(
         deactivating,
       );
       expect(last.twist.angular).toEqual(still);
+    });
+
+    it('moves nothing while it is not known where the robot is, and begins from there after every stop', async () => {
+      await start(JOINT_ROBOT, { commands: 'std_msgs/msg/Float64MultiArray' });
+      const nothing = states();
+      await send([2, 0.5, 1]);
+      const blind = await state(({ hold }) => hold === 'no_state', nothing);
+      expect(blind.mode).toBe(HOLDING);
+      expect(blind.reason).toMatch(
+        /no position of "dx", "dy", "grip" is known: nothing has come on \/joint_states/,
+      );
+      expect((await remote.status('Joint states', (m) => m.includes('nothing has come'))).level).toBe(2);
+      expect((await remote.status('Action queue', (m) => m.includes('nothing has come'))).level).toBe(2);
+
+      await robotAt({ dx: 0, dy: 0, gripper: 0 });
+      await remote.status(
+        'Joint states',
+        (m) => /no usable position for "grip"/.test(m) && m.includes('"gripper"'),
+      );
+      expect(commands()).toEqual([]);
+
+      await robotAt({ dx: 0, dy: 0, grip: 0 });
+      await peer.message(`${NODE}/commands`);
+      expect(rounded(commands()[0]!)).toEqual([0.1, 0.5, 1]);
+
+      expect(await pause(true)).toMatchObject({ success: true });
+      const pausedAt = remote.mark;
+      await robotAt({ dx: -3, dy: 0, grip: 0 });
+      // The pause has been published, and so has the robot since it was moved.
+      await remote.status('Action queue', (m) => m === 'paused on request', pausedAt);
+      await remote.status('Joint states', (m) => m === 'it is known where the robot is');
+      const resumed = commands().length;
+      expect(await pause(false)).toMatchObject({ success: true });
+      await send([-2, 0.25, 1]);
+      await peer.message<Commands>(`${NODE}/commands`, ({ data }) => data[1] === 0.25, resumed);
+      const first = commands().find(([, y], i) => i >= resumed && y === 0.25)!;
+      expect(rounded(first)).toEqual([-2.9, 0.25, 1]);
+
+      const lost = states();
+      await peer.do('halt');
+      const stale = await state(({ hold }) => hold === 'stale_state', lost);
+      expect(stale.reason).toMatch(/"dx", "dy", "grip" on \/joint_states are .* s old.*state_max_age/);
+    });
+
+    it('takes other settings in place, of the limits only stricter ones, and counts refusals by reason', async () => {
+      await startForward();
+      const before = states();
+      await send([0.02, 0.5, 1]);
+      for (let n = 0; n < 3; n++) await send([0, 0, 0], { action_names: ['a', 'b', 'c'] });
+      const counted = await state((one) => count(one, 'names') === 3, before);
+      const after = states();
+      expect(await remote.set({ deadline: 19.5, blend_steps: 2, 'safety.limits': 'refuse' })).toMatchObject([
+        { successful: true },
+        { successful: true },
+        { successful: true },
+      ]);
+      await node.printed(/safety\.limits: clamp becomes refuse/);
+      const [looser] = await remote.set({ 'safety.limits': 'none' });
+      expect(looser).toMatchObject({ successful: false });
+      expect(looser!.reason).toMatch(/may only become stricter while the node is active/);
+      const later = await state(({ commands: n }) => n > counted.commands, after);
+      expect(later.mode).toBe(EXECUTING);
+      expect(count(later, 'names')).toBe(3);
+      for (const command of commands()) expect(rounded(command)).toEqual([0.02, 0.5, 1]);
+    });
+
+    it('follows one of two policies, says which, and the other when that one is gone', async () => {
+      await startForward();
+      const other = await Peer.start();
+      try {
+        await other.heard(CHUNKS, CHUNK);
+        const before = states();
+        await send([0.02, 0.5, 1]);
+        const bound = await state(({ mode }) => mode === EXECUTING, before);
+        expect(bound.source).toBe('/peer');
+        const mark = remote.mark;
+        await sendFrom(other, [0.03, 0.25, 1]);
+        await remote.status('Action queue', (m) => m.includes('sends chunks too, which are refused'), mark);
+        await node.printed(
+          /those of \/peer are followed; another is followed when that one is gone or silent/,
+        );
+        const gone = commands().length;
+        expect(commands().every(([, y]) => y === 0.5)).toBe(true);
+        await peer.do('leave');
+        await peer.do('robot', { cameras: [], joints: { dx: 0, dy: 0, grip: 0 } });
+        for (;;) {
+          await sendFrom(other, [0.03, 0.25, 1]);
+          if (commands().some(([, y], i) => i >= gone && y === 0.25)) break;
+          await peer.message(`${NODE}/commands`, () => true, commands().length);
+        }
+      } finally {
+        await other.end();
+      }
+    });
+
+    it('sends action k at stamp + k period, to a trajectory controller for stamp + (k + 1) period', async () => {
+      const period = 0.25;
+      const actions = Array.from({ length: HORIZON }, (_, k) => [0, k / HORIZON, 0]).flat();
+      const offsets = async (
+        topic: string,
+        action: (message: never) => readonly number[],
+        ahead: number,
+      ): Promise<number[]> => {
+        await robotAt({ dx: 0, dy: 0, grip: 0 });
+        await remote.status('Joint states', (message) => message === 'it is known where the robot is');
+        const all: number[] = [];
+        // Whatever the phase in which a chunk comes.
+        for (const late of [0.02, 0.11, 0.19]) {
+          const from = peer.on(topic).length;
+          const stamp = Date.now() / 1000 - late;
+          const sec = Math.floor(stamp);
+          await send([], {
+            actions,
+            period,
+            header: { stamp: { sec, nanosec: Math.floor((stamp - sec) * 1e9) } },
+          });
+          await peer.message(topic, () => peer.on(topic).length > from + 9, from);
+          // The first may be one of the chunk before, or come at once because it is due.
+          for (const { at, message } of peer.on(topic).slice(from + 2)) {
+            const k = Math.round(action(message as never)[1]! * HORIZON);
+            all.push((at + ahead - (stamp + k * period)) / period);
+          }
+        }
+        return all.sort((a, b) => a - b);
+      };
+      const median = (values: readonly number[]): number => values[Math.floor(values.length / 2)]!;
+      const rate = [`control.rate:=${1 / period}`, 'blend_steps:=0'];
+      await start(JOINT_ROBOT, { commands: 'std_msgs/msg/Float64MultiArray' }, ...rate);
+      const sent = await offsets(`${NODE}/commands`, ({ data }: Commands) => data, 0);
+      expect(Math.abs(median(sent))).toBeLessThan(0.1);
+      expect(seconds((await state(({ mode }) => mode === EXECUTING, 0)).jitter)).toBeGreaterThanOrEqual(0);
+      await node.end();
+
+      const trajectory = { joint_trajectory: 'trajectory_msgs/msg/JointTrajectory' };
+      await start(JOINT_ROBOT, trajectory, ...rate, 'command.interface:=trajectory');
+      const reached = await offsets(
+        `${NODE}/joint_trajectory`,
+        ({ points }: Trajectory) => points[0]!.positions,
+        period,
+      );
+      expect(Math.abs(median(reached) - 1)).toBeLessThan(0.1);
     });
 
     it('refuses an interface that the actions do not fit, and takes one that they do', async () => {

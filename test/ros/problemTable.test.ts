@@ -2,13 +2,14 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { format } from 'prettier';
 import { describe, expect, it } from 'vitest';
-import { ChunkExecutor } from '../../src/executor/ChunkExecutor';
+import { ExecutorSession } from '../../src/executor/ExecutorSession';
 import { REFUSAL_KINDS } from '../../src/observation/Refusal';
 import type { RefusalKind } from '../../src/observation/Refusal';
 import type { ChunkProducer } from '../../src/policy/ChunkProducer';
 import type { Status } from '../../src/ros/node/Diagnostics';
 import { inferenceStatus, observationStatus, safetyStatus } from '../../src/ros/policy/policyDiagnostics';
 import { RobotCommands } from '../../src/ros/robot/RobotCommands';
+import { executorStatuses } from '../../src/ros/executor/executorDiagnostics';
 import { EXECUTOR_PROBLEMS } from '../../src/ros/executor/executorProblems';
 import { NODE_PROBLEMS } from '../../src/ros/node/nodeProblems';
 import { problemTable } from '../../src/ros/node/problemTable';
@@ -31,6 +32,23 @@ async function written(page: string): Promise<string> {
     text = text.replace(marks, (_, begin: string, end: string) => `${begin}\n${table}\n${end}`);
   }
   return format(text, { parser: 'markdown', printWidth: 110 });
+}
+
+function jointSession(): ExecutorSession {
+  return new ExecutorSession({
+    actions: {
+      kind: 'joint_position',
+      frame: '',
+      items: [{ name: '<action>', unit: 'rad', group: 'arm' }],
+      normaliser: { mode: 'z-score', scale: [1], offset: [0] },
+      gripper: [],
+      limits: {},
+    },
+    settings: { period: 0.1, blendSteps: 0, deadline: 1, limits: 'clamp', stateMaxAge: 1 },
+    stateTopic: '/joint_states',
+    alive: () => true,
+    nameOf: String,
+  });
 }
 
 describe('the tables of what is refused', () => {
@@ -69,22 +87,17 @@ describe('the tables of what is refused', () => {
       const found = statuses.find(({ name }) => name === status);
       expect(Object.keys(found?.values ?? {}), `${status}, ${value}`).toContain(value);
     }
-    const { chunksRefused, heldCommands } = new ChunkExecutor({
-      dimensions: [{ name: 'x', mode: 'absolute', gripper: false }],
-      period: 0.1,
-      blendSteps: 0,
-      deadline: 1,
-      limitPolicy: 'clamp',
-    }).counts;
-    const values = [
-      ...Object.keys(chunksRefused).map((kind) => `refused, ${kind}`),
-      ...Object.keys(heldCommands)
-        .filter((kind) => kind !== 'no_chunk' && kind !== 'paused')
-        .map((kind) => `held, ${kind}`),
-      'limited, <action>',
-    ];
+    // Whatever an executor counts has a row, in the status in which it is counted.
+    const { statuses: counted } = executorStatuses(jointSession(), {
+      ...{ now: 0, names: ['<action>'], nameOf: String, reported: { held: 0, limited: 0 } },
+    });
+    const values = counted.flatMap(({ name, values: found }) =>
+      Object.keys(found)
+        .filter((key) => /^(refused|held|limited), /.test(key))
+        .map((key) => `${name}: ${key}`),
+    );
     const ownRows = EXECUTOR_PROBLEMS.filter((row) => !NODE_PROBLEMS.includes(row));
-    expect(ownRows.map(({ value }) => value)).toEqual(values);
+    expect(ownRows.map(({ status, value }) => `${status}: ${value}`).sort()).toEqual(values.sort());
     const commands = new RobotCommands({ names: ['x'], onRefused: () => undefined }).status('t', [], 1);
     for (const { status, value } of ROBOT_PROBLEMS) {
       if (status === 'Commands' && value !== undefined) expect(Object.keys(commands.values)).toContain(value);

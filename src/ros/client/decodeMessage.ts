@@ -9,6 +9,15 @@ interface Header {
   readonly frame_id: string;
 }
 
+/** sensor_msgs/msg/JointState */
+export interface JointStateMessage {
+  readonly header: Header;
+  readonly name: readonly string[];
+  readonly position: Float64Array;
+  readonly velocity: Float64Array;
+  readonly effort: Float64Array;
+}
+
 /**
  * The messages that observations are made of, from their bytes. rclnodejs' own decoding of names and nested fields
  * costs five to ten times as much, and would be paid 200 times a second for joint states.
@@ -36,18 +45,16 @@ export const decodeMessage = {
     return new CdrReader(message).string();
   },
 
+  jointState(message: Uint8Array): JointStateMessage {
+    return jointState(new CdrReader(message));
+  },
+
   /** A message that numbers are taken from; `header` only where its type has one. */
   vector(type: VectorType, message: Uint8Array): object {
     const cdr = new CdrReader(message);
     switch (type) {
       case 'sensor_msgs/msg/JointState':
-        return {
-          header: header(cdr),
-          name: cdr.stringArray(),
-          position: cdr.float64Array(),
-          velocity: cdr.float64Array(),
-          effort: cdr.float64Array(),
-        };
+        return jointState(cdr);
       case 'geometry_msgs/msg/PoseStamped':
         return {
           header: header(cdr),
@@ -63,6 +70,16 @@ export const decodeMessage = {
     }
   },
 } as const;
+
+function jointState(cdr: CdrReader): JointStateMessage {
+  return {
+    header: header(cdr),
+    name: cdr.stringArray(),
+    position: cdr.float64Array(),
+    velocity: cdr.float64Array(),
+    effort: cdr.float64Array(),
+  };
+}
 
 function header(cdr: CdrReader): Header {
   return { stamp: { sec: cdr.int32(), nanosec: cdr.uint32() }, frame_id: cdr.string() };

@@ -4,6 +4,8 @@ import type { Rclnodejs, RosQos } from './rclnodejs';
 export interface QosProfiles {
   /** newest message only, losses allowed: camera frames, joint states */
   readonly sensor: RosQos;
+  /** losses allowed, a few kept: of what several publishers say on one topic, none takes another's place */
+  readonly shared: RosQos;
   /** every message, none kept for late comers: a motion command is never replayed */
   readonly command: RosQos;
   /** the last message is kept for late comers: instructions, states */
@@ -20,6 +22,7 @@ export function qosProfiles({ QoS }: Rclnodejs): QosProfiles {
     QoS.DurabilityPolicy;
   return {
     sensor: new QoS(last, 1, bestEffort, volatile),
+    shared: new QoS(last, 10, bestEffort, volatile),
     command: new QoS(last, 10, reliable, volatile),
     latched: new QoS(last, 1, reliable, local),
   };

@@ -94,8 +94,15 @@ export interface RosNameAndTypes {
 export interface RosEndpoint {
   readonly node_name: string;
   readonly node_namespace: string;
+  /** identifier of the endpoint in the graph, byte by byte */
+  readonly endpoint_gid: readonly number[];
   /** rmw's numbers, as in {@link RosQosClass} */
   readonly qos_profile: { readonly reliability: number; readonly durability: number };
+}
+
+/** What the middleware says of a message. */
+export interface RosMessageInfo {
+  readonly publisherGid: Uint8Array;
 }
 
 export interface RosSubscription {
@@ -113,6 +120,8 @@ export interface RosClient {
 
 export interface RosTimer {
   cancel(): void;
+  /** It is used from the call after the next one on. @param period nanoseconds */
+  changeTimerPeriod(period: bigint): void;
 }
 
 /** A request's way back; may be used later than in the callback. */
@@ -181,7 +190,8 @@ export interface RosNode {
     type: string | MessageClass,
     topic: string,
     options: { readonly qos?: RosQos; readonly isRaw?: boolean },
-    callback: (message: unknown) => void,
+    /** one that takes two arguments is given the info, unless messages are raw */
+    callback: (message: unknown, info: RosMessageInfo | undefined) => void,
   ): RosSubscription;
   destroySubscription(subscription: RosSubscription): void;
   createService<Response>(

@@ -1,35 +1,36 @@
 import { join } from 'node:path';
 import { MANIFEST_FILE, readManifest } from '../../bundle/Bundle';
 import type { BundleManifest } from '../../bundle/schema';
-import { UsageError } from '../../errors';
-import { ChunkExecutor } from '../../executor/ChunkExecutor';
-import type { ChunkRefusal, Command, ExecutableChunk } from '../../executor/ChunkExecutor';
-import { commandDimensions } from '../../executor/dimensions';
+import { UsageError, messageOf } from '../../errors';
+import { ExecutorSession, LIMIT_POLICIES } from '../../executor/ExecutorSession';
+import type { SessionSettings } from '../../executor/ExecutorSession';
+import type { TimerShift } from '../../executor/StepTimes';
+import { headerStamp, nanoseconds, toSeconds } from '../../observation/stamp';
 import { modelFacts } from '../../policy/modelFacts';
-import { readVector } from '../../observation/readVector';
-import { toSeconds } from '../../observation/stamp';
 import { EXECUTOR_PARAMETERS } from '../../settings/executorParameters';
 import type { CommandInterface } from '../../settings/executorParameters';
 import { ParameterSet } from '../../settings/ParameterSet';
 import { number, text } from '../../settings/parameterValues';
 import type { ParameterValues } from '../../settings/parameterValues';
-import { LEVEL } from '../node/Diagnostics';
-import type { Status } from '../node/Diagnostics';
-import { ManagedNode } from '../node/ManagedNode';
 import { decodeMessage } from '../client/decodeMessage';
 import type {
   Rclnodejs,
   RosLifecycleNode,
+  RosMessageInfo,
   RosPublisher,
   RosResponse,
   RosSubscription,
   RosTimer,
   TimeMessage,
 } from '../client/rclnodejs';
-import { JumpDetector, timeMessage } from '../client/time';
-import { toWire } from '../client/toWire';
+import { JumpDetector } from '../client/time';
+import type { Status } from '../node/Diagnostics';
+import { ManagedNode } from '../node/ManagedNode';
 import { commandWriter } from './commandWriters';
 import type { CommandWriter } from './commandWriters';
+import { executorStatuses } from './executorDiagnostics';
+import { publisherId, publisherNames } from './publishers';
+import { stateMessage } from './stateMessage';
 
 /** fast_wam_msgs/msg/ActionChunk, as much of it as is read here. */
 interface ActionChunkMessage {
@@ -42,22 +43,12 @@ interface ActionChunkMessage {
   readonly replan_steps: number;
 }
 
-/** fast_wam_msgs/msg/ExecutorState */
-const MODE = { waiting: 0, executing: 1, holding: 2, paused: 3 } as const;
-
 /** What is there from `configure` to `cleanup`. */
 interface Configured {
   readonly manifest: BundleManifest;
   readonly writer: CommandWriter;
   readonly subscriptions: readonly RosSubscription[];
-  executor: ChunkExecutor;
-}
-
-/** A chunk that was taken over, and its number. */
-interface Taken {
-  readonly executable: ExecutableChunk;
-  readonly episode: number;
-  readonly chunk: number;
+  readonly session: ExecutorSession;
 }
 
 interface SetBoolResponse {
@@ -65,22 +56,12 @@ interface SetBoolResponse {
   message: string;
 }
 
-const REFUSAL_TEXT: Readonly<Record<ChunkRefusal, string>> = {
-  shape: 'its actions are not [horizon, action_names]',
-  period: 'it was made for another control rate; set control.rate of policy and executor to the same',
-  not_finite: 'it holds a number that is not finite',
-  outdated: 'it was made from an older observation than the one being executed',
-  expired: 'all its actions are in the past; inference takes longer than the horizon, or the clocks differ',
-  future: 'it begins more than a step from now; the clocks differ',
-  paused: 'the executor is paused',
-};
-
 /** Milliseconds after which the state is published again although it has not changed. */
 const STATE_PERIOD = 1000;
 
 /**
- * Executes chunks as a managed node: one command each control period, joined over the seams, held inside the limits of
- * the bundle, and standing still when chunks stop coming.
+ * Executes chunks as a managed node. What is decided is decided by the {@link ExecutorSession}; this gives it chunks,
+ * joint states and the time, and sends what it says.
  */
 export class ExecutorNode {
   readonly #managed: ManagedNode;
@@ -90,13 +71,9 @@ export class ExecutorNode {
   readonly #clock = new JumpDetector();
   #configured: Configured | undefined;
   #timer: RosTimer | undefined;
-  /** nominal time of the next command, seconds */
-  #next: number | undefined;
-  #taken: Taken | undefined;
-  #last: Command | undefined;
-  #seamJump = 0;
   #stateSaid = { text: '', at: 0 };
-  readonly #reported = { held: 0, limited: 0 };
+  /** counts at the last diagnostics */
+  #reported = { held: 0, limited: 0 };
 
   constructor({
     rclnodejs,
@@ -118,6 +95,7 @@ export class ExecutorNode {
         recover: () => this.#free(),
       },
       configured: () => this.#configured !== undefined,
+      refuse: (changes) => this.#configured?.session.problemWith(this.#settings(changes)),
       onChange: (changes) => this.#apply(changes),
       hardwareId: () => this.#configured?.manifest.name ?? 'none',
       statuses: () => this.#statuses(),
@@ -138,7 +116,7 @@ export class ExecutorNode {
 
   /** Commands nothing more; a robot that moves by velocity is told to stand still. */
   stop(): void {
-    if (this.#timer) this.#deactivate();
+    if (this.#configured?.session.active) this.#deactivate();
     this.#managed.stop();
   }
 
@@ -155,55 +133,62 @@ export class ExecutorNode {
       throw new UsageError('the parameter bundle is not set; it names the folder that `fastwam export` made');
     const manifest = readManifest(join(folder, MANIFEST_FILE));
     this.#managed.bridge.useModel(modelFacts({ folder, manifest }));
-    const executor = this.#makeExecutor(manifest);
+    const chunkTopic = text(this.#values, 'chunk_topic');
+    const stateTopic = text(this.#values, 'state_topic');
+    const publishers = publisherNames(this.#node, chunkTopic);
+    const session = new ExecutorSession({
+      actions: manifest.actions,
+      settings: this.#settings(),
+      stateTopic: this.#node.resolveTopicName(stateTopic),
+      alive: (source) => publishers().has(source),
+      nameOf: (source) => publishers().get(source) ?? 'a publisher that is gone',
+    });
+    if (session.needsState && stateTopic === '') {
+      throw new UsageError(
+        'state_topic is empty: actions that are joint positions are executed only where it is known where the robot is',
+      );
+    }
     const writer = commandWriter(text(this.#values, 'command.interface') as CommandInterface, {
       node: this.#node,
       actions: manifest.actions,
       qos: this.#managed.qos.command,
     });
-    const chunkTopic = text(this.#values, 'chunk_topic');
-    const stateTopic = text(this.#values, 'state_topic');
     const subscriptions = [
       this.#node.createSubscription(
         'fast_wam_msgs/msg/ActionChunk',
         chunkTopic,
         { qos: this.#managed.qos.command },
-        (message) => this.#onChunk(message as ActionChunkMessage),
+        // two arguments: else the publisher is not told
+        (message, info) => this.#onChunk(message as ActionChunkMessage, info),
       ),
     ];
-    if (manifest.actions.kind === 'joint_position' && stateTopic !== '') {
+    if (session.needsState) {
       subscriptions.push(
         this.#node.createSubscription(
           'sensor_msgs/msg/JointState',
           stateTopic,
-          { qos: this.#managed.qos.sensor, isRaw: true },
+          { qos: this.#managed.qos.shared, isRaw: true },
           (message) => this.#onJoints(message as Uint8Array, stateTopic),
         ),
       );
     }
-    this.#configured = { manifest, writer, subscriptions, executor };
+    this.#configured = { manifest, writer, subscriptions, session };
+    this.#reported = { held: 0, limited: 0 };
   }
 
   #activate(): void {
     const configured = this.#configured;
     if (!configured) throw new UsageError('nothing is configured');
-    configured.executor = this.#makeExecutor(configured.manifest);
-    this.#taken = undefined;
-    this.#last = undefined;
+    configured.session.activate();
     this.#startTimer();
   }
 
   #deactivate(): void {
     this.#stopTimer();
-    const { executor, writer, manifest } = this.#configured ?? {};
-    executor?.pause();
+    const { session, writer } = this.#configured ?? {};
     // Positions hold themselves; a velocity goes on until told otherwise.
-    if (writer && manifest?.actions.kind === 'delta_pose' && this.#last?.values) {
-      const still = executor?.command(this.#seconds()).values;
-      if (still) writer.write(still, this.#period, this.#now());
-    }
-    this.#taken = undefined;
-    this.#last = undefined;
+    const still = session?.deactivate();
+    if (still) writer?.write(still, this.#period, this.#now());
     this.#publishState();
   }
 
@@ -231,22 +216,24 @@ export class ExecutorNode {
     return toSeconds(this.#now());
   }
 
-  #makeExecutor({ actions }: BundleManifest): ChunkExecutor {
-    const limits = text(this.#values, 'safety.limits');
-    const stated = limits === 'none' ? ('none' as const) : actions.limits;
-    return new ChunkExecutor({
-      dimensions: commandDimensions({ ...actions, limits: stated }),
-      period: this.#period,
-      blendSteps: number(this.#values, 'blend_steps'),
-      deadline: number(this.#values, 'deadline'),
-      limitPolicy: limits === 'refuse' ? 'refuse' : 'clamp',
-    });
+  #settings(changes: ParameterValues = new Map()): SessionSettings {
+    const values = new Map([...this.#values, ...changes]);
+    const limits = text(values, 'safety.limits');
+    return {
+      period: 1 / number(values, 'control.rate'),
+      blendSteps: number(values, 'blend_steps'),
+      deadline: number(values, 'deadline'),
+      limits: LIMIT_POLICIES.find((policy) => policy === limits) ?? 'refuse',
+      stateMaxAge: number(values, 'state_max_age'),
+    };
   }
 
-  #startTimer(): void {
+  /** @param delay seconds until the first step; from then on one in each period */
+  #startTimer(delay = this.#period): void {
     this.#stopTimer();
-    this.#next = undefined;
-    this.#timer = this.#node.createTimer(BigInt(Math.round(this.#period * 1e9)), () => this.#step());
+    const inNanoseconds = (seconds: number): bigint => BigInt(Math.max(1, Math.round(seconds * 1e9)));
+    this.#timer = this.#node.createTimer(inNanoseconds(delay), () => this.#step());
+    this.#timer.changeTimerPeriod(inNanoseconds(this.#period));
   }
 
   #stopTimer(): void {
@@ -256,234 +243,125 @@ export class ExecutorNode {
 
   #step(): void {
     const configured = this.#configured;
-    if (!configured || !this.#timer) return;
+    if (!configured?.session.active) return;
+    const { session, writer } = configured;
     const now = this.#now();
     if (this.#clock.jumpedBack(now)) {
       this.#managed.logger.warn('the time has jumped back: all chunks are forgotten');
-      configured.executor.reset();
-      this.#taken = undefined;
-      this.#next = undefined;
+      session.timeJumped();
     }
-    const command = configured.executor.command(this.#nominal(toSeconds(now)));
-    if (command.values) configured.writer.write(command.values, this.#period, now);
-    if (
-      command.state === 'holding' &&
-      command.reason &&
-      command.reason !== 'no_chunk' &&
-      command.reason !== 'paused'
-    ) {
-      this.#managed.repeated.warn(`hold ${command.reason}`, `the robot is held: ${holdText(command.reason)}`);
+    const { values, reason } = session.step(toSeconds(now));
+    if (values) writer.write(values, this.#period, now);
+    if (reason !== undefined && reason !== 'no_chunk' && reason !== 'paused') {
+      const why = session.holdText(reason, toSeconds(now));
+      this.#managed.repeated.warn(`hold ${reason}`, `the robot is held: ${why}`);
     }
-    this.#last = command;
     this.#publishState();
   }
 
-  /** Timers come a little early or late; the commands' times are whole periods apart unless one was missed. */
-  #nominal(now: number): number {
-    const expected = this.#next ?? now;
-    const time = Math.abs(now - expected) < this.#period / 2 ? expected : now;
-    this.#next = time + this.#period;
-    return time;
-  }
-
-  #onChunk(message: ActionChunkMessage): void {
-    const configured = this.#configured;
-    if (!configured || !this.#timer) return;
-    const names = configured.manifest.actions.items.map(({ name }) => name);
-    if (message.action_names.join() !== names.join()) {
-      this.#managed.repeated.warn(
-        'names',
-        `a chunk was refused: its actions are ${message.action_names.join(', ')}, the bundle's ${names.join(', ')}`,
-      );
-      return;
-    }
-    const { stamp } = message.header;
-    const executable: ExecutableChunk = {
-      stamp: stamp.sec + stamp.nanosec / 1e9,
-      period: message.period,
-      replanSteps: message.replan_steps,
-      actions: message.actions,
-    };
-    const now = this.#seconds();
-    const refusal = configured.executor.accept(executable, now);
-    if (refusal !== undefined) {
-      this.#managed.repeated.warn(
-        `refused ${refusal}`,
-        `chunk ${message.chunk} was refused: ${REFUSAL_TEXT[refusal]}`,
-      );
-      return;
-    }
-    this.#seamJump = seamJump(this.#taken?.executable, executable, names.length, now);
-    this.#taken = { executable, episode: message.episode, chunk: message.chunk };
-  }
-
-  /** Where the robot is before the first command: that one must be near. */
-  #onJoints(message: Uint8Array, topic: string): void {
-    const configured = this.#configured;
-    if (!configured || this.#last?.values) return;
-    const reading = readVector(
+  #onChunk(message: ActionChunkMessage, info: RosMessageInfo | undefined): void {
+    const session = this.#configured?.session;
+    if (!session?.active) return;
+    const taken = session.take(
       {
-        name: 'state',
-        topic,
-        origin: '',
-        type: 'sensor_msgs/msg/JointState',
-        joints: configured.manifest.actions.items.map(({ name }) => name),
-        field: 'position',
+        stamp: toSeconds(nanoseconds(message.header.stamp)),
+        period: message.period,
+        replanSteps: message.replan_steps,
+        actions: message.actions,
+        episode: message.episode,
+        chunk: message.chunk,
+        names: message.action_names,
+        source: publisherId(info?.publisherGid),
       },
-      decodeMessage.vector('sensor_msgs/msg/JointState', message),
+      this.#seconds(),
     );
-    if (reading.kind === 'values' && reading.values.every(Number.isFinite)) {
-      configured.executor.setCurrent(reading.values);
+    if ('refused' in taken) {
+      const { reason, sentence } = taken.refused;
+      this.#managed.repeated.warn(`refused ${reason}`, sentence);
+    } else if (taken.shift) {
+      this.#shiftTimer(taken.shift);
+    }
+  }
+
+  #shiftTimer({ due, delay }: TimerShift): void {
+    this.#startTimer(delay);
+    if (due) this.#step();
+  }
+
+  #onJoints(message: Uint8Array, topic: string): void {
+    const session = this.#configured?.session;
+    if (!session) return;
+    try {
+      const decoded = decodeMessage.jointState(message);
+      const stamp = headerStamp(decoded);
+      session.hearJoints(
+        {
+          stamp: stamp === undefined ? undefined : toSeconds(stamp),
+          names: decoded.name,
+          positions: decoded.position,
+        },
+        this.#seconds(),
+      );
+    } catch (error) {
+      session.hearUnreadable();
+      this.#managed.repeated.warn(
+        'joints',
+        `a message on ${topic} cannot be read as a JointState: ${messageOf(error)}`,
+      );
     }
   }
 
   #apply(changes: ParameterValues): void {
-    const configured = this.#configured;
-    const concerns = ['control.rate', 'blend_steps', 'deadline', 'safety.limits'].some((name) =>
-      changes.has(name),
-    );
-    if (!configured || !concerns) return;
-    const executor = this.#makeExecutor(configured.manifest);
-    const { values } = this.#last ?? {};
-    // The robot goes on from where it is, and into the next chunk.
-    if (values && configured.manifest.actions.kind === 'joint_position') executor.setCurrent(values);
-    if (configured.executor.paused) executor.pause();
-    const taken = this.#taken?.executable;
-    if (taken && !executor.paused) executor.accept(taken, this.#seconds());
-    configured.executor = executor;
-    if (this.#timer && changes.has('control.rate')) this.#startTimer();
+    const session = this.#configured?.session;
+    if (!session) return;
+    const { limits, period } = session.settings;
+    const settings = this.#settings();
+    session.apply(settings);
+    if (settings.limits !== limits)
+      this.#managed.logger.warn(`safety.limits: ${limits} becomes ${settings.limits}`);
+    if (session.active && changes.has('control.rate') && settings.period !== period) this.#startTimer();
   }
 
   #servePause(pause: boolean, response: RosResponse<SetBoolResponse>): void {
-    const executor = this.#configured?.executor;
+    const session = this.#configured?.session;
     let message = 'the node is not active';
-    if (executor && this.#timer) {
-      if (pause) executor.pause();
-      else executor.resume();
+    if (session?.active) {
+      if (pause) session.pause();
+      else session.resume();
       message = pause ? 'paused: the robot is held' : 'the next chunk is followed';
     }
-    response.send({ ...response.template, success: Boolean(executor && this.#timer), message });
+    response.send({ ...response.template, success: session?.active === true, message });
     this.#publishState();
   }
 
   // ------------------------------------------------------------------------------------------------------------ reports
 
   #publishState(): void {
-    const executor = this.#configured?.executor;
-    const counts = executor?.counts;
-    const last = this.#last;
-    const mode = executor?.paused
-      ? MODE.paused
-      : last === undefined || last.reason === 'no_chunk'
-        ? MODE.waiting
-        : last.state === 'holding'
-          ? MODE.holding
-          : MODE.executing;
-    const reason = last?.reason ? holdText(last.reason) : '';
-    const said = `${mode} ${reason} ${this.#taken?.episode} ${this.#taken?.chunk}`;
-    const now = performance.now();
-    if (said === this.#stateSaid.text && now - this.#stateSaid.at < STATE_PERIOD) return;
-    this.#stateSaid = { text: said, at: now };
-    const width = this.#configured?.manifest.actions.items.length ?? 1;
-    this.#states.publish({
-      header: { stamp: timeMessage(this.#now()), frame_id: '' },
-      mode,
-      reason,
-      episode: this.#taken?.episode ?? 0,
-      chunk: this.#taken?.chunk ?? 0,
-      step: last?.index ?? 0,
-      horizon: (this.#taken?.executable.actions.length ?? 0) / width,
-      seam_jump: this.#seamJump,
-      commands: toWire.int64(counts?.commands ?? 0),
-      starved: toWire.int64(counts ? sum(Object.values(counts.heldCommands)) : 0),
-      limited: toWire.int64(counts ? sum(counts.limited) : 0),
-      refused: toWire.int64(counts ? sum(Object.values(counts.chunksRefused)) : 0),
-    });
+    const session = this.#configured?.session;
+    if (!session) return;
+    const now = this.#now();
+    const state = session.stateOf(toSeconds(now));
+    const { mode, hold, episode, chunk, source } = state;
+    const said = `${mode} ${hold} ${episode} ${chunk} ${source}`;
+    const at = performance.now();
+    if (said === this.#stateSaid.text && at - this.#stateSaid.at < STATE_PERIOD) return;
+    this.#stateSaid = { text: said, at };
+    const publishers = publisherNames(this.#node, text(this.#values, 'chunk_topic'));
+    this.#states.publish(stateMessage(session, now, (source) => publishers().get(source) ?? ''));
   }
 
   #statuses(): Status[] {
     const state = this.#managed.state({ bundle: text(this.#values, 'bundle') });
-    const configured = this.#configured;
-    if (!configured) return [state];
-    const { counts } = configured.executor;
-    const { no_chunk: noChunk, paused, ...unwanted } = counts.heldCommands;
-    const held = sum(Object.values(unwanted));
-    const limited = sum(counts.limited);
-    const heldNow = held > this.#reported.held;
-    const limitedNow = limited > this.#reported.limited;
-    this.#reported.held = held;
-    this.#reported.limited = limited;
-    const reason = this.#last?.reason;
-    const names = configured.manifest.actions.items.map(({ name }) => name);
-    return [
-      state,
-      {
-        name: 'Action queue',
-        level: heldNow ? LEVEL.error : LEVEL.ok,
-        message: reason ? holdText(reason) : this.#last ? 'chunks are being executed' : 'not active',
-        values: {
-          commands: counts.commands,
-          'commands beyond replan_steps': counts.overdueCommands,
-          'chunks accepted': counts.chunksAccepted,
-          'held before the first chunk': noChunk,
-          'held on request': paused,
-          ...prefixed('held, ', unwanted),
-          ...prefixed('refused, ', counts.chunksRefused),
-          'last seam': this.#seamJump.toPrecision(3),
-        },
-      },
-      {
-        name: 'Safety',
-        level: limitedNow ? LEVEL.warn : LEVEL.ok,
-        message: limitedNow ? 'commands were outside the limits' : 'commands are inside the limits',
-        values: {
-          'safety.limits': text(this.#values, 'safety.limits'),
-          ...Object.fromEntries(counts.limited.map((count, i) => [`limited, ${names[i] ?? i}`, count])),
-        },
-      },
-    ];
+    const session = this.#configured?.session;
+    if (!session) return [state];
+    const publishers = publisherNames(this.#node, text(this.#values, 'chunk_topic'));
+    const { statuses, reported } = executorStatuses(session, {
+      now: this.#seconds(),
+      names: this.#configured?.manifest.actions.items.map(({ name }) => name) ?? [],
+      nameOf: (source) => publishers().get(source) ?? '',
+      reported: this.#reported,
+    });
+    this.#reported = reported;
+    return [state, ...statuses];
   }
-}
-
-function holdText(reason: NonNullable<Command['reason']>): string {
-  switch (reason) {
-    case 'no_chunk':
-      return 'no chunk has come yet';
-    case 'not_yet':
-      return 'the chunk lies in the future; do the clocks agree?';
-    case 'deadline':
-      return 'no chunk has come in time (deadline)';
-    case 'horizon':
-      return 'the chunk has no action left';
-    case 'limits':
-      return 'the command lies outside the limits (safety.limits: refuse)';
-    case 'paused':
-      return 'paused on request';
-  }
-}
-
-/** The largest difference of the action due at `time` between two chunks; 0 where one has none. */
-function seamJump(
-  old: ExecutableChunk | undefined,
-  next: ExecutableChunk,
-  width: number,
-  time: number,
-): number {
-  if (!old) return 0;
-  const row = ({ stamp, period, actions }: ExecutableChunk): Float32Array => {
-    const k = Math.floor((time - stamp) / period);
-    return actions.subarray(Math.max(0, k) * width, (Math.max(0, k) + 1) * width);
-  };
-  const [a, b] = [row(old), row(next)];
-  return a.length === b.length
-    ? a.reduce((most, value, i) => Math.max(most, Math.abs(value - (b[i] ?? value))), 0)
-    : 0;
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
-}
-
-function prefixed(prefix: string, counts: Readonly<Record<string, number>>): Record<string, number> {
-  return Object.fromEntries(Object.entries(counts).map(([name, count]) => [prefix + name, count]));
 }
