@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { UsageError } from '../errors';
 import { ProgressBar } from '../report/ProgressBar';
-import { printLine } from '../terminal';
+import { printLine, progressStream } from '../terminal';
 import { addContexts } from '../text/addContexts';
 import type { AddReport } from '../text/addContexts';
 import { PromptEncoder } from '../text/PromptEncoder';
@@ -45,7 +45,7 @@ export class EncodingProgress {
   #bar: ProgressBar | undefined;
 
   readonly update = (done: number, total: number): void => {
-    this.#bar ??= new ProgressBar({ stream: process.stderr, label: 'blocks of the text encoder', total });
+    this.#bar ??= new ProgressBar({ stream: progressStream, label: 'blocks of the text encoder', total });
     this.#bar.update(done);
   };
 

@@ -31,7 +31,10 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   watch: [`fastwam watch ${BUNDLE}`, `fastwam watch ${BUNDLE} --suite long --refresh 8 --pace 1`],
   demos: ['fastwam demos --episodes 480 --out demonstrations'],
   bench: [`fastwam bench ${BUNDLE} --chunks 40 --threads 1`],
-  synth: ['fastwam synth --config libero --sparse --dtype BF16 --out big_checkpoint'],
+  synth: [
+    'fastwam synth --config libero --sparse --dtype BF16 --out big_checkpoint',
+    'fastwam synth --text-encoder --sparse --dtype BF16 --out big_encoder',
+  ],
   play: ['fastwam ros npx fastwam play bags/tabletop_demo --wait-for /fast_wam_policy'],
   record: ['fastwam ros npx fastwam record /fast_wam_policy/action_chunk --out my_recording --duration 60'],
   bag: ['fastwam bag bags/tabletop_demo --pictures out/pictures', 'fastwam bag my_recording --json'],

@@ -102,6 +102,15 @@ export class PolicyClient {
     }
   }
 
+  /**
+   * Takes the context of a task, [n, textDim] of its prompt's own tokens; the task is known from then on.
+   * @throws InputError where it does not fit the model
+   */
+  async learn(task: string, rows: Float32Array): Promise<void> {
+    await this.#call('learnContext', task, rows);
+    this.bundle.learn(task, rows);
+  }
+
   /** Opens a stream of chunks with a cache of its own. */
   async createEpisode(): Promise<EpisodeHandle> {
     const id = this.#nextEpisode++;

@@ -36,6 +36,9 @@ class InferenceWorker {
       case 'closeEpisode':
         this.#episodes.delete(request.args[0]);
         return undefined;
+      case 'learnContext':
+        this.#loaded().bundle.learn(...request.args);
+        return undefined;
       case 'openRecorder': {
         const [id, policy] = request.args;
         this.#recorders.set(id, new CalibrationRecorder(this.#loaded(), policy));

@@ -19,6 +19,8 @@ export interface WorkerMethods {
   ) => ActionChunk;
   reset: (id: number) => void;
   closeEpisode: (id: number) => void;
+  /** the context of a task, [n, textDim], for as long as the policy is loaded */
+  learnContext: (task: string, rows: Float32Array) => void;
   openRecorder: (id: number, policy: string) => void;
   learn: (
     id: number,

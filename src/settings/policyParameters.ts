@@ -115,6 +115,40 @@ const taskParameters: readonly Parameter[] = [
     },
   },
   {
+    name: 'text_encoder.path',
+    settable: 'live',
+    field: {
+      type: 'text',
+      default: '',
+      description:
+        'folder or file of the UMT5 encoder that encodes instructions which the bundle does not know, in a process of its own while the running one goes on. Empty: they are refused',
+      source: OURS,
+    },
+  },
+  {
+    name: 'text_encoder.tokenizer',
+    settable: 'live',
+    field: {
+      type: 'text',
+      default: '',
+      description: "the encoder's tokenizer.json or spiece.model; empty: it lies beside the encoder",
+      source: OURS,
+    },
+  },
+  {
+    name: 'text_encoder.keep',
+    settable: 'live',
+    field: {
+      type: 'number',
+      default: 300,
+      min: 0,
+      max: 1e6,
+      description: 'time for which the process that encodes is kept when it has nothing to do',
+      unit: 's',
+      source: OURS,
+    },
+  },
+  {
     name: 'proprio.sources',
     settable: 'unconfigured',
     field: {

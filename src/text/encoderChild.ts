@@ -11,11 +11,12 @@ import { PromptEncoder } from './PromptEncoder';
 
 const LOW_PRIORITY = 10;
 
-let opened: { readonly path: string; readonly encoder: PromptEncoder } | undefined;
+let opened: { readonly paths: string; readonly encoder: PromptEncoder } | undefined;
 
 async function encode(request: EncoderRequest): Promise<EncodedContext> {
   const { prompt, encoder: path, tokenizer, expected, cleaning, contextLength, threads } = request;
-  if (opened?.path !== path) opened = { path, encoder: PromptEncoder.open(path, tokenizer) };
+  const paths = JSON.stringify([path, tokenizer]);
+  if (opened?.paths !== paths) opened = { paths, encoder: PromptEncoder.open(path, tokenizer) };
   checkEncoder(opened.encoder, expected);
   const { prompts, seconds, memory } = await opened.encoder.encode([prompt], {
     cleaning,

@@ -20,6 +20,7 @@ import type { Status } from '../node/Diagnostics';
 import { ManagedNode } from '../node/ManagedNode';
 import type { Rclnodejs, RosLifecycleNode, RosPublisher, RosResponse, RosTimer } from '../client/rclnodejs';
 import { JumpDetector } from '../client/time';
+import { InstructionEncoder } from './InstructionEncoder';
 import { InstructionTopic } from './InstructionTopic';
 import { SourceSubscriptions } from './SourceSubscriptions';
 import { actionChunkMessage, jointTrajectoryMessage } from './chunkMessages';
@@ -41,6 +42,7 @@ interface Configured {
   readonly buffer: ObservationBuffer<RawFrame>;
   readonly sources: SourceSubscriptions;
   readonly instructions: InstructionTopic;
+  readonly encoder: InstructionEncoder;
   readonly producer: ChunkProducer;
   readonly chunks: RosPublisher;
   /** only where the actions are joint positions */
@@ -111,6 +113,7 @@ export class PolicyNode {
   /** Stops publishing at once; resolves when the chunk or the model in the making is done and its thread has ended. */
   async stop(): Promise<void> {
     this.#configured?.producer.stop();
+    this.#configured?.encoder.close();
     this.#managed.stop();
     const service = await this.#loading;
     await service?.close();
@@ -132,6 +135,7 @@ export class PolicyNode {
     const loading = this.#load(folder, executionOptions(this.#values), policySettings(this.#values));
     this.#loading = loading.catch(() => undefined);
     const service = await loading;
+    const said = text(this.#values, 'instruction');
     try {
       this.#configured = await this.#assemble(service);
     } catch (error) {
@@ -144,6 +148,7 @@ export class PolicyNode {
     this.#managed.logger.info(
       `${service.bundle.manifest.name} loaded in ${((performance.now() - started) / 1000).toFixed(1)} s`,
     );
+    if (this.#instruction === '' && said !== '') this.#follow(said);
   }
 
   /** Everything that a loaded bundle makes possible; throws without a trace if it does not fit the parameters. */
@@ -163,7 +168,8 @@ export class PolicyNode {
         'the bundle states no action limits, so no robot is driven with it: export it with --robot, or set safety.limits to none if the robot enforces its own',
       );
     }
-    const instruction = this.#firstInstruction(service);
+    const encoder = this.#encoderFor(service);
+    const instruction = this.#firstInstruction(service, encoder.available);
     const episode = await service.createEpisode();
     this.#managed.bridge.useModel(facts);
     this.#take(instruction);
@@ -196,6 +202,7 @@ export class PolicyNode {
       buffer,
       sources,
       producer,
+      encoder,
       instructions: new InstructionTopic({
         node: this.#node,
         topic: instructionTopic,
@@ -240,6 +247,7 @@ export class PolicyNode {
     configured.producer.stop();
     configured.sources.destroy();
     configured.instructions.destroy();
+    configured.encoder.close();
     this.#node.destroyPublisher(configured.chunks);
     if (configured.trajectories) this.#node.destroyPublisher(configured.trajectories);
     await configured.service.close();
@@ -284,6 +292,8 @@ export class PolicyNode {
     const { bundle } = this.#configured?.service ?? {};
     if (!bundle) return 'the node is not configured';
     if (this.#instruction === '') {
+      const wanted = this.#configured?.encoder.wanted;
+      if (wanted !== undefined) return `no instruction yet: ${JSON.stringify(wanted)} is being encoded`;
       const known = knownInstructions(bundle);
       return `no instruction yet: publish one, or set the parameter instruction${known && `; ${known}`}`;
     }
@@ -307,12 +317,16 @@ export class PolicyNode {
 
   // ------------------------------------------------------------------------------------------------------- instructions
 
-  /** What to begin with: the parameter, which the user has set or an earlier run left; else the only one there is. */
-  #firstInstruction({ bundle }: PolicyService): string {
+  /**
+   * What to begin with: the parameter, which the user has set or an earlier run left; else the only one there is. Nothing
+   * where the user's own has to be encoded first.
+   */
+  #firstInstruction({ bundle }: PolicyService, encodes: boolean): string {
     const said = text(this.#values, 'instruction');
     if (said === '' || bundle.knows(said)) return said === '' ? onlyInstruction(bundle) : said;
-    if (this.#parameters.explicit.has('instruction')) throw new UsageError(unknownInstruction(bundle, said));
-    return onlyInstruction(bundle);
+    if (!this.#parameters.explicit.has('instruction')) return onlyInstruction(bundle);
+    if (encodes) return '';
+    throw new UsageError(unknownInstruction(bundle, said));
   }
 
   #onInstruction(instruction: string): void {
@@ -321,19 +335,74 @@ export class PolicyNode {
     if (problem !== undefined) this.#managed.repeated.warn('instruction', problem);
   }
 
-  /** Follows a task from the next chunk on; another than the running one starts an episode. @returns why not */
+  /**
+   * Follows a task from the next chunk on; another than the running one starts an episode. One that is not known is
+   * encoded first, where there is an encoder.
+   * @returns why not
+   */
   #follow(instruction: string): string | undefined {
-    const bundle = this.#configured?.service.bundle;
-    if (!bundle) return 'the node is not configured';
-    if (instruction === this.#instruction) return undefined;
-    if (!bundle.knows(instruction)) {
+    const configured = this.#configured;
+    if (!configured) return 'the node is not configured';
+    const { encoder, service } = configured;
+    const running = instruction === this.#instruction;
+    if (!running && !service.bundle.knows(instruction)) {
+      if (encoder.available) {
+        this.#encode(instruction);
+        return undefined;
+      }
       this.#refused.instructions += 1;
-      return unknownInstruction(bundle, instruction);
+      return unknownInstruction(service.bundle, instruction);
     }
+    encoder.forget();
+    if (running) return undefined;
     this.#take(instruction);
     this.#managed.logger.info(`instruction: ${JSON.stringify(instruction)}`);
     this.#newEpisode();
     return undefined;
+  }
+
+  #encoderFor(service: PolicyService): InstructionEncoder {
+    return new InstructionEncoder({
+      service,
+      settings: () => ({
+        path: text(this.#values, 'text_encoder.path'),
+        tokenizer: text(this.#values, 'text_encoder.tokenizer'),
+        keep: number(this.#values, 'text_encoder.keep'),
+        threads: number(this.#values, 'execution.threads'),
+      }),
+      onReady: (task, { seconds, memory, cut }) => {
+        const took = `in ${seconds.toFixed(1)} s with ${(memory / 1e9).toFixed(2)} GB of memory`;
+        this.#managed.logger.info(`${JSON.stringify(task)} was encoded ${took}`);
+        if (cut > 0) {
+          this.#managed.logger.warn(
+            `${JSON.stringify(task)} is too long: the model does not see its last ${cut} tokens`,
+          );
+        }
+        this.#onInstruction(task);
+      },
+      onFailure: (task, problem) => {
+        this.#refused.instructions += 1;
+        this.#unknownInstruction = `${JSON.stringify(task)} could not be encoded: ${problem}; ${this.#meanwhile()}`;
+        this.#managed.logger.error(this.#unknownInstruction);
+      },
+    });
+  }
+
+  /** Has a task encoded, which is followed when that is done unless another has come by then. */
+  #encode(task: string): void {
+    const encoder = this.#configured?.encoder;
+    if (!encoder || encoder.wanted === task) return;
+    this.#managed.logger.info(
+      `${JSON.stringify(task)} is not known and is being encoded with ${text(this.#values, 'text_encoder.path')}; ${this.#meanwhile()}`,
+    );
+    encoder.want(task);
+  }
+
+  /** What the robot does while it cannot follow what it was told. */
+  #meanwhile(): string {
+    return this.#instruction === ''
+      ? 'no chunk is made meanwhile'
+      : `${JSON.stringify(this.#instruction)} goes on`;
   }
 
   /** Makes a task the running one, whoever has said it: the parameter tells which it is. */
@@ -347,7 +416,14 @@ export class PolicyNode {
   #refuse(changes: ParameterValues): string | undefined {
     const bundle = this.#configured?.service.bundle;
     const instruction = changes.get('instruction');
-    if (bundle && typeof instruction === 'string' && instruction !== '' && !bundle.knows(instruction)) {
+    const encodes = this.#configured?.encoder.available === true;
+    if (
+      bundle &&
+      typeof instruction === 'string' &&
+      instruction !== '' &&
+      !encodes &&
+      !bundle.knows(instruction)
+    ) {
       this.#refused.instructions += 1;
       return unknownInstruction(bundle, instruction);
     }
@@ -361,6 +437,7 @@ export class PolicyNode {
   #apply(changes: ParameterValues): void {
     const instruction = changes.get('instruction');
     if (typeof instruction === 'string' && this.#configured) this.#setInstruction(instruction);
+    if (changes.get('text_encoder.path') === '') this.#configured?.encoder.release();
     if (changes.has('control.rate') && this.#timer) this.#startTimer();
     if (this.#configured) {
       this.#configured.buffer.limits = this.#observationLimits();
@@ -375,9 +452,10 @@ export class PolicyNode {
     const task = instruction === '' ? onlyInstruction(bundle) : instruction;
     if (task !== '') {
       this.#follow(task);
-      this.#managed.bridge.report('instruction', task);
+      this.#managed.bridge.report('instruction', this.#instruction);
       return;
     }
+    this.#configured?.encoder.forget();
     this.#instruction = '';
     this.#managed.logger.info('no instruction: no chunk is made until there is one');
     this.#newEpisode();
@@ -442,6 +520,11 @@ export class PolicyNode {
       if (!configured?.producer.active) throw new UsageError('the node is not active');
       const problem = request.instruction === '' ? undefined : this.#follow(request.instruction);
       if (problem !== undefined) throw new UsageError(problem);
+      if (request.instruction !== '' && request.instruction !== this.#instruction) {
+        throw new UsageError(
+          `${JSON.stringify(request.instruction)} is being encoded and will be followed when that is done; ${this.#meanwhile()}`,
+        );
+      }
       const result = await configured.producer.request();
       if (!result.produced) throw new UsageError(result.problem);
       const chunk = actionChunkMessage(result.produced, configured.service.bundle.manifest.actions);
@@ -475,8 +558,14 @@ export class PolicyNode {
     const configured = this.#configured;
     const notices = [...(configured?.service.notices ?? [])];
     if (this.#unknownInstruction !== '') notices.unshift(this.#unknownInstruction);
+    const encoder = configured?.encoder;
+    if (encoder?.wanted !== undefined) notices.unshift(`${encoder.state}; ${this.#meanwhile()}`);
     const values = configured
-      ? { bundle: configured.service.bundle.folder, instruction: this.#instruction }
+      ? {
+          bundle: configured.service.bundle.folder,
+          instruction: this.#instruction,
+          'text encoder': configured.encoder.state,
+        }
       : { bundle: text(this.#values, 'bundle') };
     const refused = {
       'refused, instruction': this.#refused.instructions,

@@ -41,7 +41,14 @@ export const POLICY_PROBLEMS: readonly Problem[] = [
     status: 'State',
     value: 'refused, instruction',
     level: 'warn',
-    remedy: '`fastwam info` lists the known ones; the running one goes on',
+    remedy: '`fastwam info` lists the known ones; with `text_encoder.path` others are encoded',
+  },
+  {
+    what: 'an instruction is being encoded, or could not be',
+    status: 'State',
+    value: 'text encoder',
+    level: 'warn',
+    remedy: 'wait, the running one goes on; where it failed, the message says why',
   },
   {
     what: 'a request to `~/infer` or `~/reset_episode` that cannot be answered with what it asks for',

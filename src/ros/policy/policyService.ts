@@ -5,7 +5,10 @@ import { PolicyClient } from '../../policy/PolicyClient';
 import type { ExecutionOptions } from '../../model/execution';
 
 /** What the node needs of a bundle. */
-export type PolicyBundle = Pick<Bundle, 'manifest' | 'knows' | 'folder'>;
+export type PolicyBundle = Pick<
+  Bundle,
+  'manifest' | 'knows' | 'folder' | 'dimensions' | 'prompt' | 'cleaning'
+>;
 
 /** What the node needs of a loaded policy: inference runs elsewhere, and no call blocks. */
 export interface PolicyService {
@@ -17,6 +20,8 @@ export interface PolicyService {
   /** Loads what these settings need; @returns seconds */
   prepare(choice: Choice): Promise<number>;
   createEpisode(): Promise<EpisodeHandle>;
+  /** Takes the context of a task, [n, text dim]; the bundle knows the task from then on. */
+  learn(task: string, rows: Float32Array): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -38,6 +43,7 @@ export const loadPolicy: LoadPolicy = async (folder, execution, choice) => {
     serves: (wanted) => client.serves(wanted),
     prepare: (wanted) => client.prepare(wanted),
     createEpisode: () => client.createEpisode(),
+    learn: (task, rows) => client.learn(task, rows),
     close: () => client.close(),
   };
 };
@@ -60,5 +66,6 @@ export function onlyInstruction({ manifest: { instructions } }: PolicyBundle): s
 
 /** The sentence for a task that the bundle has no text context for. */
 export function unknownInstruction(bundle: PolicyBundle, instruction: string): string {
-  return `unknown instruction ${JSON.stringify(instruction)}; ${knownInstructions(bundle) || 'the bundle lists none'}`;
+  const known = knownInstructions(bundle) || 'the bundle lists none';
+  return `unknown instruction ${JSON.stringify(instruction)}; ${known}; to have it encoded, set text_encoder.path to a UMT5 encoder, or add it with fastwam encode`;
 }
