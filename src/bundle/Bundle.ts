@@ -4,12 +4,12 @@ import type { z } from 'zod';
 import { FileFormatError, InputError } from '../errors';
 
 import { readJson } from '../formats/readJson';
-import { scalingLengths } from '../formats/scaling';
 import type { TensorFile } from '../formats/StoredTensor';
 import { findTextContexts, openTextContext, promptHash } from '../formats/textContext';
 import { createSchedule } from '../sampler/schedule';
 import type { Schedule } from '../sampler/types';
 import { quoted } from '../words/quoted';
+import { checkManifest } from './checkManifest';
 import { fingerprint } from './fingerprint';
 import { dimensionsFromManifest } from './manifestDimensions';
 import type { ModelDimensions } from './layout';
@@ -302,7 +302,7 @@ export function readManifest(path: string): BundleManifest {
   }
   const parsed = bundleSchema.safeParse(value);
   if (!parsed.success) throw new FileFormatError(path, describeIssue(parsed.error));
-  checkLengths(path, parsed.data);
+  checkManifest(path, parsed.data);
   return parsed.data;
 }
 
@@ -317,51 +317,4 @@ function describeIssue(error: z.ZodError): string {
       : undefined;
   const place = [...issue.path, ...(nearest?.path ?? [])].map(String).join('.') || 'the document';
   return `${place}: ${nearest?.message ?? issue.message}`;
-}
-
-/** Arrays that belong to a dimension must have its length. */
-function checkLengths(path: string, manifest: BundleManifest): void {
-  const { action_dim, proprio_dim } = manifest.dimensions;
-  const { actions, proprio } = manifest;
-  const expected: [string, number, number][] = [
-    ['actions.items', actions.items.length, action_dim],
-    ...scalingLengths(actions.normaliser).map(([key, length]): [string, number, number] => [
-      `actions.normaliser.${key}`,
-      length,
-      action_dim,
-    ]),
-    ['proprio.names', proprio.names.length, proprio_dim],
-    ['proprio.units', proprio.units.length, proprio_dim],
-    ...scalingLengths(proprio.normaliser).map(([key, length]): [string, number, number] => [
-      `proprio.normaliser.${key}`,
-      length,
-      proprio_dim,
-    ]),
-  ];
-  if (actions.limits !== null && actions.limits !== 'none') {
-    for (const [name, values] of Object.entries(actions.limits)) {
-      if (values) expected.push([`actions.limits.${name}`, values.length, action_dim]);
-    }
-  }
-  for (const [key, found, wanted] of expected) {
-    if (found !== wanted) {
-      throw new FileFormatError(path, `${key}: expected ${wanted} entries, found ${found}`);
-    }
-  }
-  for (const index of actions.relative ?? []) {
-    if (index >= action_dim || index >= proprio_dim) {
-      throw new FileFormatError(
-        path,
-        `actions.relative ${index}: the model has ${action_dim} action and ${proprio_dim} state dimensions`,
-      );
-    }
-  }
-  for (const { index } of actions.gripper) {
-    if (index >= action_dim) {
-      throw new FileFormatError(
-        path,
-        `actions.gripper.index ${index}: the model has ${action_dim} action dimensions`,
-      );
-    }
-  }
 }

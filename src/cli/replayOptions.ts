@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { Interrupted } from '../errors';
+import { lockFolder } from '../formats/folderLock';
 import { makeOutputFolder } from '../formats/outputFolder';
 import { replayRecording } from '../evaluation/replayRecording';
 import type { ReplayRequest } from '../evaluation/replayRecording';
@@ -82,6 +83,7 @@ export async function runReplayCommand(
 ): Promise<void> {
   const measure = measureOf(flags.toleranceMeasure);
   makeOutputFolder(flags.out);
+  const release = lockFolder(flags.out);
   await interruptible(async ({ signal, throwIfInterrupted }) => {
     let bar: ProgressBar | undefined;
     let measured = false;
@@ -125,6 +127,7 @@ export async function runReplayCommand(
         throwIfInterrupted('no chunk was measured; no report was written');
       throw error;
     } finally {
+      release();
       bar?.finish();
     }
   });

@@ -8,6 +8,8 @@ import { UsageError } from '../errors';
 import { machineFacts, modelDescription, packageVersion } from '../evaluation/provenance';
 import { withUncached } from '../evaluation/replay';
 import { describePrecision } from '../model/execution';
+import { lockFolder } from '../formats/folderLock';
+import { makeOutputFolder } from '../formats/outputFolder';
 import { modelFacts } from '../policy/modelFacts';
 import { ProgressBar } from '../report/ProgressBar';
 import { collectExhibits } from '../report/simulation/collectExhibits';
@@ -86,7 +88,15 @@ export function simulateCommand(program: Command): Command {
   addWorldOptions(command);
   addExecutionOptions(command);
   return command.action((flags: SimulateFlags) =>
-    interruptible((interruption) => runSimulateCommand(flags, interruption)),
+    interruptible(async (interruption) => {
+      if (flags.out !== undefined) makeOutputFolder(flags.out);
+      const release = flags.out === undefined ? undefined : lockFolder(flags.out);
+      try {
+        await runSimulateCommand(flags, interruption);
+      } finally {
+        release?.();
+      }
+    }),
   );
 }
 

@@ -4,6 +4,7 @@ import type { BagReader } from '../bag/types';
 import type { Bundle } from '../bundle/Bundle';
 import { FileFormatError, Interrupted, UsageError } from '../errors';
 import { RecordedInputs } from '../policy/recordedEpisode';
+import { farFromTraining } from '../policy/farFromTraining';
 import { modelFacts } from '../policy/modelFacts';
 import type { Observation } from '../policy/types';
 import { fitMapping } from '../settings/mapping';
@@ -120,6 +121,7 @@ async function* bagChunks(
         horizon,
         actionDim: own.names.length,
         tasks: bundle,
+        implausible: farFromTraining(bundle),
         onWarning: (warning) => warnings.push(warning),
         ...(instruction !== undefined && { instruction }),
       });

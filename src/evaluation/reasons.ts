@@ -15,7 +15,7 @@ export function reasonsOf(warnings: readonly Warning[]): readonly Reason[] {
   for (const warning of warnings) {
     const { kind, configuration = '', message, time } = warning;
     // Without a time it is no sample's warning, and stands for itself.
-    const likeness = time === undefined ? message : message.replace(/\d+(?:\.\d+)?/g, '#');
+    const likeness = time === undefined ? message : message.replace(/-?\d+(?:\.\d+)?(?:e[-+]?\d+)?/g, '#');
     const key = `${kind}\n${configuration}\n${likeness}`;
     const known = reasons.get(key);
     if (known) known.count += 1;

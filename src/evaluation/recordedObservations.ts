@@ -24,6 +24,8 @@ export interface RecordedOptions {
   /** actions of a chunk and values of one: recorded actions of another width cannot be compared */
   readonly horizon: number;
   readonly actionDim: number;
+  /** what of a proprioception cannot be believed; told as a warning */
+  readonly implausible?: (proprio: ArrayLike<number>) => string | undefined;
   /** told of every sample that is used, in their order */
   readonly onUsed?: (sample: BagObservation) => void;
   /** told of every sample that was not fit to act on, and of recorded actions that do not fit */
@@ -74,6 +76,9 @@ export async function* recordedObservations(
     }
     count += 1;
     options.onUsed?.(sample);
+    const implausible = options.implausible?.(sample.proprio);
+    if (implausible !== undefined)
+      options.onWarning({ kind: 'other', time: sample.time, message: implausible });
     if (episode?.number !== sample.episode) episode = { number: sample.episode, chunks: 0 };
     // Seconds of the epoch as a double resolve 0.2 µs; relative to the first stamp they resolve all of it.
     start ??= sample.stamp;

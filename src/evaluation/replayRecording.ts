@@ -9,6 +9,7 @@ import type { ChoiceRequest, Configuration } from '../cache/choice';
 import { UsageError } from '../errors';
 import type { ExecutionOptions } from '../model/execution';
 import { PolicyClient } from '../policy/PolicyClient';
+import { farFromTraining } from '../policy/farFromTraining';
 import { modelFacts } from '../policy/modelFacts';
 import { executionOptions, number, samplerOf, settingsOf, text } from '../settings/parameterValues';
 import { fitMapping } from '../settings/mapping';
@@ -125,6 +126,7 @@ export async function replayRecording(request: ReplayRequest): Promise<ReplayOut
           horizon,
           actionDim: layout.names.length,
           tasks: bundle,
+          implausible: farFromTraining(bundle),
           onUsed: ({ index }) => used.push(index),
           onWarning: (warning) => warnings.push(warning),
           ...(request.instruction !== undefined && { instruction: request.instruction }),

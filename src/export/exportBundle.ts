@@ -1,4 +1,4 @@
-import { constants, copyFileSync, existsSync, mkdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { constants, copyFileSync, existsSync, mkdirSync, realpathSync, rmSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { MANIFEST_FILE, TEXT_FOLDER } from '../bundle/Bundle';
 import type { NamedWeights } from '../bundle/checkpointFiles';
@@ -8,6 +8,8 @@ import { BUNDLE_VERSION } from '../bundle/schema';
 import type { BundleManifest, Cleaning, WeightSet } from '../bundle/schema';
 import { UsageError } from '../errors';
 import type { FloatType } from '../formats/halfPrecision';
+import { writeAtomically, writeText } from '../formats/writeAtomically';
+import { checkManifest } from '../bundle/checkManifest';
 import { makeOutputFolder } from '../formats/outputFolder';
 import type { RecordedScaling } from '../formats/scaling';
 import type { TensorFile } from '../formats/StoredTensor';
@@ -81,6 +83,17 @@ export interface ExportReport {
  */
 export function exportBundle(options: ExportOptions): ExportReport {
   const out = resolve(options.out);
+  const isNew = !existsSync(out);
+  try {
+    return writeBundle(options, out);
+  } catch (error) {
+    // A folder that looks like a bundle would be taken for one.
+    if (isNew && existsSync(out)) rmSync(out, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+function writeBundle(options: ExportOptions, out: string): ExportReport {
   const contexts =
     options.textEmbeds === undefined ? new Map<string, string>() : cachedContexts(options.textEmbeds);
   const source = readSource(options, contexts);
@@ -94,6 +107,7 @@ export function exportBundle(options: ExportOptions): ExportReport {
       ? { policy: carry(source.policy, out), vae: carry(source.vae, out) }
       : { policy: source.policy, vae: source.vae };
   const manifest = describe(options, { ...source, ...weights }, contexts, out, notes);
+  checkManifest(options.robot ?? join(out, MANIFEST_FILE), manifest);
   const { dims } = source;
   const schedule = createSchedule(dims.steps, dims.shift, source.timestepDtype);
   const graphs = {
@@ -105,9 +119,9 @@ export function exportBundle(options: ExportOptions): ExportReport {
   };
   for (const name of GRAPH_NAMES) {
     const bytes = buildGraph(name, graphs, DEFAULT_VARIANT).model(graphDescription(name));
-    writeFileSync(join(out, manifest.graphs[name]), bytes);
+    writeAtomically(join(out, manifest.graphs[name]), (sink) => sink.write(bytes));
   }
-  writeFileSync(join(out, MANIFEST_FILE), `${JSON.stringify(manifest, null, 2)}\n`);
+  writeText(join(out, MANIFEST_FILE), `${JSON.stringify(manifest, null, 2)}\n`);
   return { manifest, notes, findings: source.findings };
 }
 

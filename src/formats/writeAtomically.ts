@@ -70,3 +70,8 @@ export function writeAtomically(path: string, produce: (sink: ByteSink) => void)
       : new FastWamError(`${path}: cannot be written: ${messageOf(error)}`, { cause: error });
   }
 }
+
+/** Writes a text file, see {@link writeAtomically}. A link at `path` is replaced, what it leads to stays as it is. */
+export function writeText(path: string, text: string): void {
+  writeAtomically(path, (sink) => sink.write(Buffer.from(text)));
+}

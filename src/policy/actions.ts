@@ -61,6 +61,10 @@ export class ActionTransform {
         clamped += 1;
         actions[i] = within;
       }
+      // Last of all: a limit that float32 cannot hold would be an infinity.
+      if (!Number.isFinite(actions[i])) {
+        throw new InputError(`the limits make ${within} of action dimension ${i % width}`);
+      }
     });
     return { actions, clamped };
   }

@@ -1,5 +1,6 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeText } from '../formats/writeAtomically';
 import type { Figures } from '../evaluation/evaluate';
 import type { Evaluation, Provenance } from '../evaluation/types';
 import { chunksCsv } from './chunksCsv';
@@ -26,11 +27,8 @@ export async function writeReport(
     metrics: join(folder, 'metrics.json'),
     chunks: join(folder, 'chunks.csv'),
   };
-  await writeFile(files.page, reportPage(evaluation, figures, provenance));
-  await writeFile(
-    files.metrics,
-    `${JSON.stringify(metricsJson(evaluation, figures, provenance), null, 2)}\n`,
-  );
-  await writeFile(files.chunks, chunksCsv(evaluation));
+  writeText(files.page, reportPage(evaluation, figures, provenance));
+  writeText(files.metrics, `${JSON.stringify(metricsJson(evaluation, figures, provenance), null, 2)}\n`);
+  writeText(files.chunks, chunksCsv(evaluation));
   return files;
 }

@@ -1,7 +1,9 @@
-import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { FileFormatError, UsageError } from '../errors';
 import { makeOutputFolder } from '../formats/outputFolder';
+import { readText } from '../formats/readText';
+import { writeText } from '../formats/writeAtomically';
 import type { Configuration } from '../cache/choice';
 import {
   definitionOf,
@@ -10,6 +12,9 @@ import {
   type EpisodeRecord,
   type RunIdentity,
 } from './episodeRecord';
+
+/** Bytes; a hundred thousand episodes. */
+const LARGEST_LOG = 2 ** 28;
 
 /**
  * `episodes.jsonl`: the run on the first line, then configurations and episodes as they came. Each episode is on disk
@@ -42,7 +47,7 @@ export class EpisodeLog {
     makeOutputFolder(dirname(path));
     const definitions = configurations.map(definitionOf);
     if (!existsSync(path)) {
-      writeFileSync(path, [{ run }, ...definitions.map((define) => ({ define }))].map(line).join(''));
+      writeText(path, [{ run }, ...definitions.map((define) => ({ define }))].map(line).join(''));
       return new EpisodeLog(path, []);
     }
     if (!resume) {
@@ -70,7 +75,7 @@ export class EpisodeLog {
       }
       return known === undefined;
     });
-    writeFileSync(path, `${found.text}${added.map((define) => line({ define })).join('')}`);
+    writeText(path, `${found.text}${added.map((define) => line({ define })).join('')}`);
     return new EpisodeLog(path, found.records);
   }
 
@@ -94,7 +99,7 @@ function readLog(path: string): {
   /** what was read, whole lines only */
   readonly text: string;
 } {
-  const content = readFileSync(path, 'utf8');
+  const content = readText(path, LARGEST_LOG);
   // What follows the last line break was cut off while it was written.
   const text = content.slice(0, content.lastIndexOf('\n') + 1);
   let run: RunIdentity | undefined;

@@ -5,6 +5,11 @@ import { SLOTS } from './geometry';
 import type { Drift, InitialState } from './TabletopWorld';
 import { TASKS, type Task } from './tasks';
 
+/** Table units in a step: nothing on the table crosses it in one. */
+const FASTEST = 1;
+/** Table units; the table is about one of them wide, and empty slots lie beside it. */
+const FARTHEST = 100;
+
 /** The task and the start of one episode. */
 export interface InitialEpisode {
   readonly task: Task;
@@ -50,6 +55,18 @@ export function readInitialStates(path: string): InitialEpisode[] {
     lanes: read('init.lanes', 2 * SLOTS, 4),
   };
 
+  if (motion) {
+    checkFinite(path, 'init.velocity', motion.velocity, FASTEST);
+    checkFinite(path, 'init.lanes', motion.lanes, FARTHEST);
+  }
+  for (const [name, values] of [
+    ['init.g', gripper],
+    ['init.blk', blocks],
+    ['init.plt', plates],
+  ] as const) {
+    checkFinite(path, name, values, FARTHEST);
+  }
+
   return Array.from(task, (index, i) => {
     const found = TASKS[index];
     if (found === undefined) {
@@ -79,6 +96,16 @@ export function readInitialStates(path: string): InitialEpisode[] {
       },
     };
   });
+}
+
+function checkFinite(path: string, name: string, values: Float64Array, most: number): void {
+  const bad = values.findIndex((value) => !(Math.abs(value) <= most));
+  if (bad >= 0) {
+    throw new FileFormatError(
+      path,
+      `${name} has ${values[bad] ?? NaN} at element ${bad}, expected a number up to ${most}`,
+    );
+  }
 }
 
 /** What drifts in world i: whatever has a velocity. */

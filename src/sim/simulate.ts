@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFileSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Bundle } from '../bundle/Bundle';
 import type { Configuration } from '../cache/choice';
@@ -8,6 +8,7 @@ import type { ExecutionOptions } from '../model/execution';
 import type { Sampler } from '../sampler/types';
 import { planEpisodes, planFromInitialStates, type EpisodePlan, type EpisodeSelection } from './episodes';
 import type { EpisodeRecord, RunIdentity } from './episodeRecord';
+import { RangedFile } from '../formats/RangedFile';
 import { EpisodeLog } from './EpisodeLog';
 import { readInitialStates } from './initialStates';
 import { CAMERA_SIZE, FRAME_WIDTH } from './renderer';
@@ -81,7 +82,14 @@ export async function simulate(request: SimulationRequest): Promise<SimulationOu
           configurations,
           request.resume === true,
         );
-  const records = (log?.records ?? []).filter(ofThisRun);
+  const known = log?.records ?? [];
+  const records = known.filter(ofThisRun);
+  const beyond = known.filter(({ configuration }) => names.has(configuration)).length - records.length;
+  if (beyond > 0) {
+    request.onNotice?.(
+      `${beyond} episodes of this run lie beyond --episodes ${request.episodes ?? plans.length}: they stay in ${EPISODES_NAME}, and the report leaves them out`,
+    );
+  }
   const key = (configuration: string, episode: number): string => `${episode} ${configuration}`;
   const done = new Set(records.map(({ configuration, episode }) => key(configuration, episode)));
   request.onStart?.(plans.length * configurations.length, records.length);
@@ -172,4 +180,7 @@ function identity(request: SimulationRequest): RunIdentity {
   };
 }
 
-const sha256 = (path: string): string => createHash('sha256').update(readFileSync(path)).digest('hex');
+const sha256 = (path: string): string =>
+  createHash('sha256')
+    .update(RangedFile.reading(path, (file) => file.read(0, file.size, 'the states')))
+    .digest('hex');

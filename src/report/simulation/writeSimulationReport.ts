@@ -1,5 +1,6 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeText } from '../../formats/writeAtomically';
 import { episodesCsv } from './episodesCsv';
 import type { Simulation } from './Simulation';
 import { simulationJson } from './simulationJson';
@@ -26,9 +27,9 @@ export async function writeSimulationReport(
     episodes: join(folder, 'episodes.csv'),
     tables: join(folder, 'tables.md'),
   };
-  await writeFile(files.page, simulationPage(simulation));
-  await writeFile(files.metrics, `${JSON.stringify(simulationJson(simulation), null, 2)}\n`);
-  await writeFile(files.episodes, episodesCsv(simulation.records));
-  await writeFile(files.tables, simulationMarkdown(simulation.figures));
+  writeText(files.page, simulationPage(simulation));
+  writeText(files.metrics, `${JSON.stringify(simulationJson(simulation), null, 2)}\n`);
+  writeText(files.episodes, episodesCsv(simulation.records));
+  writeText(files.tables, simulationMarkdown(simulation.figures));
   return files;
 }
