@@ -69,6 +69,12 @@ ARGUMENTS = [
         'remap', default_value='', description='Other names for topics of the nodes: "joint_states:=/arm/joint_states"'
     ),
     DeclareLaunchArgument(
+        'enclaves',
+        default_value='false',
+        choices=['true', 'false'],
+        description='Give each node the SROS2 enclave of its full name (sros2/policy.xml has what they need)',
+    ),
+    DeclareLaunchArgument(
         'discovery_range',
         default_value=EnvironmentVariable(DISCOVERY, default_value='LOCALHOST'),
         description='Who finds the nodes: LOCALHOST, this machine; SUBNET, its network; SYSTEM_DEFAULT; OFF',
@@ -98,12 +104,15 @@ def nodes(context):
     settings = {
         'package': PACKAGE,
         'namespace': said('namespace'),
-        'ros_arguments': ['--log-level', said('log_level')],
         'respawn': said('respawn') == 'true',
         'respawn_delay': float(said('respawn_delay')),
         'output': 'screen',
         'emulate_tty': True,
     }
+    def ros_arguments(name):
+        full = '/'.join(['', *[part for part in said('namespace').split('/') if part], name])
+        return ['--log-level', said('log_level'), *(['--enclave', full] if said('enclaves') == 'true' else [])]
+
     renamed = pairs(said('remap'), 'remap')
     policy = dict(common)
     for camera, topic in pairs(said('cameras'), 'cameras'):
@@ -114,6 +123,7 @@ def nodes(context):
         LifecycleNode(
             executable='policy',
             name=said('name'),
+            ros_arguments=ros_arguments(said('name')),
             parameters=[said('params'), policy],
             remappings=renamed,
             **settings,
@@ -127,6 +137,7 @@ def nodes(context):
             LifecycleNode(
                 executable='action_executor',
                 name='action_executor',
+                ros_arguments=ros_arguments('action_executor'),
                 parameters=[said('executor_params'), common],
                 remappings=remappings,
                 **settings,

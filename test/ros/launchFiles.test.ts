@@ -11,6 +11,7 @@ interface LaunchFile {
     readonly executable: string;
     readonly name: string | null;
     readonly arguments: readonly string[];
+    readonly ros_arguments: readonly string[];
     /** files, and values by name */
     readonly parameters: readonly (string | Readonly<Record<string, unknown>>)[];
     readonly remappings: readonly (readonly [string, string])[];
@@ -64,6 +65,18 @@ describe.skipIf(!python)('the launch files', () => {
   it('keep to this machine, unless an argument says otherwise', () => {
     for (const file of files)
       expect(run(file).environment, file).toEqual({ ROS_AUTOMATIC_DISCOVERY_RANGE: 'discovery_range' });
+  });
+
+  it('give each node the enclave of its full name where that is asked for', () => {
+    const enclaves = (...args: string[]): (string | undefined)[] =>
+      run('policy.launch.py', 'executor:=true', ...args).started.map(
+        ({ ros_arguments: words }) => words[words.indexOf('--enclave') + 1],
+      );
+    expect(enclaves('enclaves:=true', 'namespace:=left')).toEqual([
+      '/left/fast_wam_policy',
+      '/left/action_executor',
+    ]);
+    expect(run('policy.launch.py').started[0]!.ros_arguments).not.toContain('--enclave');
   });
 
   it('take topics of cameras, other names for topics and another name for the node', () => {

@@ -30,12 +30,13 @@ class SetEnvironmentVariable:
 
 
 class Node:
-    def __init__(self, executable=None, name=None, arguments=(), parameters=(), remappings=(), **_):
+    def __init__(self, executable=None, name=None, arguments=(), parameters=(), remappings=(), ros_arguments=(), **_):
         started.append(
             {
                 'executable': executable,
                 'name': name,
                 'arguments': list(arguments),
+                'ros_arguments': list(ros_arguments),
                 'parameters': [plain(value) for value in parameters],
                 'remappings': [list(pair) for pair in remappings],
             }

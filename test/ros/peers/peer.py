@@ -70,6 +70,16 @@ class Peer(Node):
         self.publisher(topic, type, qos).publish(content)
         return {}
 
+    def ends_of(self, node, namespace):
+        """What a node publishes, subscribes to, serves and asks for, by full names."""
+        name_of = lambda pairs: sorted(name for name, _ in pairs)
+        return {
+            'publish': name_of(self.get_publisher_names_and_types_by_node(node, namespace)),
+            'subscribe': name_of(self.get_subscriber_names_and_types_by_node(node, namespace)),
+            'reply': name_of(self.get_service_names_and_types_by_node(node, namespace)),
+            'request': name_of(self.get_client_names_and_types_by_node(node, namespace)),
+        }
+
     def repeat(self, topic, type, message, period):
         """Publishes a message again and again, until `repeat_no_more`."""
         content = fill(interface(type)(), message)
