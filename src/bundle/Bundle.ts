@@ -263,7 +263,7 @@ export class Bundle {
       known.length > 0
         ? `known instructions: ${known.map((k) => quoted(k)).join(', ')}`
         : `the bundle has contexts of ${this.#contexts.size} prompts, whose texts are not recorded (export with --instructions)`;
-    return `unknown instruction ${quoted(task)}: no cached text context for it; ${hint}`;
+    return `unknown instruction ${quoted(task)}: no cached text context for it (fastwam encode makes one); ${hint}`;
   }
 }
 

@@ -68,9 +68,7 @@ export function describeAdded({ added, known, seconds, memory, folder }: AddRepo
     return ['no instruction was encoded (--instructions names a file of them)'];
   if (added.length > 0) {
     const gigabytes = (memory / 1e9).toFixed(2);
-    lines.push(
-      `encoded in ${seconds.toFixed(1)} s with ${gigabytes} GB of memory (the weights' file pages not counted) -> ${folder}`,
-    );
+    lines.push(`encoded in ${seconds.toFixed(1)} s with ${gigabytes} GB of memory -> ${folder}`);
   }
   return lines;
 }

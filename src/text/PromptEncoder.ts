@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import type { Cleaning } from '../bundle/schema';
 import { FileFormatError, InputError } from '../errors';
 import { floatToBfloat16 } from '../formats/halfPrecision';
@@ -41,7 +41,7 @@ export interface EncodedPrompt {
 export interface EncodeReport {
   readonly prompts: readonly EncodedPrompt[];
   readonly seconds: number;
-  /** most memory of its own that the process had, bytes; pages of the weights' files are not counted */
+  /** most memory that the process has held, bytes; the pages of the weights' files that were in use are among it */
   readonly memory: number;
 }
 
@@ -53,13 +53,21 @@ export class PromptEncoder {
   readonly dimensions: EncoderDimensions;
   /** of the weights, the same for every container and element type they come in */
   readonly fingerprint: string;
+  /** of the files as they were opened */
+  readonly #stamp: string;
 
   private constructor(
     readonly files: EncoderFiles,
     private readonly tokenizer: Tokenizer,
   ) {
     this.dimensions = files.tensors.dimensions;
+    this.#stamp = stampOf(files);
     this.fingerprint = encoderFingerprint(files.tensors);
+  }
+
+  /** Whether a file was replaced or written to since the encoder was opened; it must then be opened again. */
+  get changed(): boolean {
+    return stampOf(this.files) !== this.#stamp;
   }
 
   /**
@@ -106,14 +114,17 @@ export class PromptEncoder {
     const started = performance.now();
     const tokenized = prompts.map((prompt) => this.tokenize(prompt, options.cleaning, options.contextLength));
     const { tensors } = this.files;
-    let memory = ownMemory();
     let hidden = tokenized.map(({ ids }) => embed(tensors, ids));
     const layers = prompts.length > 0 ? this.dimensions.layers : 0;
     for (let layer = 0; layer < layers; layer++) {
-      hidden = await runBlock(tensors, layer, hidden, options.threads ?? 0, () => {
-        memory = Math.max(memory, ownMemory());
-      });
+      hidden = await runBlock(tensors, layer, hidden, options.threads ?? 0);
       options.onProgress?.(layer + 1, layers);
+    }
+    if (this.changed) {
+      throw new FileFormatError(
+        this.files.weights,
+        'was changed since it was opened, so what was read of it is worthless; try again when it is at rest',
+      );
     }
     return {
       prompts: prompts.map((prompt, i) => {
@@ -128,9 +139,18 @@ export class PromptEncoder {
         return { prompt, rows, tokens: ids.length, cut };
       }),
       seconds: (performance.now() - started) / 1000,
-      memory,
+      memory: process.resourceUsage().maxRSS * KIBIBYTE,
     };
   }
+}
+
+function stampOf({ files }: EncoderFiles): string {
+  return files
+    .map((file) => {
+      const { dev, ino, size, mtimeMs } = statSync(file, { throwIfNoEntry: false }) ?? {};
+      return [dev, ino, size, mtimeMs].join(':');
+    })
+    .join(' ');
 }
 
 /** Rows of the token embedding, [ids, dim], read from the file one by one. */
@@ -156,7 +176,6 @@ async function runBlock(
   layer: number,
   hidden: readonly Float32Array[],
   threads: number,
-  measure: () => void,
 ): Promise<Float32Array[]> {
   const { dim, buckets, maxDistance } = tensors.dimensions;
   const graph = encoderBlockGraph(tensors, layer).model(`UMT5 encoder, block ${layer}`);
@@ -175,13 +194,13 @@ async function runBlock(
       });
       out.push(result?.data as Float32Array);
     }
-    measure();
     return out;
   } finally {
     await session.release();
   }
 }
 
+const KIBIBYTE = 1024;
 /** umt5-xxl has 84 rows that no token uses, and 384 beyond the pieces of its spiece.model. */
 const SPARE_ROWS = 1024;
 
@@ -212,15 +231,4 @@ function samplesOf(tensor: StoredTensor): readonly number[] {
     });
     return value;
   });
-}
-
-/** Memory of this process that is not pages of files, bytes; where the system does not say, all of it. */
-function ownMemory(): number {
-  try {
-    const kib = /^RssAnon:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];
-    if (kib !== undefined) return Number(kib) * 1024;
-  } catch {
-    // Not Linux.
-  }
-  return process.memoryUsage.rss();
 }

@@ -16,7 +16,8 @@ let opened: { readonly paths: string; readonly encoder: PromptEncoder } | undefi
 async function encode(request: EncoderRequest): Promise<EncodedContext> {
   const { prompt, encoder: path, tokenizer, expected, cleaning, contextLength, threads } = request;
   const paths = JSON.stringify([path, tokenizer]);
-  if (opened?.paths !== paths) opened = { paths, encoder: PromptEncoder.open(path, tokenizer) };
+  if (opened?.paths !== paths || opened.encoder.changed)
+    opened = { paths, encoder: PromptEncoder.open(path, tokenizer) };
   checkEncoder(opened.encoder, expected);
   const { prompts, seconds, memory } = await opened.encoder.encode([prompt], {
     cleaning,

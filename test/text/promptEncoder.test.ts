@@ -181,6 +181,18 @@ describe('files of an encoder', () => {
   });
 });
 
+it('an encoder whose file is replaced while it is open says so, and is opened anew', async () => {
+  const path = changed(join(folder, 'replaced'), (_, tensor) => tensor);
+  const encoder = PromptEncoder.open(path);
+  const options = { cleaning: 'none', contextLength: LENGTH, threads: 1 } as const;
+  await encoder.encode(['pick up'], options);
+  expect(encoder.changed).toBe(false);
+  changed(path, (_, tensor) => tensor);
+  expect(encoder.changed).toBe(true);
+  await expect(encoder.encode(['pick up'], options)).rejects.toThrow(/was changed since it was opened/);
+  await PromptEncoder.open(path).encode(['pick up'], options);
+});
+
 describe('files that cannot be used are refused in one sentence', () => {
   const sharded = (name: string): string => {
     const copy = join(folder, name);
