@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { closeSync, createReadStream, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 
 /** Bytes read at each place, and how many places over the file. */
 const WINDOW = 64 * 1024;
@@ -24,11 +24,4 @@ export function fingerprint(path: string): { size: number; fingerprint: string }
   } finally {
     closeSync(file);
   }
-}
-
-/** SHA-256 of a whole file, in hex. */
-export async function contentHash(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer);
-  return hash.digest('hex');
 }

@@ -6,7 +6,7 @@ import { RangedFile } from './RangedFile';
 import { openSafetensors } from './safetensors';
 import { PickleGlobal, unpickle } from './unpickle';
 import type { PickleValue } from './unpickle';
-import { readZipDirectory, readZipEntry, storedDataOffset } from './zip';
+import { checkZipSums, readZipDirectory, readZipEntry, storedDataOffset } from './zip';
 import type { ZipEntry } from './zip';
 
 /** A tensor whose elements do not lie in row-major order in one run: a transposed or sliced view. */
@@ -77,6 +77,15 @@ export function openTorchFile(path: string): TorchFile {
     });
     return { path, root: publish(value, path) };
   });
+}
+
+/**
+ * Reads a torch file whole and compares its content with the zip's own check sums; other files have none.
+ * @throws FileFormatError naming what is damaged
+ */
+export function checkZipContent(path: string): void {
+  if (!looksLikeTorch(path)) return;
+  RangedFile.reading(path, (file) => checkZipSums(file, readZipDirectory(file)));
 }
 
 /**

@@ -1,3 +1,4 @@
+import { crc32 } from 'node:zlib';
 import { FileFormatError } from '../errors';
 import { quoted } from '../words/quoted';
 import type { RangedFile } from './RangedFile';
@@ -102,11 +103,18 @@ export function storedDataOffset(file: RangedFile, entry: ZipEntry): number {
       `${where} is compressed (method ${entry.method}), expected stored: was the file zipped again? Use the file as torch.save wrote it`,
     );
   }
-  const header = file.read(entry.headerOffset, LOCAL_LENGTH, `the header of ${where}`);
+  const nameBytes = Buffer.from(entry.name, 'utf8');
+  const header = file.read(entry.headerOffset, LOCAL_LENGTH + nameBytes.length, `the header of ${where}`);
   if (header.readUInt32LE(0) !== LOCAL_SIGNATURE) {
     throw new FileFormatError(
       file.path,
       `${where} has no header at byte ${entry.headerOffset}; the file is damaged`,
+    );
+  }
+  if (header.readUInt16LE(26) !== nameBytes.length || !header.subarray(LOCAL_LENGTH).equals(nameBytes)) {
+    throw new FileFormatError(
+      file.path,
+      `the directory says that ${where} begins at byte ${entry.headerOffset}, but another entry does; the file is damaged`,
     );
   }
   // Its own lengths of name and extra field: torch pads with the extra field, and only here.
@@ -124,6 +132,32 @@ export function readZipEntry(file: RangedFile, entry: ZipEntry, limit: number): 
     );
   }
   return file.read(storedDataOffset(file, entry), entry.size, `the zip entry ${quoted(entry.name)}`);
+}
+
+/** Bytes read at once where a whole archive is checked. */
+const PIECE = 4 * 2 ** 20;
+
+/**
+ * Compares the bytes of every stored entry with its check sum in the directory.
+ * @throws FileFormatError naming the first entry that differs
+ */
+export function checkZipSums(file: RangedFile, entries: ReadonlyMap<string, ZipEntry>): void {
+  const buffer = Buffer.alloc(PIECE);
+  for (const entry of entries.values()) {
+    const offset = storedDataOffset(file, entry);
+    let sum = 0;
+    for (let done = 0; done < entry.size; done += PIECE) {
+      const piece = buffer.subarray(0, Math.min(PIECE, entry.size - done));
+      file.readInto(piece, offset + done, `the zip entry ${quoted(entry.name)}`);
+      sum = crc32(piece, sum);
+    }
+    if (sum !== entry.crc32) {
+      throw new FileFormatError(
+        file.path,
+        `the zip entry ${quoted(entry.name)} is damaged: its check sum (CRC-32) differs; fetch or save the file again`,
+      );
+    }
+  }
 }
 
 interface DirectoryPlace {

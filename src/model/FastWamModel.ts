@@ -9,6 +9,8 @@ import type { GraphName } from '../graphs/buildGraph';
 import { CONTEXT_PARTS, EXPERTS, TEXT_LOG_COUNT, contextName } from '../graphs/context';
 import { distinctRows } from './distinctRows';
 import { KeptFeeds } from './KeptFeeds';
+import { PrivateWeights } from './PrivateWeights';
+import { WeightWatch } from './WeightWatch';
 import type { Schedule } from '../sampler/types';
 import { BlockExpert } from './BlockExpert';
 import { executionOn, refuseExecution } from './execution';
@@ -53,6 +55,7 @@ export class FastWamModel {
     readonly execution: ExecutionOptions,
     readonly provider: Provider,
     private readonly sessions: Sessions,
+    private readonly watch: WeightWatch,
   ) {
     this.facts = expertFacts(bundle);
     const { proprioDim, textDim } = bundle.dimensions;
@@ -94,9 +97,11 @@ export class FastWamModel {
     provider: Provider,
     grain: Grain,
   ): Promise<FastWamModel> {
+    const watch = new WeightWatch(bundle.weightFiles().map(({ path }) => path));
+    const weights = PrivateWeights.of(bundle);
     const opened: Session[] = [];
     const open = async (name: GraphName, g: Grain = 'stack'): Promise<Session> => {
-      const session = await openGraph({ bundle, ort, execution, provider, name, grain: g });
+      const session = await openGraph({ bundle, weights, ort, execution, provider, name, grain: g });
       opened.push(session);
       return session;
     };
@@ -108,10 +113,12 @@ export class FastWamModel {
         expert: await open('expert', grain),
         grain,
       };
-      return new FastWamModel(bundle, ort, execution, provider, sessions);
+      return new FastWamModel(bundle, ort, execution, provider, sessions, watch);
     } catch (error) {
       for (const session of opened) await session.release();
       throw error;
+    } finally {
+      weights.remove();
     }
   }
 
@@ -217,16 +224,29 @@ export class FastWamModel {
   async ensureGrain(grain: Grain): Promise<boolean> {
     const { sessions } = this;
     if (grain === 'stack' || sessions.grain === 'block') return false;
+    this.checkWeights();
     await sessions.expert.release();
-    const create = (g: Grain): Promise<Session> => openGraph({ ...this.#source, name: 'expert', grain: g });
+    const weights = PrivateWeights.of(this.bundle);
+    const create = (g: Grain): Promise<Session> =>
+      openGraph({ ...this.#source, weights, name: 'expert', grain: g });
     try {
       sessions.expert = await create('block');
       sessions.grain = 'block';
     } catch (error) {
       sessions.expert = await create(sessions.grain);
       throw error;
+    } finally {
+      weights.remove();
     }
     return true;
+  }
+
+  /**
+   * Called before every chunk.
+   * @throws FileFormatError where a file of the weights is no longer what was loaded
+   */
+  checkWeights(): void {
+    this.watch.check();
   }
 
   /** Runs everything once on zeros, so that the first chunk is as fast as the others. */

@@ -75,6 +75,12 @@ export class Session {
       });
       return new Session(ort, created, provider);
     } catch (error) {
+      if (/External data path|escapes/.test(messageOf(error))) {
+        throw new FastWamError(
+          `onnxruntime refuses the weights in ${folder} for the place where they lie (symbolic links); export again, which follows them, or with --self-contained`,
+          { cause: error },
+        );
+      }
       if (messageOf(error).includes('hard link')) {
         throw new FastWamError(
           `a weight file in ${folder} has several hard links, which onnxruntime refuses; copy it (cp), or export with --self-contained`,

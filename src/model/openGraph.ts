@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { Bundle } from '../bundle/Bundle';
 import type { Grain } from '../cache/types';
 import { GRAPH_REVISION, buildGraph, graphDescription, isDefault, weightsFolder } from '../graphs/buildGraph';
-import type { GraphName, GraphVariant, NumberFormat } from '../graphs/buildGraph';
+import type { GraphName, GraphSource, GraphVariant, NumberFormat } from '../graphs/buildGraph';
 import { ScratchWeights } from '../graphs/ScratchWeights';
 import { prefillPrecision } from './execution';
 import type { ExecutionOptions } from './execution';
@@ -14,6 +14,8 @@ import { Session } from './Session';
 /** One of a bundle's graphs, and how it is to run. */
 export interface GraphToOpen {
   readonly bundle: Bundle;
+  /** where its weights are read from; by default where the bundle says */
+  readonly weights?: Pick<GraphSource, 'policyWeights' | 'vaeWeights'>;
   readonly ort: OrtModule;
   readonly execution: ExecutionOptions;
   readonly provider: Provider;
@@ -26,17 +28,17 @@ export interface GraphToOpen {
 
 /** Opens a graph: the bundle's file where that is what is asked for, else emitted for it. */
 export async function openGraph(graph: GraphToOpen): Promise<Session> {
-  const { bundle, ort, execution, provider, name, grain, profile } = graph;
+  const { bundle, weights = bundle, ort, execution, provider, name, grain, profile } = graph;
   const format = formatOf(name, execution);
   const variant: GraphVariant = { format, fused: provider === 'cuda' && name === 'expert', grain };
-  const source = name === 'vae_encoder' ? bundle.vaeWeights : bundle.policyWeights;
+  const source = name === 'vae_encoder' ? weights.vaeWeights : weights.policyWeights;
   const current = bundle.manifest.graphs.revision === GRAPH_REVISION;
   const scratch = format.linears === 'int8' ? new ScratchWeights() : undefined;
   try {
     const bytes =
       current && isDefault(variant)
         ? readFileSync(bundle.graphPath(name))
-        : buildGraph(name, bundle, variant, scratch).model(graphDescription(name));
+        : buildGraph(name, sourceOf(bundle, weights), variant, scratch).model(graphDescription(name));
     const folder = weightsFolder(source, scratch);
     const { device, threads } = execution;
     return await Session.create(ort, bytes, folder, provider, {
@@ -48,6 +50,13 @@ export async function openGraph(graph: GraphToOpen): Promise<Session> {
   } finally {
     scratch?.remove();
   }
+}
+
+function sourceOf(
+  { dimensions, schedule, imageInput }: Bundle,
+  { policyWeights, vaeWeights }: Pick<GraphSource, 'policyWeights' | 'vaeWeights'>,
+): GraphSource {
+  return { dimensions, schedule, imageInput, policyWeights, vaeWeights };
 }
 
 /** What a graph computes in. The context's has no blocks, whose linear layers alone are int8. */

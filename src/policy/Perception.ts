@@ -36,8 +36,12 @@ export class Perception {
     this.#proprio = new ProprioTransform(model.bundle);
   }
 
-  /** @throws InputError for an unknown instruction, or a context or proprioception that does not fit */
+  /**
+   * @throws InputError for an unknown instruction, or a context or proprioception that does not fit; FileFormatError
+   * where the weights were changed under the running model
+   */
   check(observation: Observation): CheckedObservation {
+    this.model.checkWeights();
     const context = this.#given(observation) ?? this.#contextOf(observation.instruction);
     return { observation, context, proprio: this.#proprio.apply(observation.proprio) };
   }
