@@ -205,7 +205,7 @@ export function checkTensors(file: TensorFile, needed: TensorShapes, unneeded: T
   if (missing[0] !== undefined) {
     throw new FileFormatError(
       file.path,
-      `lacks tensor ${missing[0]} ${show(needed.get(missing[0]))}${andMore(missing.length)}`,
+      `lacks tensor ${missing[0]} ${show(needed.get(missing[0]))}${andMore(missing.length)}${nearest(missing[0], file)}`,
     );
   }
   const extra: string[] = [];
@@ -430,7 +430,7 @@ function countLayers(policy: TensorFile): number {
 function shapeOf<N extends 2 | 5>(file: TensorFile, name: string, rank: N): ShapeOfRank[N] {
   const tensor: StoredTensor | undefined = file.tensors.get(name);
   if (tensor === undefined) {
-    throw new FileFormatError(file.path, `lacks tensor ${name}; is it the right file?`);
+    throw new FileFormatError(file.path, `lacks tensor ${name}; is it the right file?${nearest(name, file)}`);
   }
   if (tensor.shape.length !== rank || tensor.shape.some((d) => d < 1)) {
     throw new FileFormatError(
@@ -444,6 +444,23 @@ function shapeOf<N extends 2 | 5>(file: TensorFile, name: string, rank: N): Shap
 interface ShapeOfRank {
   2: readonly [number, number];
   5: readonly [number, number, number, number, number];
+}
+
+/** The names that are there and end most alike, for a person to see what was renamed. */
+function nearest(name: string, file: TensorFile): string {
+  const parts = name.split('.').reverse();
+  const shared = (other: string): number => {
+    const own = other.split('.').reverse();
+    const differs = parts.findIndex((part, i) => own[i] !== part);
+    return differs < 0 ? parts.length : differs;
+  };
+  const best = [...file.tensors.keys(), ...(file.others ?? [])]
+    .map((other) => [other, shared(other)] as const)
+    .filter(([, score]) => score > 1)
+    .sort(([, a], [, b]) => b - a)
+    .slice(0, 2);
+  if (best.length === 0) return '';
+  return `; the nearest that it has: ${best.map(([other]) => quoted(other)).join(', ')}`;
 }
 
 function sameShape(a: readonly number[], b: readonly number[]): boolean {

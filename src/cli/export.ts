@@ -6,9 +6,11 @@ import type { ExportOptions, ExportReport } from '../export/exportBundle';
 import { findingLine } from '../export/Finding';
 import { FLOAT_TYPES } from '../formats/halfPrecision';
 import { exportWithEncoder } from '../export/exportWithEncoder';
+import { tryBundle } from '../model/tryWeights';
 import { printLine, say } from '../terminal';
 import { EncodingProgress, describeAdded } from './encode';
 import { oneOf } from './flagValues';
+import { hashWeights } from './hashWeights';
 
 interface ExportFlags extends Omit<ExportOptions, 'torchDtype' | 'timestepDtype' | 'weights' | 'cleaning'> {
   readonly textEncoder?: string;
@@ -17,6 +19,7 @@ interface ExportFlags extends Omit<ExportOptions, 'torchDtype' | 'timestepDtype'
   readonly torchDtype?: string;
   readonly timestepDtype?: string;
   readonly weights?: string;
+  readonly hash: string;
 }
 
 /** `fastwam export` */
@@ -53,6 +56,11 @@ export function exportCommand(program: Command): Command {
     .option('--weights <set>', 'trained or averaged, for a file that holds a moving average too')
     .option('--name <name>', 'name of the bundle')
     .option('--self-contained', 'carry the weights instead of referring to them')
+    .option(
+      '--hash <when>',
+      'now: after the bundle is ready, its weights are hashed for info --verify (Ctrl-C is safe); later: fastwam info --record does it',
+      'now',
+    )
     .requiredOption('--out <dir>', 'folder of the bundle')
     .action(
       async ({
@@ -62,6 +70,7 @@ export function exportCommand(program: Command): Command {
         torchDtype,
         timestepDtype,
         weights,
+        hash,
         ...given
       }: ExportFlags) => {
         const options: ExportOptions = {
@@ -89,8 +98,10 @@ export function exportCommand(program: Command): Command {
           said(exported);
           for (const line of describeAdded(contexts)) printLine(line);
         }
-        const { manifest } = Bundle.describe(options.out);
-        printLine(`bundle "${manifest.name}" is ready: fastwam info ${options.out}`);
+        const bundle = Bundle.open(options.out);
+        await tryBundle(bundle);
+        printLine(`bundle "${bundle.manifest.name}" is ready: fastwam info ${options.out}`);
+        if (oneOf('--hash', hash, ['now', 'later']) === 'now') await hashWeights(bundle);
       },
     );
 }

@@ -1,9 +1,10 @@
 import type { Command } from 'commander';
 import { Bundle } from '../bundle/Bundle';
-import { recordHashes, verifyFiles } from '../bundle/recordHashes';
+import { verifyFiles } from '../bundle/recordHashes';
 import { FastWamError } from '../errors';
 import { print, printJson, printLine } from '../terminal';
 import { describeBundle } from './describeBundle';
+import { hashWeights } from './hashWeights';
 
 /** `fastwam info` */
 export function infoCommand(program: Command): Command {
@@ -22,7 +23,7 @@ export function infoCommand(program: Command): Command {
       }
       print(describeBundle(bundle));
       if (options.record) {
-        await recordHashes(bundle);
+        await hashWeights(bundle);
         printLine('hashes of weights and graphs are recorded');
       }
       if (options.verify) await verify(Bundle.open(folder));

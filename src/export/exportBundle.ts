@@ -1,4 +1,4 @@
-import { constants, copyFileSync, existsSync, mkdirSync, realpathSync, rmSync } from 'node:fs';
+import { constants, copyFileSync, existsSync, mkdirSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { MANIFEST_FILE, TEXT_FOLDER } from '../bundle/Bundle';
 import type { NamedWeights } from '../bundle/checkpointFiles';
@@ -13,6 +13,7 @@ import { checkManifest } from '../bundle/checkManifest';
 import { makeOutputFolder } from '../formats/outputFolder';
 import type { RecordedScaling } from '../formats/scaling';
 import type { TensorFile } from '../formats/StoredTensor';
+import { checkZipContent } from '../formats/torchFile';
 import { findTextContexts, openTextContext, promptHash } from '../formats/textContext';
 import {
   DEFAULT_VARIANT,
@@ -31,6 +32,8 @@ import type { SourceCheckpoint } from './SourceCheckpoint';
 import type { Finding } from './Finding';
 
 const WEIGHT_FOLDER = 'weights';
+/** Files up to this size are read whole at export, to find damage; larger ones by `info --verify`. */
+const CHECKED_AT_ONCE = 256 * 2 ** 20;
 /** Rows of a context where neither cached ones nor the configuration say it: the original's. */
 const DEFAULT_CONTEXT_LENGTH = 128;
 
@@ -101,6 +104,9 @@ function writeBundle(options: ExportOptions, out: string): ExportReport {
     `${countOf(source.policy)} parameters in ${source.policy.tensors.size} tensors of ${source.policy.path}; ${countOf(source.vae)} in the VAE`,
     ...source.notes,
   ];
+  for (const file of [...source.policy.files, ...source.vae.files]) {
+    if (statSync(file).size <= CHECKED_AT_ONCE) checkZipContent(file);
+  }
   makeOutputFolder(out);
   const weights =
     options.selfContained === true

@@ -150,7 +150,7 @@ export function completeRobot(
   },
 ): RobotEntries {
   const { actionDim, proprioDim } = size;
-  const unit = size.normalised ? '' : 'normalised';
+  const unit = size.normalised ? 'normalised' : '';
   const list = <T>(
     given: readonly T[] | undefined,
     count: number,

@@ -33,6 +33,8 @@ export interface TensorFile {
   readonly path: string;
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   readonly metadata: Readonly<Record<string, string>>;
+  /** names in the file that are no part of what was looked for */
+  readonly others?: readonly string[];
 }
 
 /** Number of elements of a shape; 1 for a scalar. */

@@ -6,8 +6,19 @@ import type { StoredTensor, TensorFile } from '../formats/StoredTensor';
 import { weightsFolder } from '../graphs/buildGraph';
 import { Weights } from '../graphs/Weights';
 import { GraphBuilder } from '../onnx/GraphBuilder';
+import { PrivateWeights } from './PrivateWeights';
 import { loadOnnxRuntime } from './runtime';
 import { Session } from './Session';
+
+/** `tryWeights` with a bundle's weights as a model would load them. */
+export async function tryBundle(bundle: Bundle): Promise<void> {
+  const weights = PrivateWeights.of(bundle);
+  try {
+    await tryWeights(weights);
+  } finally {
+    weights.remove();
+  }
+}
 
 /**
  * Lets onnxruntime read one small tensor of every weight file of a bundle, so that a file it would refuse (for its links or its
