@@ -82,10 +82,7 @@ export class Session {
         );
       }
       if (messageOf(error).includes('hard link')) {
-        throw new FastWamError(
-          `a weight file in ${folder} has several hard links, which onnxruntime refuses; copy it (cp), or export with --self-contained`,
-          { cause: error },
-        );
+        throw severalHardLinks(folder, error);
       }
       throw provider === 'cuda' ? cudaError(error, options.device) : error;
     }
@@ -114,4 +111,12 @@ export class Session {
   async release(): Promise<void> {
     await this.session.release();
   }
+}
+
+/** The refusal of a file that has several names, one of which could be used to change it. @param where the file or its folder */
+export function severalHardLinks(where: string, cause?: unknown): FastWamError {
+  return new FastWamError(
+    `${where}: a weight file has several hard links, which onnxruntime refuses; copy it (cp), or export with --self-contained`,
+    { cause },
+  );
 }

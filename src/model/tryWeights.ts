@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import type { Bundle } from '../bundle/Bundle';
 import { FileFormatError } from '../errors';
 import { readFloat32 } from '../formats/readTensor';
@@ -8,7 +9,7 @@ import { Weights } from '../graphs/Weights';
 import { GraphBuilder } from '../onnx/GraphBuilder';
 import { PrivateWeights } from './PrivateWeights';
 import { loadOnnxRuntime } from './runtime';
-import { Session } from './Session';
+import { Session, severalHardLinks } from './Session';
 
 /** `tryWeights` with a bundle's weights as a model would load them. */
 export async function tryBundle(bundle: Bundle): Promise<void> {
@@ -34,6 +35,9 @@ async function tryFile(weights: TensorFile): Promise<void> {
   const g = GraphBuilder.create('trial');
   const source = new Weights(weights.tensors, folder, 'float32');
   const chosen = smallestOfEachFile(weights);
+  // This one onnxruntime finds only in larger graphs.
+  const linked = chosen.find(({ file }) => statSync(file).nlink > 1);
+  if (linked) throw severalHardLinks(linked.file);
   chosen.forEach(({ name, shape }, i) =>
     g.output(g.op('Identity', [source.use(g, name)]), `tensor_${i}`, shape),
   );
@@ -46,7 +50,10 @@ async function tryFile(weights: TensorFile): Promise<void> {
     chosen.forEach((tensor, i) => {
       const found = out[`tensor_${i}`]?.data;
       const expected = readFloat32(tensor);
-      if (!(found instanceof Float32Array) || !expected.every((value, j) => Object.is(value, found[j]))) {
+      if (
+        !(found instanceof Float32Array) ||
+        !expected.every((value, j) => value === found[j] || Number.isNaN(value))
+      ) {
         throw new FileFormatError(
           tensor.file,
           `tensor ${tensor.name} reads differently in onnxruntime; copy the file and export again`,
