@@ -72,7 +72,8 @@ function checkLengths({ dimensions, actions, proprio }: BundleManifest, wrong: W
 }
 
 /** Boxes lie in the image, and no camera stands there twice. */
-function checkCameras({ cameras, dimensions: { width, height } }: BundleManifest, wrong: Wrong): void {
+function checkCameras({ cameras, dimensions, image }: BundleManifest, wrong: Wrong): void {
+  const { width, height } = image?.mosaic ?? dimensions;
   const seen = new Set<string>();
   for (const [i, camera] of cameras.entries()) {
     if (seen.has(camera.name)) throw wrong(`cameras.${i}.name`, `${quoted(camera.name)} is there twice`);
