@@ -1,50 +1,13 @@
 import { FileFormatError, InputError } from '../errors';
-import type { SourceAge } from '../observation/guards';
-import { fromSeconds, headerStamp } from '../observation/stamp';
+import { fromSeconds } from '../observation/stamp';
+import { ACTION_CHUNK_TYPE, readActionChunk } from '../policy/actionChunkMessage';
+import type { PublishedChunk } from '../policy/actionChunkMessage';
 import { openBag } from './openBag';
 
-/** A chunk as a node published it, fast_wam_msgs/msg/ActionChunk. */
-export interface LiveChunk {
-  readonly episode: number;
-  readonly chunk: number;
-  readonly instruction: string;
-  /** stamp of the observation, nanoseconds */
-  readonly stamp: bigint;
+/** A chunk as a node published it, and when. */
+export interface LiveChunk extends PublishedChunk {
   /** when the observation was taken, nanoseconds of the node's clock */
   readonly time: bigint;
-  /** cameras, then proprioception, seconds */
-  readonly sources: readonly SourceAge[];
-  readonly actionNames: readonly string[];
-  /** row-major, units of the bundle */
-  readonly actions: Float32Array;
-  readonly cache: {
-    readonly policy: string;
-    readonly refresh_interval: number;
-    readonly range_start: number;
-    readonly range_end: number;
-    readonly refreshed: boolean;
-    readonly reason: string;
-    readonly full_steps: number;
-    readonly reused_steps: number;
-    readonly stack_evaluations: number;
-    readonly computed_blocks: number;
-    readonly total_blocks: number;
-    readonly bytes: bigint;
-  };
-  readonly times: Readonly<Record<'decode' | 'vae' | 'prefill' | 'expert' | 'total', number>>;
-}
-
-const TYPE = 'fast_wam_msgs/msg/ActionChunk';
-
-interface Message {
-  readonly episode: number;
-  readonly chunk: number;
-  readonly instruction: string;
-  readonly sources: readonly SourceAge[];
-  readonly action_names: readonly string[];
-  readonly actions: Float32Array;
-  readonly cache: LiveChunk['cache'];
-  readonly times: LiveChunk['times'];
 }
 
 /**
@@ -58,29 +21,32 @@ export async function readLiveChunks(
 ): Promise<readonly LiveChunk[]> {
   const bag = await openBag(path);
   try {
-    const topics = bag.topics.filter(({ type }) => type === TYPE).map(({ name }) => name);
+    const topics = bag.topics.filter(({ type }) => type === ACTION_CHUNK_TYPE).map(({ name }) => name);
     if (topics.length !== 1) {
       const found = topics.length === 0 ? 'none' : `those of ${topics.join(', ')}`;
       throw new FileFormatError(path, `expected the action chunks of one policy node, it has ${found}`);
     }
     const chunks: LiveChunk[] = [];
     for await (const message of bag.messages({ topics })) {
-      const decoded = bag.decode(message) as Message;
-      const stamp = headerStamp(decoded);
-      if (stamp === undefined) throw new InputError(`${path}: chunk ${decoded.chunk} has no stamp`);
-      const { episode, chunk, instruction, sources, actions, cache, times } = decoded;
+      const chunk = publishedChunk(path, bag.decode(message));
+      if (chunk.stamp === 0n) throw new InputError(`${path}: chunk ${chunk.chunk} has no stamp`);
       // The stamp is that of the newest frame.
+      const { sources, stamp } = chunk;
       const ages = sources.filter(({ name }) => cameras.includes(name)).map(({ age }) => age);
       const youngest = Math.min(...(ages.length > 0 ? ages : sources.map(({ age }) => age)));
-      chunks.push({
-        ...{ episode, chunk, instruction, sources, actions, cache, times, stamp },
-        time: stamp + fromSeconds(Number.isFinite(youngest) ? youngest : 0),
-        actionNames: decoded.action_names,
-      });
+      chunks.push({ ...chunk, time: stamp + fromSeconds(Number.isFinite(youngest) ? youngest : 0) });
     }
     if (chunks.length === 0) throw new FileFormatError(path, `holds no chunk on ${topics.join()}`);
     return chunks;
   } finally {
     await bag.close();
+  }
+}
+
+function publishedChunk(path: string, message: unknown): PublishedChunk {
+  try {
+    return readActionChunk(message);
+  } catch (error) {
+    throw error instanceof InputError ? new FileFormatError(path, error.message) : error;
   }
 }

@@ -8,6 +8,9 @@ export type Stage = keyof StageTimes;
 /** In the order in which a chunk passes through them; `total` last. */
 export const STAGES: readonly Stage[] = ['decode', 'vae', 'prefill', 'expert', 'total'];
 
+/** What figures are drawn from. */
+type ReportedFields = Exclude<keyof ChunkReport, 'policy' | 'refreshInterval' | 'range' | 'totalSubBlocks'>;
+
 /** One chunk as the engine returns it. */
 export interface ChunkResult {
   /** [T, a], units of the bundle */
@@ -15,7 +18,7 @@ export interface ChunkResult {
   /** [T, a], as the network sees them; equal to `actions` where the bundle has no statistics */
   readonly normalised: Float32Array;
   readonly times: StageTimes;
-  readonly report: Omit<ChunkReport, 'policy' | 'refreshInterval' | 'range' | 'totalSubBlocks'>;
+  readonly report: Pick<ChunkReport, ReportedFields>;
   /** actions that the limits changed, as found by the engine */
   readonly clamped?: number;
 }

@@ -17,9 +17,9 @@ export function nanoseconds({ sec, nanosec }: Time): bigint {
 }
 
 /** Nanoseconds as a builtin_interfaces/Time. */
-export function toStamp(nanoseconds: bigint): Time {
-  const sec = nanoseconds / GIGA;
-  return { sec: Number(sec), nanosec: Number(nanoseconds - sec * GIGA) };
+export function timeMessage(stamp: bigint): Time {
+  const sec = stamp / GIGA;
+  return { sec: Number(sec), nanosec: Number(stamp - sec * GIGA) };
 }
 
 /** Seconds as nanoseconds, rounded. */

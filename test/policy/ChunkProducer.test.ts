@@ -7,6 +7,7 @@ import type { ActionChunk, InferOptions, Observation } from '../../src/policy/ty
 import { ChunkProducer } from '../../src/policy/ChunkProducer';
 import type { ChunkConditions, ProducedChunk } from '../../src/policy/ChunkProducer';
 import { DEFAULT_SETTINGS } from '../helpers';
+import { fakeChunk } from './fakeChunk';
 
 /** An episode whose chunks are finished by the test, one at a time, and reset as the real one does. */
 class FakeEpisode {
@@ -43,15 +44,7 @@ class FakeEpisode {
       this.#open = undefined;
       return;
     }
-    const content = {
-      episode: this.episode,
-      chunk: this.chunk++,
-      actions: new Float32Array(6),
-      clamped: 0,
-      still: [],
-      ...parts,
-    };
-    this.#open.resolve(content as ActionChunk);
+    this.#open.resolve(fakeChunk({ episode: this.episode, chunk: this.chunk++, ...parts }));
     this.#open = undefined;
   }
 

@@ -57,7 +57,7 @@ describe.skipIf(rosLacking() !== undefined)(
         /loading the action expert with gates, which bac needs; the next chunk waits/,
       );
       // 5 of 10 steps, of 4 layers with 3 sub-blocks each
-      expect([cache['computed_blocks'], cache['total_blocks']]).toEqual([60, 120]);
+      expect([cache['computed_sub_blocks'], cache['total_sub_blocks']]).toEqual([60, 120]);
 
       const [other] = await remote.set({ 'cache.bac.updates': 4 });
       expect(other!.reason).toContain(
@@ -65,7 +65,7 @@ describe.skipIf(rosLacking() !== undefined)(
       );
       // as many updates as steps need no schedule
       expect(await remote.set({ 'cache.bac.updates': 10 })).toMatchObject([{ successful: true }]);
-      await run.chunk(({ cache: { computed_blocks } }) => computed_blocks === 120);
+      await run.chunk(({ cache: { computed_sub_blocks } }) => computed_sub_blocks === 120);
       const numbers = run.chunks().map(({ chunk }) => chunk);
       expect(numbers).toEqual(numbers.map((_, i) => i));
     });
@@ -102,7 +102,7 @@ describe.skipIf(rosLacking() !== undefined)(
       new CalibrationFile(Bundle.open(bundle), bacCalibration).add(EVEN_STEPS);
       expect(await remote.set({ 'cache.c3ache.tail': 'bac' })).toMatchObject([{ successful: true }]);
       // steps 2, 4, 6 and 8 of the schedule
-      await run.chunk((chunk) => reused(chunk) && chunk.cache['computed_blocks'] === 4 * 12);
+      await run.chunk((chunk) => reused(chunk) && chunk.cache['computed_sub_blocks'] === 4 * 12);
     });
   },
 );

@@ -6,6 +6,7 @@ import type { ActionChunk, Observation } from '../../src/policy/types';
 import { LiveLoop, type ChunkStream } from '../../src/watch/LiveLoop';
 import type { Snapshot, WatchEvents } from '../../src/watch/messages';
 import { removeFolders } from '../helpers';
+import { fakeChunk } from '../policy/fakeChunk';
 import { tabletopBundle } from './tabletopBundle';
 
 /** Stands still and refreshes every chunk; remembers what it was asked with. */
@@ -22,22 +23,9 @@ class FakeStream implements ChunkStream {
   infer({ stamp, instruction }: Observation, settings: PolicySettings): Promise<ActionChunk> {
     if (this.failure) return Promise.reject(this.failure);
     this.asked.push(settings);
-    return Promise.resolve({
-      episode: 0,
-      chunk: this.#chunk++,
-      instruction,
-      stamp,
-      actions: new Float32Array(32 * 3),
-      report: {
-        refreshed: true,
-        reason: 'interval',
-        fullSteps: 10,
-        reusedSteps: 0,
-        stackEvaluations: 10,
-        computed: new Uint8Array(10).fill(1),
-      },
-      times: { decode: 0, vae: 0.001, prefill: 0.002, expert: 0.01, total: 0.02 },
-    } as unknown as ActionChunk);
+    return Promise.resolve(
+      fakeChunk({ chunk: this.#chunk++, instruction, stamp, actions: new Float32Array(32 * 3) }),
+    );
   }
 }
 

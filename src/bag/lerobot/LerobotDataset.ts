@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { FileFormatError, InputError } from '../../errors';
-import { fromSeconds, toStamp } from '../../observation/stamp';
+import { fromSeconds, timeMessage } from '../../observation/stamp';
 import type { BagMessage, BagMetadata, BagReader, BagTopic, ReadOptions } from '../types';
 import { elementNamesOf, INFO_FILE, readDatasetInfo } from './datasetInfo';
 import type { DatasetFeature, DatasetInfo } from './datasetInfo';
@@ -139,7 +139,7 @@ export class LerobotDataset implements BagReader {
   }
 
   decode({ topic, data, logTime }: BagMessage): unknown {
-    const header = { stamp: toStamp(logTime), frame_id: '' };
+    const header = { stamp: timeMessage(logTime), frame_id: '' };
     if (topic === TASK_TOPIC) return { data: Buffer.from(data).toString('utf8') };
     const channel = this.#channels.get(topic);
     if (channel?.kind === 'vector') {

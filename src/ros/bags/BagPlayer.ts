@@ -2,7 +2,7 @@ import { parse } from 'yaml';
 import type { BagReader, BagTopic } from '../../bag/types';
 import { UsageError, messageOf } from '../../errors';
 import type { Rclnodejs, RosNode, RosPublisher } from '../client/rclnodejs';
-import { timeMessage } from '../client/time';
+import { timeMessage } from '../../observation/stamp';
 import type { Interruption } from '../client/withRos';
 import { nearestName } from '../../words/nearestName';
 

@@ -1,10 +1,5 @@
-import { toStamp } from '../../observation/stamp';
+import { timeMessage } from '../../observation/stamp';
 import type { TimeMessage } from './rclnodejs';
-
-/** Nanoseconds as builtin_interfaces/Time. */
-export function timeMessage(nanoseconds: bigint): TimeMessage {
-  return toStamp(nanoseconds);
-}
 
 /** Seconds of a duration as builtin_interfaces/Duration. */
 export function durationMessage(seconds: number): TimeMessage {

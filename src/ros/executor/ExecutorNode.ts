@@ -21,8 +21,9 @@ import type {
   RosResponse,
   RosSubscription,
   RosTimer,
-  TimeMessage,
 } from '../client/rclnodejs';
+import { ACTION_CHUNK_TYPE } from '../../policy/actionChunkMessage';
+import type { ActionChunkMessage } from '../../policy/actionChunkMessage';
 import { JumpDetector } from '../client/time';
 import type { Status } from '../node/Diagnostics';
 import { ManagedNode } from '../node/ManagedNode';
@@ -31,17 +32,6 @@ import type { CommandWriter } from './commandWriters';
 import { executorStatuses } from './executorDiagnostics';
 import { publisherId, publisherNames } from './publishers';
 import { stateMessage } from './stateMessage';
-
-/** fast_wam_msgs/msg/ActionChunk, as much of it as is read here. */
-interface ActionChunkMessage {
-  readonly header: { readonly stamp: TimeMessage };
-  readonly episode: number;
-  readonly chunk: number;
-  readonly action_names: readonly string[];
-  readonly actions: Float32Array;
-  readonly period: number;
-  readonly replan_steps: number;
-}
 
 /** What is there from `configure` to `cleanup`. */
 interface Configured {
@@ -155,7 +145,7 @@ export class ExecutorNode {
     });
     const subscriptions = [
       this.#node.createSubscription(
-        'fast_wam_msgs/msg/ActionChunk',
+        ACTION_CHUNK_TYPE,
         chunkTopic,
         { qos: this.#managed.qos.command },
         // two arguments: else the publisher is not told

@@ -2,7 +2,8 @@ import type { BundleManifest } from '../../bundle/schema';
 import { UsageError } from '../../errors';
 import type { CommandInterface } from '../../settings/executorParameters';
 import type { RosNode, RosPublisher, RosQos } from '../client/rclnodejs';
-import { durationMessage, timeMessage } from '../client/time';
+import { timeMessage } from '../../observation/stamp';
+import { durationMessage } from '../client/time';
 import { toWire } from '../client/toWire';
 
 /** Sends one command to the robot. */

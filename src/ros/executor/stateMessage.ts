@@ -1,6 +1,7 @@
 import type { ExecutorSession, Mode } from '../../executor/ExecutorSession';
 import { toSeconds } from '../../observation/stamp';
-import { durationMessage, timeMessage } from '../client/time';
+import { timeMessage } from '../../observation/stamp';
+import { durationMessage } from '../client/time';
 import { toWire } from '../client/toWire';
 
 /** The modes of fast_wam_msgs/msg/ExecutorState. */

@@ -1,5 +1,5 @@
 import type { RosNode, RosPublisher } from '../client/rclnodejs';
-import { timeMessage } from '../client/time';
+import { timeMessage } from '../../observation/stamp';
 
 /** diagnostic_msgs/msg/DiagnosticStatus */
 export const LEVEL = { ok: 0, warn: 1, error: 2, stale: 3 } as const;

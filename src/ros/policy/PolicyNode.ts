@@ -1,6 +1,7 @@
 import { fit } from '../../cache/choice';
 import { UsageError, messageOf } from '../../errors';
 import { ObservationBuffer } from '../../observation/ObservationBuffer';
+import { ACTION_CHUNK_TYPE, actionChunkMessage } from '../../policy/actionChunkMessage';
 import { modelFacts } from '../../policy/modelFacts';
 import type { EpisodeHandle } from '../../policy/PolicyClient';
 import type { RawFrame } from '../../observation/RawFrame';
@@ -23,7 +24,7 @@ import { JumpDetector } from '../client/time';
 import { InstructionEncoder } from './InstructionEncoder';
 import { InstructionTopic } from './InstructionTopic';
 import { SourceSubscriptions } from './SourceSubscriptions';
-import { actionChunkMessage, jointTrajectoryMessage } from './chunkMessages';
+import { jointTrajectoryMessage } from './jointTrajectoryMessage';
 import { cacheStatus, inferenceStatus, observationStatus, safetyStatus } from './policyDiagnostics';
 import { knownInstructions, loadPolicy, onlyInstruction, unknownInstruction } from './policyService';
 import type { LoadPolicy, PolicyService } from './policyService';
@@ -213,7 +214,7 @@ export class PolicyNode {
           this.#managed.repeated.warn('instruction', sentence);
         },
       }),
-      chunks: this.#node.createPublisher('fast_wam_msgs/msg/ActionChunk', '~/action_chunk', {
+      chunks: this.#node.createPublisher(ACTION_CHUNK_TYPE, '~/action_chunk', {
         qos: this.#managed.qos.command,
       }),
       trajectories:

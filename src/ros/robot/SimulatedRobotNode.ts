@@ -21,7 +21,7 @@ import { createNode } from '../client/createNode';
 import { guardNode, safe } from '../client/guardNode';
 import { qosProfiles } from '../client/qos';
 import type { Rclnodejs, RosClient, RosNode, RosPublisher, RosTimer } from '../client/rclnodejs';
-import { timeMessage } from '../client/time';
+import { timeMessage } from '../../observation/stamp';
 import { toWire } from '../client/toWire';
 import { COMMAND_TYPE, RobotCommands } from './RobotCommands';
 import { SimulatedTime } from './SimulatedTime';

@@ -1,0 +1,98 @@
+import { join } from 'node:path';
+import { parse } from '@foxglove/rosmsg';
+import { MessageReader, MessageWriter } from '@foxglove/rosmsg2-serialization';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { definitionText } from '../../src/bag/definitionText';
+import type { ChunkReport } from '../../src/cache/types';
+import { InputError } from '../../src/errors';
+import { ACTION_CHUNK_TYPE, actionChunkMessage, readActionChunk } from '../../src/policy/actionChunkMessage';
+import type { ActionChunkMessage } from '../../src/policy/actionChunkMessage';
+import type { StageTimes } from '../../src/policy/types';
+import { fakeChunk, fakeReport } from './fakeChunk';
+
+const definitions = parse(
+  definitionText(ACTION_CHUNK_TYPE, { fast_wam_msgs: join(__dirname, '../../msgs/msg') }),
+  { ros2: true },
+);
+const writer = new MessageWriter(definitions);
+const reader = new MessageReader(definitions);
+
+/** Through the bytes that the definitions in msgs/ prescribe. */
+const transmitted = (message: ActionChunkMessage): unknown =>
+  reader.readMessage(new Uint8Array(writer.writeMessage(message)));
+
+const count = fc.nat(1_000_000);
+const figure = fc.double({ noNaN: true, noDefaultInfinity: true });
+const name = fc.string();
+const reports: fc.Arbitrary<ChunkReport> = fc.record({
+  policy: name,
+  refreshInterval: count,
+  range: fc.tuple(count, count),
+  refreshed: fc.boolean(),
+  reason: name,
+  fullSteps: count,
+  reusedSteps: count,
+  stackEvaluations: figure,
+  computedSubBlocks: count,
+  totalSubBlocks: count,
+  computed: fc.uint8Array({ max: 1 }),
+  computedShape: fc.constantFrom('steps', 'blocks', 'subblocks'),
+  gateSeconds: figure,
+  signals: fc.dictionary(fc.stringMatching(/^[a-z_]+$/), figure, { noNullPrototype: true }),
+  fallbacks: count,
+  bytes: fc.maxSafeNat(),
+});
+const times: fc.Arbitrary<StageTimes> = fc.record({
+  decode: figure,
+  vae: figure,
+  prefill: figure,
+  expert: figure,
+  total: figure,
+});
+
+const items = ['x', 'y', 'grip'].map((one) => ({ name: one, unit: '', group: '' }));
+const conditions = { period: 0.05, replanSteps: 7 };
+
+describe('the message of a chunk', () => {
+  it('says everything that the cache did, and is read back as it was', () => {
+    const stamps = fc.bigInt({ min: 1n, max: 2n ** 31n * 1_000_000_000n - 1n });
+    const sources = fc.array(fc.record({ name, age: figure }));
+    fc.assert(
+      fc.property(reports, times, stamps, sources, name, (report, took, stamp, ages, instruction) => {
+        const actions = Float32Array.from([1, 2, 3, 4, 5, 6]);
+        const chunk = fakeChunk({ episode: 3, chunk: 4, instruction, actions, report, times: took });
+        const message = actionChunkMessage(
+          { chunk, conditions, sources: { stamp, ages } },
+          { frame: 'base', items },
+        );
+        expect(message.horizon).toBe(2);
+        const read = readActionChunk(transmitted(message));
+        expect(read).toEqual({
+          ...{ episode: 3, chunk: 4, instruction, stamp, ...conditions },
+          actionNames: ['x', 'y', 'grip'],
+          actions,
+          report,
+          times: took,
+          sources: ages,
+        });
+      }),
+    );
+  });
+
+  it('is refused in a sentence where it was recorded with other interfaces', () => {
+    const { cache, ...rest } = actionChunkMessage(
+      { chunk: fakeChunk({ report: fakeReport() }), conditions, sources: { stamp: 1n, ages: [] } },
+      { frame: '', items },
+    );
+    const { computed, ...older } = cache;
+    expect(computed).toHaveLength(10);
+    expect(() => readActionChunk({ ...rest, cache: older })).toThrow(InputError);
+    expect(() => readActionChunk({ ...rest, cache: older })).toThrow(
+      /^a message is no fast_wam_msgs\/msg\/ActionChunk of this version: cache\.computed .*record the node again$/,
+    );
+    for (const nonsense of [undefined, null, {}, 3, 'text']) {
+      expect(() => readActionChunk(nonsense)).toThrow(InputError);
+    }
+  });
+});
