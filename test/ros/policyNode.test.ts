@@ -323,6 +323,34 @@ describe.skipIf(rosLacking() !== undefined)(
       expect(run.chunks()[before]!.chunk).toBe(run.chunks()[before - 1]!.chunk + 1);
     });
 
+    it('goes on while another publisher with a wrong clock sends pictures and joints from tomorrow', async () => {
+      await running({ 'diagnostic_updater.period': 0.2 });
+      await run.chunk();
+      const stamp = { sec: Math.floor(Date.now() / 1000) + 86_400, nanosec: 0 };
+      const picture = { width: 2, height: 2, encoding: 'rgb8', step: 6, data: Array<number>(12).fill(9) };
+      const name = Object.keys(JOINTS);
+      for (let n = 0; n < 12; n++) {
+        await peer.publish('cam/front', 'sensor_msgs/msg/Image', { header: { stamp }, ...picture }, 'sensor');
+        await peer.publish(
+          'joint_states',
+          'sensor_msgs/msg/JointState',
+          { header: { stamp }, name, position: name.map(() => 9) },
+          'sensor',
+        );
+      }
+      const refused = await remote.status('Observation', (_, { values }) =>
+        ['front refused, future', 'arm refused, future'].every((key) =>
+          values.some((value) => value.key === key),
+        ),
+      );
+      expect(refused.level).toBe(0);
+      await run.chunk();
+      await run.chunk();
+      expect(await remote.transition('deactivate')).toBe(true);
+      expect(await remote.transition('activate')).toBe(true);
+      await run.chunk();
+    });
+
     it('warns of a camera that repeats its picture, then makes no chunk of it, and goes on with new ones', async () => {
       await running({ 'diagnostic_updater.period': 0.1, 'observation.max_frozen': 0 });
       await run.robot({ noise: true });

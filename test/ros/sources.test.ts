@@ -199,22 +199,22 @@ describe.skipIf(rosLacking() !== undefined)(
       const missing = await answer(({ message }) => !/front|wrist|left|right/.test(message), {
         pose: undefined,
       });
-      expect(missing.message).toMatch(/^pose \(pose\) has sent nothing/);
+      expect(missing.message).toMatch(/^pose \(\/pose\) has sent nothing/);
       await answer(({ success }) => success);
 
       const jpeg = await picture().jpeg().toBuffer();
       const failed = await answer(({ success }) => !success, {
         'wrist/picture': { format: 'jpeg', data: [...jpeg.subarray(0, 200)] },
       });
-      expect(failed.message).toMatch(/the chunk failed: camera wrist: a jpeg image of 200 bytes/);
-      await run.remote.status('Inference', (message) => message.includes('wrist'));
+      expect(failed.message).toMatch(/camera wrist: a jpeg image of 200 bytes/);
+      await run.remote.status('Observation', (message) => message.includes('wrist'));
 
       // A message that cannot be used is the reason only when the last good one is too old.
       await run.remote.set({ 'observation.max_age': 0.001 });
       const tooMany = await answer(({ message }) => message.includes('2 numbers'), {
         right_finger: { data: [1, 2] },
       });
-      expect(tooMany.message).toMatch(/right: a message on right_finger has 2 numbers, expected 1/);
+      expect(tooMany.message).toMatch(/right: a message on \/right_finger has 2 numbers, expected 1/);
       await run.remote.set({ 'observation.max_age': 1000.5 });
       const { chunk } = await answer(({ success }) => success);
       // nothing that failed has used up a number
