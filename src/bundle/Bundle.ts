@@ -12,6 +12,7 @@ import { quoted } from '../words/quoted';
 import { checkManifest } from './checkManifest';
 import { fingerprint } from './fingerprint';
 import { dimensionsFromManifest } from './manifestDimensions';
+import { CONFIG_KEYS, dimensionsFromWeights } from './layout';
 import type { ModelDimensions } from './layout';
 import { policyTensors, vaeTensors } from './checkpointFiles';
 import { BUNDLE_VERSION, bundleSchema } from './schema';
@@ -37,6 +38,12 @@ export interface WeightFile {
   readonly size: number;
   readonly fingerprint: string;
   readonly sha256?: string | undefined;
+}
+
+/** What the weights do not say; the rest is to be found in them. */
+function withoutSizes(dims: ModelDimensions): Partial<ModelDimensions> {
+  const { height, width, horizon, heads, headDim, contextLength, steps, shift, eps } = dims;
+  return { height, width, horizon, heads, headDim, contextLength, steps, shift, eps };
 }
 
 /** A model on disk: `bundle.json`, and the checkpoint whose tensors it refers to. Reading it reads no weights. */
@@ -74,7 +81,25 @@ export class Bundle {
     const bundle = Bundle.describe(folder);
     bundle.#policyWeights = bundle.#openPolicy();
     bundle.#vaeWeights = bundle.#openVae();
+    bundle.#checkSizes();
     return bundle;
+  }
+
+  /** @throws FileFormatError where `bundle.json` states other sizes than the weights have */
+  #checkSizes(): void {
+    const path = join(this.folder, MANIFEST_FILE);
+    const stated = this.dimensions;
+    const found = dimensionsFromWeights(
+      { policy: this.policyWeights, vae: this.vaeWeights },
+      withoutSizes(stated),
+    );
+    for (const key of Object.keys(CONFIG_KEYS) as (keyof ModelDimensions)[]) {
+      if (JSON.stringify(found[key]) === JSON.stringify(stated[key])) continue;
+      throw new FileFormatError(
+        path,
+        `dimensions.${CONFIG_KEYS[key]}: is ${JSON.stringify(stated[key])}, the weights have ${JSON.stringify(found[key])}; export the bundle again`,
+      );
+    }
   }
 
   /**

@@ -10,6 +10,9 @@ import { POLICY_PARAMETERS } from '../settings/policyParameters';
 /** Parameters that ROS 2 gives to every node; a recording has no use for them. */
 const OF_EVERY_NODE = /^(use_sim_time$|start_type_description_service$|qos_overrides\.)/;
 
+/** Parameters of other nodes that are named one by one. */
+const NAMED = 5;
+
 /** The node's params file as a replay reads it: topics, and the parameters it sets. */
 export interface RunParameters {
   readonly mapping: FileMapping;
@@ -26,13 +29,11 @@ export function readRunParameters(path: string): RunParameters {
   const mapping = readMapping(path);
   const set = new ParameterSet(POLICY_PARAMETERS, problemWithTogether);
   const changes = new Map<string, ParameterValue>();
-  const warnings: string[] = [];
+  const undeclared: { readonly name: string; readonly line: number }[] = [];
   for (const { name, value, line, shared } of mapping.parameters.values()) {
     if (OF_EVERY_NODE.test(name)) continue;
     if (shared && set.table.find(name) === undefined) {
-      warnings.push(
-        `${path}:${line}: ${set.table.unknown(name)}; passed over, since the section is for other nodes too`,
-      );
+      undeclared.push({ name, line });
       continue;
     }
     const problem = set.problemWith(new Map([[name, value]]), false);
@@ -40,7 +41,21 @@ export function readRunParameters(path: string): RunParameters {
     changes.set(name, value);
   }
   set.apply(changes);
-  return { mapping, set, warnings };
+  return {
+    mapping,
+    set,
+    warnings: [
+      ...undeclared
+        .slice(0, NAMED)
+        .map(
+          ({ name, line }) =>
+            `${path}:${line}: ${set.table.unknown(name)}; passed over, since the section is for other nodes too`,
+        ),
+      ...(undeclared.length > NAMED
+        ? [`${path}: ${undeclared.length - NAMED} more parameters are not declared by this node; passed over`]
+        : []),
+    ],
+  };
 }
 
 /**
