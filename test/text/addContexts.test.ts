@@ -1,4 +1,4 @@
-import { cpSync, existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Bundle } from '../../src/bundle/Bundle';
@@ -19,21 +19,8 @@ beforeAll(() => {
 });
 afterAll(removeFolders);
 
-/** A copy of the bundle, to be changed. */
-function copy(): string {
-  const folder = join(temporaryFolder(), 'bundle');
-  cpSync(bundle.folder, folder, { recursive: true });
-  const path = join(folder, 'bundle.json');
-  // Its weights lie beside the original; relative paths end elsewhere from here.
-  const manifest = JSON.parse(readFileSync(path, 'utf8')) as {
-    weights: { policy: { path: string }; vae: { path: string }; text_embeds: string };
-  };
-  manifest.weights.policy.path = bundle.policyWeights.path;
-  manifest.weights.vae.path = bundle.vaeWeights.path;
-  manifest.weights.text_embeds = bundle.textFolder;
-  writeFileSync(path, JSON.stringify(manifest));
-  return folder;
-}
+/** A bundle of its own, to be changed. */
+const copy = (): string => goldenCase('libero_micro').folder;
 
 /** Every file of a bundle with its content. */
 const contents = (folder: string): Record<string, string> =>
