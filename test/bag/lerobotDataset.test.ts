@@ -77,10 +77,11 @@ async function expectRecorded(path: string, transport: 'raw' | 'compressed', tol
     const k = 5 * chunk;
     expect(instruction).toBe(TASKS[e]);
     [0.1 * k + e, -0.05 * k, 0.5].forEach((value, i) => expect(proprio[i]).toBeCloseTo(value, 6));
-    // executed at stamp + (i + 1) periods: the action of the next frames, the last one held
+    // action i of a chunk is that of row k + i, which holds until the next row
     expect(recordedAction?.[0]).toBeCloseTo(0.1, 6);
     expect(recordedAction?.[1]).toBeCloseTo(-0.05 + 0.01 * e, 6);
-    expect(recordedAction?.[2]).toBeCloseTo((k + 1) % 2, 6);
+    for (let i = 0; i < 5 && k + i < (e === 0 ? 12 : 9); i++)
+      expect(recordedAction?.[3 * i + 2]).toBeCloseTo((k + i) % 2, 6);
     const images = await decodeFrames({ episode: e, chunk, proprio, instruction, ...rest });
     for (const [name, { width, height, data }] of images) {
       expect([width, height]).toEqual([48, 32]);

@@ -19,6 +19,12 @@ export const TASK_TOPIC = '/task';
 const BETWEEN_EPISODES = 10;
 /** A dataset has no date; its first episode begins a second after zero, which ROS takes for no time at all. */
 const START = 1;
+/**
+ * The feature with what was commanded at a row's observation: the first action of a chunk from it, which holds until
+ * the next row. So it is stamped there, a microsecond early lest rounding makes it the row after.
+ */
+const ACTION = 'action';
+const EARLY = 1000n;
 /** Rows read at once where they hold pictures. */
 const PICTURE_ROWS = 32;
 
@@ -189,7 +195,7 @@ export class LerobotDataset implements BagReader {
         }
         for (const { key, topic, type, kind } of channels) {
           const data = kind === 'video' ? undefined : bytesOf(row[key]);
-          if (data !== undefined) yield message(topic, type, logTime, data);
+          if (data !== undefined && key !== ACTION) yield message(topic, type, logTime, data);
         }
         for (const [channel, frames] of videos) {
           const { done, value } = await frames.next();
@@ -202,6 +208,12 @@ export class LerobotDataset implements BagReader {
           }
         }
         number++;
+        const action = channels.find(({ key }) => key === ACTION);
+        const data = action && bytesOf(row[ACTION]);
+        if (action !== undefined && data !== undefined) {
+          const until = fromSeconds(start + number / this.#info.fps) - EARLY;
+          yield message(action.topic, action.type, until, data);
+        }
       }
       if (number !== episode.length) {
         this.#warnings.add(
