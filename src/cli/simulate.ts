@@ -108,7 +108,7 @@ async function runSimulateCommand(
   const bundle = Bundle.open(flags.bundle);
   const { selection, sampler } = readWorldOptions(flags);
   const facts = modelFacts(bundle);
-  const configurations = configurationsFor(flags, facts);
+  const configurations = simulatedConfigurations(flags, facts);
   for (const one of configurations) {
     const { warning } = fit(one, facts);
     if (warning !== undefined) say(`${one.name}: ${warning}`);
@@ -253,7 +253,10 @@ function worldFacts(
 }
 
 /** What is run: the one configuration, with the uncached one to compare it with unless only a line is asked for. */
-function configurationsFor(flags: SimulateFlags, model: ModelFacts): readonly Configuration[] {
+export function simulatedConfigurations(
+  flags: Pick<SimulateFlags, 'policy' | 'refresh' | 'range' | 'set' | 'grid' | 'json'>,
+  model: ModelFacts,
+): readonly Configuration[] {
   const policies = flags.policy.length > 0 ? flags.policy : [flags.grid ? 'c3ache' : 'none'];
   const choices = readChoices({ policies, texts: givenTexts(flags), lists: flags.grid === true });
   const configurations = choices.map((choice) => configurationOf(choice, model));

@@ -10,10 +10,11 @@ import { SUITES } from '../sim/tasks';
 import { printLine } from '../terminal';
 import { LARGEST_SEED, PACES } from '../watch/controlRequest';
 import { LiveLoop } from '../watch/LiveLoop';
+import type { WrittenSettings } from '../watch/messages';
 import { watchPage } from '../watch/watchPage';
 import { WatchServer } from '../watch/WatchServer';
 import { addExecutionOptions, readExecutionOptions, readPolicyOptions } from './policyOptions';
-import type { ExecutionFlags } from './policyOptions';
+import type { ExecutionFlags, PolicyOptions } from './policyOptions';
 import { addWorldOptions, readWorldOptions } from './worldOptions';
 import type { WorldFlags } from './worldOptions';
 import { collect, oneOf, wholeNumber } from './flagValues';
@@ -71,11 +72,10 @@ async function watch(flags: WatchFlags): Promise<void> {
   if (seed > LARGEST_SEED) throw new UsageError(`--seed ${seed}: expected 0 to ${LARGEST_SEED}`);
   const bundle = Bundle.open(flags.bundle);
   checkSimulatedBundle(bundle);
-  const chosen = readPolicyOptions(flags);
   // What was asked for is checked, and the port taken, before a model is loaded.
   const loop = new LiveLoop({
     bundle,
-    settings: { policy: chosen.policy, values: settingTexts(chosen), noise: sampler.noise },
+    settings: firstSettings(flags, sampler.noise),
     choice: {
       suite: oneOf('--suite', flags.suite, ['all', ...SUITES] as const),
       ...selection,
@@ -103,4 +103,10 @@ async function watch(flags: WatchFlags): Promise<void> {
     await server.close();
     await client?.close();
   }
+}
+
+/** The settings that the page begins with. @throws UsageError for unknown names and values that cannot be read */
+export function firstSettings(flags: PolicyOptions, noise: WrittenSettings['noise']): WrittenSettings {
+  const choice = readPolicyOptions(flags);
+  return { policy: choice.policy, values: settingTexts(choice), noise };
 }

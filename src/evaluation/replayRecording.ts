@@ -78,7 +78,7 @@ export async function replayRecording(request: ReplayRequest): Promise<ReplayOut
   const { layout, mapping, warnings: mappingWarnings } = prepare(bundle, parameters);
   const { values } = parameters.set;
   const tolerance = readTolerance(request.tolerance.texts, request.tolerance.measure, layout);
-  const configurations = configurationsFor(request, parameters);
+  const configurations = replayConfigurations(request.choices, parameters);
   const facts = modelFacts(bundle);
   const warnings: Warning[] = [
     ...parameters.warnings.map((message): Warning => ({ kind: 'other', message })),
@@ -231,8 +231,12 @@ function prepare(
   return { layout, ...fitMapping(parameters.mapping, bundle.manifest) };
 }
 
-function configurationsFor(
-  { choices: { policies, ...asked } }: ReplayRequest,
+/**
+ * What is replayed, the uncached run first: the choices over what the params file says, which must have been held
+ * against a model.
+ */
+export function replayConfigurations(
+  { policies, ...asked }: ReplayRequest['choices'],
   { set, mapping }: RunParameters,
 ): readonly Configuration[] {
   const { model, values } = set;

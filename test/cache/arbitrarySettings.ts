@@ -38,11 +38,26 @@ function someOf(policy: string): fc.Arbitrary<Settings> {
     .map(([entries, kept]) => Object.fromEntries(entries.filter((_, i) => kept.includes(i))));
 }
 
-/** Choices of every policy in the registry, each with the settings of the one that it hands steps to. */
+/** Choices of every policy in the registry, half of them of one that hands steps to another, with settings of that. */
 export function arbitrarySettings(): fc.Arbitrary<Choice> {
+  const all = POLICIES.map(({ name }) => name);
+  const handing = POLICIES.flatMap(({ name, fields }) =>
+    Object.entries<Field>(fields).flatMap(([field, definition]) =>
+      definition.type === 'policy' ? [{ name, field, definition }] : [],
+    ),
+  );
+  const withOther = fc
+    .constantFrom(...handing)
+    .chain(({ name, field, definition }) =>
+      fc
+        .tuple(someOf(name), valueOf(definition))
+        .map(([values, other]) => [name, { ...values, [field]: other }] as const),
+    );
   return fc
-    .constantFrom(...POLICIES.map(({ name }) => name))
-    .chain((policy) => fc.tuple(fc.constant(policy), someOf(policy)))
+    .oneof(
+      fc.constantFrom(...all).chain((name) => fc.tuple(fc.constant(name), someOf(name))),
+      withOther,
+    )
     .chain(([policy, values]) => {
       const named = Object.entries(policyNamed(policy).fields)
         .filter(([, field]) => field.type === 'policy')

@@ -116,6 +116,24 @@ describe('The live loop', () => {
     ]);
   });
 
+  it('runs the policy that takes over the tail with the settings that it was given', async () => {
+    await atStep(0);
+    const values = { range: '0:4', tail: 'worldcache_ht', 'worldcache_ht.max_predicted': '3' };
+    loop.control({ do: 'settings', policy: 'c3ache', values, noise: 'fixed' });
+    expect(loop.snapshot()).toMatchObject({
+      configuration: 'c3ache R=4 [0,4] tail=worldcache_ht worldcache_ht.max_predicted=3',
+      settings: { values },
+    });
+    loop.control({ do: 'chunk' });
+    await atStep(10);
+    loop.control({ do: 'step' });
+    await atStep(11);
+    expect(stream.asked.at(-1)).toMatchObject({
+      values: { tail: 'worldcache_ht' },
+      companions: { worldcache_ht: { max_predicted: 3 } },
+    });
+  });
+
   it('refuses settings with the sentences of the command line, and keeps the old ones', async () => {
     await atStep(0);
     const refused = (values: Record<string, string>, policy = 'c3ache'): (() => void) => {
