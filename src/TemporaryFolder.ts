@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { FastWamError, messageOf } from './errors';
 import { beforeExit } from './signals';
 
 /** A folder of its own under the system's temporary folder; gone when removed, or when the process ends or is told to. */
@@ -9,7 +10,14 @@ export class TemporaryFolder {
   readonly #forget: () => void;
 
   constructor(purpose: string) {
-    this.path = mkdtempSync(join(tmpdir(), `fastwam-${purpose}-`));
+    try {
+      this.path = mkdtempSync(join(tmpdir(), `fastwam-${purpose}-`));
+    } catch (error) {
+      throw new FastWamError(
+        `${tmpdir()}: no temporary folder can be made there (${messageOf(error)}); set TMPDIR to a folder that you may write to`,
+        { cause: error },
+      );
+    }
     this.#forget = beforeExit(() => rmSync(this.path, { recursive: true, force: true }));
   }
 

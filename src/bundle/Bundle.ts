@@ -67,6 +67,12 @@ export class Bundle {
 
   /** Files of contexts by key; the bundle's own come before those beside the checkpoint. */
   #findContexts(): ReadonlyMap<string, string> {
+    if (!existsSync(this.textFolder)) {
+      throw new FileFormatError(
+        join(this.folder, MANIFEST_FILE),
+        `weights.text_embeds names ${this.textFolder}, which does not exist; where the bundle or its checkpoint was moved, export it again, or with --self-contained`,
+      );
+    }
     const recorded = findTextContexts(this.textFolder);
     const own = join(this.folder, TEXT_FOLDER);
     if (own === this.textFolder || !existsSync(own)) return recorded;
@@ -281,8 +287,27 @@ export class Bundle {
     return `sha256:${first}`;
   }
 
+  /**
+   * A known task that differs from this one by what is easily overlooked: a final dot, a capital at the start, spaces. Found
+   * also where the texts are not recorded.
+   */
+  #nearTask(task: string): string | undefined {
+    const plain = task
+      .trim()
+      .replace(/\s+/g, ' ')
+      .replace(/[.!]+$/, '');
+    const lower = plain.charAt(0).toLowerCase() + plain.slice(1);
+    const upper = plain.charAt(0).toUpperCase() + plain.slice(1);
+    const variants = [plain, lower, upper].flatMap((one) => [one, `${one}.`]);
+    return variants.find((one) => one !== task && this.knows(one));
+  }
+
   /** The sentence for a task without a context, with those that have one. */
   unknownTask(task: string): string {
+    const meant = this.#nearTask(task);
+    if (meant !== undefined) {
+      return `unknown instruction ${quoted(task)}: every character counts; the bundle knows ${quoted(meant)}`;
+    }
     const known = this.manifest.instructions;
     const hint =
       known.length > 0

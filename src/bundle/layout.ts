@@ -268,6 +268,7 @@ export const CONFIG_KEYS = {
  * (height, width, horizon, context length, steps, shift, heads or head dimension, eps). Where `config` repeats what the weights say
  * it is checked. Every tensor is then checked against these dimensions.
  *
+ * @param said what the configuration is called in messages, for instance `--config libero`
  * @param weights `policy` has `mixtures.*` and `proprio_encoder.*`, `vae` has `encoder.*` and `conv1.*`
  * @throws FileFormatError naming a tensor, its shape and the expected one; UsageError naming a missing or
  *   impossible key of the configuration
@@ -275,6 +276,7 @@ export const CONFIG_KEYS = {
 export function dimensionsFromWeights(
   weights: { readonly policy: TensorFile; readonly vae: TensorFile },
   config: Partial<ModelDimensions>,
+  said = 'the configuration',
 ): ModelDimensions {
   const { policy, vae } = weights;
   const [videoDim, latentChannels, ...patch] = shapeOf(policy, 'mixtures.video.patch_embedding.weight', 5);
@@ -285,7 +287,7 @@ export function dimensionsFromWeights(
     : 0;
   const given = {
     ...config,
-    ...headsOf(inner, config, policy),
+    ...headsOf(inner, config, policy, said),
   };
   const read: Partial<Record<keyof ModelDimensions, number | readonly number[]>> = {
     actionDim,
@@ -303,15 +305,15 @@ export function dimensionsFromWeights(
     vaeSpatialFactor: 16,
   };
   for (const key of Object.keys(read) as (keyof ModelDimensions)[]) {
-    const said = config[key];
-    if (said !== undefined && JSON.stringify(said) !== JSON.stringify(read[key])) {
+    const expected = config[key];
+    if (expected !== undefined && JSON.stringify(expected) !== JSON.stringify(read[key])) {
       throw new FileFormatError(
-        policy.path,
-        `has ${CONFIG_KEYS[key]} ${JSON.stringify(read[key])}, but the configuration says ${JSON.stringify(said)}`,
+        key === 'vaeDim' ? vae.path : policy.path,
+        `has ${CONFIG_KEYS[key]} ${JSON.stringify(read[key])}, but ${said} says ${JSON.stringify(expected)}`,
       );
     }
   }
-  const dims = completeDimensions({ ...given, ...(read as Partial<ModelDimensions>) });
+  const dims = completeDimensions({ ...given, ...(read as Partial<ModelDimensions>) }, said);
   const expected = expectedTensors(dims);
   checkTensors(policy, new Map([...expected.mot, ...expected.proprioEncoder]), expected.unneeded.mot);
   checkTensors(vae, expected.vae, expected.unneeded.vae);
@@ -333,7 +335,10 @@ export function rotaryShares(headDim: number): {
  *
  * @throws UsageError naming the key
  */
-export function completeDimensions(given: Partial<ModelDimensions>): ModelDimensions {
+export function completeDimensions(
+  given: Partial<ModelDimensions>,
+  said = 'the configuration',
+): ModelDimensions {
   const dims: Partial<ModelDimensions> = {
     patchSize: [1, 2, 2],
     latentChannels: 48,
@@ -343,7 +348,7 @@ export function completeDimensions(given: Partial<ModelDimensions>): ModelDimens
   };
   for (const key of Object.keys(CONFIG_KEYS) as (keyof ModelDimensions)[]) {
     if (dims[key] === undefined) {
-      throw new UsageError(`the configuration lacks ${CONFIG_KEYS[key]}, which weights do not say; add it`);
+      throw new UsageError(lacking(CONFIG_KEYS[key], said));
     }
   }
   const whole = dims as ModelDimensions;
@@ -393,22 +398,28 @@ const WHOLE_NUMBERS = [
   'steps',
 ] as const satisfies readonly (keyof ModelDimensions)[];
 
+/** The sentence for a size that weights do not say. */
+function lacking(key: string, said: string): string {
+  return `${said} lacks ${key}, which weights do not say; give --config libero, --config robotwin, or a file that has it`;
+}
+
 /** Heads and head dimension from their product, of which the configuration must say at least one factor. */
 function headsOf(
   inner: number,
   config: Partial<ModelDimensions>,
   policy: TensorFile,
+  said: string,
 ): { heads: number; headDim: number } {
   const { heads, headDim } = config;
   if (heads === undefined && headDim === undefined) {
-    throw new UsageError('the configuration lacks heads (or head_dim), which weights do not say; add it');
+    throw new UsageError(lacking('heads (or head_dim)', said));
   }
   const h = heads ?? inner / (headDim ?? inner);
   const d = headDim ?? inner / h;
   if (!Number.isInteger(h) || !Number.isInteger(d) || h * d !== inner) {
     throw new FileFormatError(
       policy.path,
-      `tensor mixtures.action.blocks.0.self_attn.q.weight has ${inner} outputs, expected heads × head_dim = ${h} × ${d}`,
+      `tensor mixtures.action.blocks.0.self_attn.q.weight has ${inner} outputs, but ${said} says heads × head_dim = ${h} × ${d}; is it the configuration of this checkpoint?`,
     );
   }
   return { heads: h, headDim: d };

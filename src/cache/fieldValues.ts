@@ -92,7 +92,7 @@ export function parseValue(name: string, field: Field, text: string): FieldValue
       const value = text === '' ? Number.NaN : Number(text);
       if (Number.isNaN(value)) {
         throw new UsageError(
-          `${name} "${text}": expected a ${field.type === 'integer' ? 'whole number' : 'number'}`,
+          `${name} "${text}": expected ${text.includes(',') ? 'one' : 'a'} ${field.type === 'integer' ? 'whole number' : 'number'}${text.includes(',') ? '; lists are for sweep, and for simulate --grid' : ''}`,
         );
       }
       return value;
@@ -114,7 +114,10 @@ export function fieldNamed(owner: string, fields: FieldTable, name: string): Fie
   const field = Object.hasOwn(fields, name) ? fields[name] : undefined;
   if (field !== undefined) return field;
   const known = Object.keys(fields);
-  if (known.length === 0) throw new UsageError(`${owner} has no settings, so "${name}" cannot be set`);
+  if (known.length === 0)
+    throw new UsageError(
+      `${owner} has no settings, so "${name}" cannot be set; choose a policy that has it, for instance c3ache`,
+    );
   throw new UsageError(
     `${owner} has no setting "${name}"${suggestion(name, known)}; its settings are ${known.join(', ')}`,
   );

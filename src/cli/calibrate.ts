@@ -226,6 +226,8 @@ function toleranceOf({ tolerance }: CalibrateFlags, name: string): number | unde
   const value = Number(tolerance);
   if (tolerance !== undefined && Number.isFinite(value) && value > 0) return value;
   throw new UsageError(
-    `--tolerance ${tolerance ?? ''}: expected a number above 0, in normalised actions, for instance 0.05`,
+    tolerance === undefined
+      ? '--tolerance is missing: how far normalised actions may move (root mean square), for instance --tolerance 0.05'
+      : `--tolerance ${tolerance}: expected a number above 0, in normalised actions, for instance 0.05`,
   );
 }

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { Bundle } from '../bundle/Bundle';
 import { CLEANINGS, WEIGHT_SETS } from '../bundle/schema';
 import { exportBundle } from '../export/exportBundle';
+import { instructionsBeside } from '../export/instructionsBeside';
 import type { ExportOptions, ExportReport } from '../export/exportBundle';
 import { findingLine } from '../export/Finding';
 import { FLOAT_TYPES } from '../formats/halfPrecision';
@@ -43,7 +44,10 @@ export function exportCommand(program: Command): Command {
     )
     .option('--stats <file>', 'dataset statistics (JSON); without it actions stay normalised')
     .option('--robot <file>', 'names, units, cameras, limits and rates of the robot (YAML)')
-    .option('--instructions <file>', 'task texts, one a line, so that an unknown one can be answered')
+    .option(
+      '--instructions <file>',
+      'task texts, one a line, so that an unknown one can be answered (default: instructions.txt beside the checkpoint)',
+    )
     .option('--config <name|file>', 'libero, robotwin, or a JSON or YAML file with the sizes')
     .option(
       '--torch-dtype <type>',
@@ -73,8 +77,12 @@ export function exportCommand(program: Command): Command {
         hash,
         ...given
       }: ExportFlags) => {
+        const instructions =
+          given.instructions ?? instructionsBeside([given.checkpoint, given.lerobot, given.textEmbeds]);
+        if (instructions !== given.instructions) say(`instructions are taken from ${instructions ?? ''}`);
         const options: ExportOptions = {
           ...given,
+          ...(instructions !== undefined && { instructions }),
           ...(torchDtype !== undefined && { torchDtype: oneOf('--torch-dtype', torchDtype, FLOAT_TYPES) }),
           ...(timestepDtype !== undefined && {
             timestepDtype: oneOf('--timestep-dtype', timestepDtype, FLOAT_TYPES),

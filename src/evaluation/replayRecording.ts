@@ -81,6 +81,7 @@ export async function replayRecording(request: ReplayRequest): Promise<ReplayOut
   const configurations = replayConfigurations(request.choices, parameters);
   const facts = modelFacts(bundle);
   const warnings: Warning[] = [
+    ...otherRate(bundle, parameters).map((message): Warning => ({ kind: 'other', message })),
     ...parameters.warnings.map((message): Warning => ({ kind: 'other', message })),
     ...mappingWarnings.map((message): Warning => ({ kind: 'recording', message })),
   ];
@@ -229,6 +230,17 @@ function prepare(
     replanSteps: number(values, 'control.replan_steps'),
   };
   return { layout, ...fitMapping(parameters.mapping, bundle.manifest) };
+}
+
+/** A control rate that the model was not trained for is the cause of much that is reported after it. */
+function otherRate({ manifest }: Bundle, { mapping, set }: RunParameters): readonly string[] {
+  const { rate: trained } = manifest.control;
+  const rate = number(set.values, 'control.rate');
+  const factor = rate / trained;
+  if (Math.abs(factor - 1) < 1e-6) return [];
+  return [
+    `${mapping.file} says control.rate ${rate}, the bundle was trained at ${trained} Hz: actions are then meant ${factor.toPrecision(2)} times as fast as the model learnt them, and chunks fall due as much sooner; leave it out, or export the bundle with the rate of its training data`,
+  ];
 }
 
 /**

@@ -26,7 +26,7 @@ import { createSchedule } from '../sampler/schedule';
 import { readInstructions } from '../text/readInstructions';
 import { lerobotCheckpoint } from './lerobot/lerobotCheckpoint';
 import { originalCheckpoint } from './originalCheckpoint';
-import { completeRobot, mergeRobots, readRobot } from './robot';
+import { completeRobot, mergeRobots, readRobot, withoutUnits } from './robot';
 import type { RobotDescription } from './robot';
 import type { SourceCheckpoint } from './SourceCheckpoint';
 import type { Finding } from './Finding';
@@ -183,7 +183,9 @@ function describe(
 ): BundleManifest {
   const { dims, image, relative } = source;
   const given = options.robot === undefined ? {} : readRobot(options.robot);
-  const robot = mergeRobots(source.robot, image ? turnedCameras(source.robot, given, options) : given);
+  // Units that were known beforehand are those of actions that statistics have turned back; --robot may still say some.
+  const described = source.normalised ? withoutUnits(source.robot) : source.robot;
+  const robot = mergeRobots(described, image ? turnedCameras(source.robot, given, options) : given);
   const entries = completeRobot(robot, {
     ...dims,
     normalised: source.normalised,

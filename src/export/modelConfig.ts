@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { z } from 'zod';
 import { CONFIG_KEYS } from '../bundle/layout';
 import type { ModelDimensions } from '../bundle/layout';
@@ -66,6 +67,13 @@ export const DEFAULT_PROMPT_TEMPLATE =
 export function readModelConfig(source: string): { config: ModelConfig; robot?: RobotDescription } {
   const builtin = BUILTIN_CONFIGS[source];
   if (builtin) return { config: parseModelConfig(builtin.config, source), robot: builtin.robot };
+  if (!existsSync(source)) {
+    const names = Object.keys(BUILTIN_CONFIGS);
+    const near = nearestName(source, names);
+    throw new UsageError(
+      `--config ${source}: no such file, and no configuration of that name${near ? `; did you mean ${near}?` : ''} (built in are ${names.join(', ')})`,
+    );
+  }
   return { config: parseModelConfig(readYaml(source), source) };
 }
 

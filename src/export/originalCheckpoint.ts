@@ -40,7 +40,11 @@ export function originalCheckpoint(options: OriginalOptions): SourceCheckpoint {
   const policy = policyTensors(resolve(options.checkpoint), options.weights);
   checkVaeConfig(options.vae);
   const vae = vaeTensors(resolve(options.vae));
-  const dims = dimensionsFromWeights({ policy, vae }, configuredDimensions(config, options.contextLength));
+  const dims = dimensionsFromWeights(
+    { policy, vae },
+    configuredDimensions(config, options.contextLength),
+    options.config === undefined ? 'the default configuration' : `--config ${options.config}`,
+  );
   const notes = [...policy.notes, ...vae.notes];
   const { proprio, action } = normalisersOf(options.stats, config, dims, notes);
   const left = [...policy.others, ...[...policy.tensors.values()].filter(isBuffer).map(({ name }) => name)];

@@ -134,6 +134,15 @@ export function mergeRobots(under: RobotDescription, over: RobotDescription): Ro
   };
 }
 
+/** A description that says nothing of units. */
+export function withoutUnits(robot: RobotDescription): RobotDescription {
+  const proprio = { ...robot.proprio };
+  const actions = { ...robot.actions };
+  delete proprio.units;
+  delete actions.units;
+  return { ...robot, proprio, actions };
+}
+
 /** Fills what a description leaves open: `action_0`, unit `normalised` (no statistics) or unstated. */
 export function completeRobot(
   robot: RobotDescription,

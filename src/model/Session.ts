@@ -84,7 +84,11 @@ export class Session {
       if (messageOf(error).includes('hard link')) {
         throw severalHardLinks(folder, error);
       }
-      throw provider === 'cuda' ? cudaError(error, options.device) : error;
+      if (provider === 'cuda') throw cudaError(error, options.device);
+      throw new FastWamError(
+        `onnxruntime cannot load a graph with the weights in ${folder}: ${messageOf(error).replace(/\s+/g, ' ').trim()}; export the bundle again`,
+        { cause: error },
+      );
     }
   }
 

@@ -37,9 +37,18 @@ export class ParameterTable {
     return family && { ...family.parameter, name };
   }
 
+  /** Members of families as somebody may have meant them: as many parts, and what is free in the pattern as it was said. */
+  #familyNames(name: string): readonly string[] {
+    const parts = name.split('.');
+    return this.families
+      .map(({ pattern }) => pattern.split('.'))
+      .filter((pattern) => pattern.length === parts.length)
+      .map((pattern) => pattern.map((part, i) => (part.startsWith('<') ? parts[i] : part)).join('.'));
+  }
+
   /** The sentence for a name that is not in the table, with the nearest one that is. */
   unknown(name: string): string {
-    const near = nearestName(name, this.#byName.keys());
+    const near = nearestName(name, [...this.#byName.keys(), ...this.#familyNames(name)]);
     if (near !== undefined) return `there is no parameter ${quoted(name)}; did you mean ${near}?`;
     const group = name.split('.')[0] ?? '';
     const relatives = [...this.#byName.keys(), ...this.families.map(({ pattern }) => pattern)].filter(

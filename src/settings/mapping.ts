@@ -14,6 +14,7 @@ import {
   messageType,
   transportOf,
 } from './sources';
+import { elementNames } from './sources';
 import type { CameraSource, VectorSource } from './sources';
 
 /** One setting with its full, dotted name, and where it stands: `file:line`; empty for a node's parameter. */

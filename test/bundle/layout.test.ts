@@ -192,8 +192,8 @@ describe('dimensions from weights', () => {
   it.each<[Partial<ModelDimensions>, string]>([
     [{ layers: 4 }, 'has layers 3, but the configuration says 4'],
     [{ textDim: 41 }, 'has text_dim 40, but the configuration says 41'],
-    [{ heads: 5 }, 'has 48 outputs, expected heads × head_dim = 5 × 24'],
-    [{ heads: 3, headDim: 24 }, 'expected heads × head_dim = 3 × 24'],
+    [{ heads: 5 }, 'has 48 outputs, but the configuration says heads × head_dim = 5 × 24'],
+    [{ heads: 3, headDim: 24 }, 'says heads × head_dim = 3 × 24'],
   ])('are checked against a configuration that says %o', (wrong, message) => {
     expect(() => dimensionsFromWeights(micro, { ...config, ...wrong })).toThrow(message);
   });

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { replayRecording, type ReplayRequest } from '../../src/evaluation/replayRecording';
@@ -51,6 +51,16 @@ describe('replaying the bundled recording', () => {
 
     const files = await writeReport(join(temporaryFolder(), 'out'), evaluation, figures, provenance);
     expect(await readFile(files.page, 'utf8')).toContain('<h1>tabletop_demo</h1>');
+  });
+
+  it('warns first of a control rate that is not the one of the training', async () => {
+    const params = join(temporaryFolder(), 'fast.yaml');
+    const shipped = await readFile(join(ROOT, 'params', 'tabletop_demo.yaml'), 'utf8');
+    await writeFile(params, shipped.replace('rate: 10.0', 'rate: 20.0'));
+    const { evaluation } = await replayRecording(request({ params, chunks: 1, residuals: false }));
+    expect(evaluation.warnings[0]?.message).toMatch(
+      /fast\.yaml says control\.rate 20, the bundle was trained at 10 Hz/,
+    );
   });
 
   it('refuses what cannot be meant before it loads anything', async () => {

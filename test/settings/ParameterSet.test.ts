@@ -93,7 +93,15 @@ describe('the parameters of the policy node', () => {
     expect(set.problemWith(changes({ 'cache.refesh_interval': 3 }), false)).toMatch(
       /did you mean cache.refresh_interval\?/,
     );
-    expect(set.problemWith(changes({ 'cameras.front.topc': 'a' }), false)).toMatch(/cameras.<camera>.topic/);
+    expect(set.problemWith(changes({ 'cameras.front.topc': 'a' }), false)).toMatch(
+      /did you mean cameras\.front\.topic\?/,
+    );
+    expect(set.problemWith(changes({ 'camera.front.topic': 'a' }), false)).toMatch(
+      /did you mean cameras\.front\.topic\?/,
+    );
+    expect(set.problemWith(changes({ 'cameras.front.zoom.factor': 2 }), false)).toMatch(
+      /cameras.<camera>.topic/,
+    );
     expect(set.problemWith(changes({ 'cameras.front.topic': 'a' }), false)).toBeUndefined();
     expect(set.problemWith(changes({ 'cameras.front.transport': 'jpeg' }), false)).toMatch(/raw, compressed/);
   });
