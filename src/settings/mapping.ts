@@ -14,7 +14,6 @@ import {
   messageType,
   transportOf,
 } from './sources';
-import { elementNames } from './sources';
 import type { CameraSource, VectorSource } from './sources';
 
 /** One setting with its full, dotted name, and where it stands: `file:line`; empty for a node's parameter. */
