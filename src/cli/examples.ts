@@ -40,7 +40,7 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   bag: ['fastwam bag bags/tabletop_demo --pictures out/pictures', 'fastwam bag my_recording --json'],
   params: [`fastwam params bags/tabletop_demo ${BUNDLE} --out my_params.yaml`],
   doctor: ['fastwam doctor', 'fastwam doctor --json'],
-  'gpu-check': ['fastwam gpu-check'],
+  'gpu-check': [`fastwam gpu-check ${BUNDLE} --out out/gpu`],
   'cuda-setup': ['fastwam cuda-setup --dry-run', 'fastwam cuda-setup --cuda 12'],
   'ros-setup': ['fastwam ros-setup --check', 'fastwam ros-setup'],
   ros: ['fastwam ros ros2 run fast_wam_policy policy --ros-args -p bundle:=$PWD/bundles/tabletop'],
