@@ -274,7 +274,7 @@ export const CONFIG_KEYS = {
  *   impossible key of the configuration
  */
 export function dimensionsFromWeights(
-  weights: { readonly policy: TensorFile; readonly vae: TensorFile },
+  weights: { readonly policy: TensorFile; readonly vae?: TensorFile },
   config: Partial<ModelDimensions>,
   said = 'the configuration',
 ): ModelDimensions {
@@ -299,7 +299,7 @@ export function dimensionsFromWeights(
     actionFfn: shapeOf(policy, 'mixtures.action.blocks.0.ffn.0.weight', 2)[0],
     textDim: shapeOf(policy, 'mixtures.action.text_embedding.0.weight', 2)[1],
     freqDim: shapeOf(policy, 'mixtures.action.time_embedding.0.weight', 2)[1],
-    vaeDim: shapeOf(vae, 'encoder.conv1.weight', 5)[0],
+    ...(vae && { vaeDim: shapeOf(vae, 'encoder.conv1.weight', 5)[0] }),
     latentChannels,
     patchSize: patch,
     vaeSpatialFactor: 16,
@@ -316,7 +316,7 @@ export function dimensionsFromWeights(
   const dims = completeDimensions({ ...given, ...(read as Partial<ModelDimensions>) }, said);
   const expected = expectedTensors(dims);
   checkTensors(policy, new Map([...expected.mot, ...expected.proprioEncoder]), expected.unneeded.mot);
-  checkTensors(vae, expected.vae, expected.unneeded.vae);
+  if (vae) checkTensors(vae, expected.vae, expected.unneeded.vae);
   return dims;
 }
 

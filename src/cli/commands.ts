@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { bagCommand } from './bag';
+import { auditCommand } from './audit';
 import { benchCommand } from './bench';
 import { calibrateCommand } from './calibrate';
 import { cudaSetupCommand } from './cudaSetup';
@@ -23,6 +24,7 @@ import { watchCommand } from './watch';
 /** Every command of `fastwam`, in the order of its help. */
 export const COMMANDS: readonly ((program: Command) => Command)[] = [
   exportCommand,
+  auditCommand,
   encodeCommand,
   infoCommand,
   inferCommand,

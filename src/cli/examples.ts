@@ -6,6 +6,11 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   export: [
     'fastwam export --checkpoint libero_uncond_2cam224.pt --vae Wan2.2_VAE.pth --text-embeds text_embeds \\\n' +
       '      --stats libero_uncond_2cam224_dataset_stats.json --config libero --out my_bundle',
+    'fastwam export --lerobot my_policy --vae Wan2.2-TI2V-5B-Diffusers/vae --out my_bundle',
+  ],
+  audit: [
+    'fastwam audit my_policy',
+    'fastwam audit fastwam.pt --stats dataset_stats.json --config libero --json',
   ],
   encode: [
     'fastwam encode my_bundle --text-encoder Wan2.2-TI2V-5B "pick up the red cup"',

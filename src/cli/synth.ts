@@ -3,6 +3,7 @@ import { UsageError } from '../errors';
 import { readModelConfig } from '../export/modelConfig';
 import { synthesise } from '../export/synth';
 import type { SynthOptions } from '../export/synth';
+import { synthesiseLerobot } from '../export/synthLerobot';
 import { UMT5_XXL, readEncoderSizes, synthesiseEncoder } from '../export/synthEncoder';
 import { ProgressBar } from '../report/ProgressBar';
 import { printLine, progressStream } from '../terminal';
@@ -11,6 +12,7 @@ import { collect, wholeNumber } from './flagValues';
 interface SynthFlags {
   readonly config?: string;
   readonly textEncoder?: boolean;
+  readonly lerobot?: boolean;
   readonly out: string;
   readonly seed: string;
   readonly dtype: string;
@@ -31,6 +33,7 @@ export function synthCommand(program: Command): Command {
       "libero, robotwin, or a file with the sizes; for --text-encoder its config.json (default: umt5-xxl's)",
     )
     .option('--text-encoder', 'write a UMT5 text encoder with a tokenizer in place of a checkpoint')
+    .option('--lerobot', 'write a LeRobot policy (OUT/policy) in place of a checkpoint of the original')
     .requiredOption('--out <dir>', 'folder of the checkpoint')
     .option('--seed <n>', 'seed of the weights', '0')
     .option('--dtype <type>', 'F32 or BF16', 'F32')
@@ -50,7 +53,10 @@ export function synthCommand(program: Command): Command {
       } as const;
       const { parameters, files } = flags.textEncoder
         ? encoder(flags, options)
-        : checkpoint(flags, { ...options, ...(flags.task.length > 0 && { tasks: flags.task }) });
+        : (flags.lerobot ? lerobotPolicy : checkpoint)(flags, {
+            ...options,
+            ...(flags.task.length > 0 && { tasks: flags.task }),
+          });
       bar.finish();
       printLine(`${(parameters / 1e6).toFixed(1)} M parameters -> ${files.join(', ')}`);
     });
@@ -65,6 +71,14 @@ function checkpoint({ config, out }: SynthFlags, options: SynthOptions): Written
   if (config === undefined) throw new UsageError('--config: name libero, robotwin, or a file with the sizes');
   const report = synthesise(readModelConfig(config).config, out, options);
   return { parameters: report.parameters, files: [report.checkpoint, report.vae] };
+}
+
+function lerobotPolicy({ config, out }: SynthFlags, options: SynthOptions): Written {
+  if (config === undefined) throw new UsageError('--config: name libero, robotwin, or a file with the sizes');
+  if (options.tasks)
+    throw new UsageError('--task belongs to a checkpoint of the original; a policy has no contexts');
+  const report = synthesiseLerobot(readModelConfig(config).config, out, options);
+  return { parameters: report.parameters, files: [report.policy, report.vae] };
 }
 
 function encoder({ config, out, task }: SynthFlags, options: SynthOptions): Written {

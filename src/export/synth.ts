@@ -124,7 +124,7 @@ export function synthesise(config: ModelConfig, folder: string, options: SynthOp
  * Scales that keep activations near 1 through any number of layers, roughly those PyTorch's modules start with:
  * maps 1 / sqrt(inputs), norms around 1, modulations 1 / sqrt(width), small biases.
  */
-function randomWeight(
+export function randomWeight(
   random: RandomTensors,
   name: string,
   shape: readonly number[],
@@ -157,7 +157,7 @@ function writeTextContext(
 }
 
 /** Statistics of a field whose values spread over [-1, 1]. */
-function statistics(dim: number): Record<string, number[]> {
+export function statistics(dim: number): Record<string, number[]> {
   const constants = { min: -1, max: 1, mean: 0, std: 0.5, q01: -0.98, q99: 0.98 };
   return Object.fromEntries(
     Object.entries(constants).map(([name, value]) => [`global_${name}`, new Array<number>(dim).fill(value)]),

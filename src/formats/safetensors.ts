@@ -98,9 +98,6 @@ export function writeSafetensors(
   metadata: Readonly<Record<string, string>> = {},
 ): void {
   const tensors = [...entries].sort((a, b) => BYTES_PER_ELEMENT[b.dtype] - BYTES_PER_ELEMENT[a.dtype]);
-  const header = new Map<string, unknown>();
-  if (Object.keys(metadata).length > 0) header.set('__metadata__', metadata);
-  let begin = 0;
   for (const { name, dtype, shape, data } of tensors) {
     const needed = elementCount(shape) * BYTES_PER_ELEMENT[dtype];
     if (data.byteLength !== needed) {
@@ -108,6 +105,27 @@ export function writeSafetensors(
         `tensor ${quoted(name)} has ${data.byteLength} bytes of data, but ${dtype} [${shape.join(', ')}] needs ${needed}`,
       );
     }
+  }
+  const header = headerBytes(tensors, metadata);
+  writeAtomically(path, (sink) => {
+    sink.write(header);
+    for (const { data } of tensors) sink.write(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  });
+}
+
+/**
+ * The beginning of a safetensors file up to the data of its tensors, which follow one another without gaps. Throws InputError
+ * where a name stands twice.
+ */
+export function headerBytes(
+  tensors: readonly Omit<TensorData, 'data'>[],
+  metadata: Readonly<Record<string, string>> = {},
+): Uint8Array {
+  const header = new Map<string, unknown>();
+  if (Object.keys(metadata).length > 0) header.set('__metadata__', metadata);
+  let begin = 0;
+  for (const { name, dtype, shape } of tensors) {
+    const needed = elementCount(shape) * BYTES_PER_ELEMENT[dtype];
     if (header.has(name) || name === '__metadata__') {
       throw new InputError(`tensor ${quoted(name)} cannot be written: its name is taken`);
     }
@@ -119,12 +137,7 @@ export function writeSafetensors(
   json.copy(padded);
   const prefix = Buffer.alloc(PREFIX);
   prefix.writeBigUInt64LE(BigInt(padded.length));
-
-  writeAtomically(path, (sink) => {
-    sink.write(prefix);
-    sink.write(padded);
-    for (const { data } of tensors) sink.write(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-  });
+  return Buffer.concat([prefix, padded]);
 }
 
 function knownDType(name: string): StoredDType | undefined {

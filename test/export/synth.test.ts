@@ -11,7 +11,9 @@ import {
   parseModelConfig,
   readModelConfig,
 } from '../../src/export/modelConfig';
+import { exportBundle } from '../../src/export/exportBundle';
 import { synthesise } from '../../src/export/synth';
+import { synthesiseLerobot } from '../../src/export/synthLerobot';
 import type { SynthReport } from '../../src/export/synth';
 import { openDatasetStats } from '../../src/formats/datasetStats';
 import { createNormaliser } from '../../src/formats/normaliser';
@@ -154,4 +156,30 @@ describe('a synthesised checkpoint without proprioception', () => {
       [...policyTensors(bare.checkpoint).tensors.keys()].filter((name) => name.startsWith('proprio')),
     ).toEqual([]);
   });
+});
+
+describe('a synthetic LeRobot policy', () => {
+  it('is a policy that exports, of any size', () => {
+    const made = synthesiseLerobot(config, join(folder, 'lerobot'), { seed: 3, dtype: 'BF16' });
+    const out = join(folder, 'lerobot_bundle');
+    const { manifest } = exportBundle({ lerobot: made.policy, vae: made.vae, out });
+    expect(manifest.dimensions.layers).toBe(config.layers);
+    expect(manifest.sampler.timestep_dtype).toBe('bfloat16');
+    expect(manifest.actions.normaliser.mode).toBe('MEAN_STD');
+  });
+
+  it('of the released size takes no space as holes, and exports from its headers', () => {
+    const released = readModelConfig('libero').config;
+    const made = synthesiseLerobot(released, join(folder, 'sparse'), {
+      seed: 0,
+      dtype: 'BF16',
+      sparse: true,
+    });
+    const { size, blocks } = statSync(made.weights);
+    expect(size).toBeGreaterThan(11e9);
+    expect(blocks * 512).toBeLessThan(2 ** 22);
+    const out = join(folder, 'sparse_bundle');
+    const { manifest } = exportBundle({ lerobot: made.policy, vae: made.vae, config: 'libero', out });
+    expect(manifest.dimensions.layers).toBe(30);
+  }, 120_000);
 });
