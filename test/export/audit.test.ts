@@ -4,7 +4,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { MANIFEST_FILE } from '../../src/bundle/Bundle';
 import { auditText } from '../../src/cli/audit';
 import { audit } from '../../src/export/audit';
-import { FIXTURES, removeFolders, temporaryFolder } from '../helpers';
+import { FIXTURES, removeFolders } from '../helpers';
 import { LEGACY, PolicyFolder } from './lerobot/policyFolder';
 
 afterAll(removeFolders);
