@@ -308,7 +308,7 @@ export function dimensionsFromWeights(
     const expected = config[key];
     if (expected !== undefined && JSON.stringify(expected) !== JSON.stringify(read[key])) {
       throw new FileFormatError(
-        key === 'vaeDim' ? vae.path : policy.path,
+        key === 'vaeDim' && vae ? vae.path : policy.path,
         `has ${CONFIG_KEYS[key]} ${JSON.stringify(read[key])}, but ${said} says ${JSON.stringify(expected)}`,
       );
     }
