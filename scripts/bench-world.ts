@@ -3,7 +3,7 @@
  * clock, and by processor time, which other programs disturb less.
  * Run it with: npx ts-node scripts/bench-world.ts
  */
-import { expertAction } from '../src/sim/expert';
+import { demonstratorAction } from '../src/sim/demonstrator';
 import { Random } from '../src/sim/Random';
 import { colourise, renderIndices } from '../src/sim/renderer';
 import { resetWorld } from '../src/sim/resetWorld';
@@ -26,7 +26,7 @@ function measure(name: string, render: boolean): void {
     const limit = stepLimit(task, 'clean', 'slow');
     for (let step = 0; step < limit && !world.success; step++, steps++) {
       if (render) colourise(renderIndices(world, indices), image);
-      world.step(expertAction(world, action));
+      world.step(demonstratorAction(world, action));
     }
   }
   const byClock = steps / ((performance.now() - start) / 1000);

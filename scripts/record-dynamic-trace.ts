@@ -9,7 +9,7 @@
  * steps 0, 50, ..., 200. `pushes` [k, 6]: after step, world: block slides to x, y in so many steps.
  */
 import { writeSafetensors, type TensorData } from '../src/formats/safetensors';
-import { expertAction } from '../src/sim/expert';
+import { demonstratorAction } from '../src/sim/demonstrator';
 import { drawFreePlace } from '../src/sim/freePlace';
 import { Random } from '../src/sim/Random';
 import { renderIndices } from '../src/sim/renderer';
@@ -61,7 +61,7 @@ for (let step = 0; step <= STEPS; step++) {
     if (step === STEPS) continue;
     const action =
       Math.floor(step / TURN) % 2 === 0
-        ? [...expertAction(world)]
+        ? [...demonstratorAction(world)]
         : [random.uniform(-1, 1), random.uniform(-1, 1), random.chance(0.5) ? 1 : -1];
     append('actions', ...action);
     world.step(action);

@@ -2,6 +2,10 @@ import { FileFormatError, UsageError } from '../errors';
 import type { StoredTensor, TensorFile } from '../formats/StoredTensor';
 import { quoted } from '../words/quoted';
 
+/** The sub-blocks of a block of the action expert, in the order in which they run. */
+export const SUB_BLOCKS = ['selfAttention', 'crossAttention', 'feedForward'] as const;
+export type SubBlock = (typeof SUB_BLOCKS)[number];
+
 /** All sizes of one Fast-WAM. What they are is in the original's `configs/model/fastwam.yaml`. */
 export interface ModelDimensions {
   /** of the composed image, pixels */

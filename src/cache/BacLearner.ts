@@ -1,9 +1,9 @@
 import { InputError } from '../errors';
+import { SUB_BLOCKS } from '../bundle/layout';
 import { cosineOf } from './blockGate';
 import { largestScores, leastAlikeSteps, solveAcs, uniteWithDownstream } from './bacSchedule';
 import type { BacSchedule, Similarity } from './bacSchedule';
 import { OUTSIDE, at } from './matrix';
-import { SUB_BLOCKS } from './StepRun';
 import type { ExpertShape, FullRun } from './types';
 
 /** The settings of `bac` that a schedule depends on. */
@@ -33,7 +33,7 @@ export class BacLearner {
   constructor(shape: ExpertShape) {
     this.#shape = shape;
     const pairs = shape.steps ** 2;
-    this.#comparisons = Array.from({ length: shape.layers * SUB_BLOCKS }, () => ({
+    this.#comparisons = Array.from({ length: shape.layers * SUB_BLOCKS.length }, () => ({
       cosine: new Float64Array(pairs),
       l1: new Float64Array(pairs),
       mse: new Float64Array(pairs),
@@ -53,7 +53,7 @@ export class BacLearner {
   add({ parts = new Float32Array(0) }: Pick<FullRun, 'parts'>): void {
     const { steps, layers, horizon, hidden } = this.#shape;
     const size = horizon * hidden;
-    const expected = steps * layers * SUB_BLOCKS * size;
+    const expected = steps * layers * SUB_BLOCKS.length * size;
     if (parts.length !== expected) {
       throw new InputError(
         `sub-block contributions of a chunk: expected ${expected} values, got ${parts.length}`,
@@ -61,7 +61,7 @@ export class BacLearner {
     }
     this.#comparisons.forEach((sums, block) => {
       const contribution = (step: number) => {
-        const row = step * layers * SUB_BLOCKS + block;
+        const row = step * layers * SUB_BLOCKS.length + block;
         return parts.subarray(row * size, (row + 1) * size);
       };
       for (let i = 0; i < steps; i++) {
@@ -90,7 +90,8 @@ export class BacLearner {
       chunks: this.#chunks,
       computed: Array.from({ length: steps }, (_, k) =>
         Array.from({ length: layers }, (__, l) => {
-          const flag = (j: number) => (k === steps - 1 || sets[l * SUB_BLOCKS + j]?.has(k) === true ? 1 : 0);
+          const flag = (j: number) =>
+            k === steps - 1 || sets[l * SUB_BLOCKS.length + j]?.has(k) === true ? 1 : 0;
           return [flag(0), flag(1), flag(2)] as const;
         }),
       ),

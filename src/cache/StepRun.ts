@@ -1,8 +1,6 @@
+import { SUB_BLOCKS } from '../bundle/layout';
 import { InputError } from '../errors';
 import type { ChunkContext, ChunkOutcome, Expert, ExpertShape, FullRun, StepRun } from './types';
-
-/** The three sub-blocks of a block: self-attention, cross-attention, FFN. */
-export const SUB_BLOCKS = 3;
 
 /** Elements of one x or velocity: T a. */
 export function stepElements(shape: ExpertShape): number {
@@ -11,7 +9,7 @@ export function stepElements(shape: ExpertShape): number {
 
 /** Sub-blocks of one full step. */
 export function subBlocksOfStack(shape: ExpertShape): number {
-  return SUB_BLOCKS * shape.layers;
+  return SUB_BLOCKS.length * shape.layers;
 }
 
 /** All steps `first`..N-1 in full and in one call: what every policy does where it reuses nothing. */

@@ -115,7 +115,7 @@ interface StoredRefresh extends CommittedRefresh, ObservedState {
 }
 
 /** What a chunk leaves for the next one, refreshed or not. */
-interface Aftermath {
+interface LastChunk {
   readonly actions: Float32Array;
   /** drift was too large and the next chunk has to act on it */
   readonly drifted: boolean;
@@ -126,8 +126,8 @@ type Signals = Record<string, number>;
 class AdaptiveState implements CacheState<AdaptiveSettings> {
   readonly #shape: ExpertShape;
   readonly #memory = new RefreshMemory<StoredRefresh>();
-  #last: Aftermath | undefined;
-  #staged: Aftermath | undefined;
+  #last: LastChunk | undefined;
+  #staged: LastChunk | undefined;
 
   constructor(shape: ExpertShape) {
     this.#shape = shape;

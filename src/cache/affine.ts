@@ -3,7 +3,7 @@ import type { Numbers } from './matrix';
 import type { LinearMap } from './types';
 
 /**
- * The affine algebra of reused denoising steps (cache-policies §6). Encoder and head of Fast-WAM are plain linear maps,
+ * The affine algebra of reused denoising steps. Encoder and head of Fast-WAM are plain linear maps,
  * so a step whose stack residual R is taken from a cache is affine in x: v = x A^T + D, and any run of such Euler steps
  * is one small row map x -> x P + q. Everything is float64; x and D are [T, a], A and P are [a, a], rows are tokens.
  */

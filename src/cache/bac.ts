@@ -1,8 +1,9 @@
 import { InputError } from '../errors';
+import { SUB_BLOCKS } from '../bundle/layout';
 import { BacLearner } from './BacLearner';
 import { SIMILARITIES, flagsOf, parseBacSchedule } from './bacSchedule';
 import type { BacSchedule } from './bacSchedule';
-import { SUB_BLOCKS, residualsByStep, runInFull, subBlocksOfStack } from './StepRun';
+import { residualsByStep, runInFull, subBlocksOfStack } from './StepRun';
 import { WithinChunkState } from './WithinChunkState';
 import type { FieldTable, FieldValues } from './fields';
 import type { CachePolicy, CacheResources, Calibration, Expert, ExpertShape, StepRun } from './types';
@@ -164,7 +165,7 @@ async function runScheduled(
       ? new Map([...residuals].filter(([index]) => computed[index - first] === 1))
       : new Map(),
     gateSeconds: 0,
-    bytes: 4 * shape.layers * SUB_BLOCKS * shape.horizon * shape.hidden,
+    bytes: 4 * shape.layers * SUB_BLOCKS.length * shape.horizon * shape.hidden,
     signals: {},
   };
 }

@@ -1,10 +1,11 @@
 import { z } from 'zod';
+import { SUB_BLOCKS } from '../bundle/layout';
 import { FileFormatError } from '../errors';
 import { at } from './matrix';
 import type { Numbers } from './matrix';
 
 /**
- * The offline mathematics of BAC (arXiv 2506.13456; cache-policies §5): when each sub-block is computed anew (adaptive
+ * The offline mathematics of BAC (arXiv 2506.13456): when each sub-block is computed anew (adaptive
  * caching scheduler, ACS) and which of them must follow others (bubbling union algorithm, BUA).
  */
 
@@ -13,8 +14,7 @@ export const SIMILARITIES = ['cosine', 'l1', 'mse', 'adjacent'] as const;
 export type Similarity = (typeof SIMILARITIES)[number];
 
 /** Index of the FFN among the sub-blocks of a layer (self-attention, cross-attention, FFN). */
-const FFN = 2;
-const SUB_BLOCKS = 3;
+const FFN = SUB_BLOCKS.indexOf('feedForward');
 
 const flag = z.union([z.literal(0), z.literal(1)]);
 
@@ -153,8 +153,10 @@ export function uniteWithDownstream(sets: UpdateSets, selected: readonly number[
   const chosen = new Set(selected);
   return sets.map((own, block) => {
     if (!chosen.has(block)) return own;
-    const layer = Math.floor(block / SUB_BLOCKS);
-    const downstream = sets.filter((_, other) => other % SUB_BLOCKS === FFN && other >= layer * SUB_BLOCKS);
+    const layer = Math.floor(block / SUB_BLOCKS.length);
+    const downstream = sets.filter(
+      (_, other) => other % SUB_BLOCKS.length === FFN && other >= layer * SUB_BLOCKS.length,
+    );
     return new Set([...own, ...downstream.flatMap((set) => [...set])]);
   });
 }

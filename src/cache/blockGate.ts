@@ -1,7 +1,8 @@
 import { OUTSIDE } from './matrix';
 import type { Numbers } from './matrix';
 
-/** The dual gate of X-Cache (arXiv 2604.20289; cache-policies §2) as plain functions. */
+/** The dual gate of X-Cache (arXiv 2604.20289) as plain functions: a block is skipped where s_cos >= tau_cos and d_max < tau_dev, with
+ * tau_cos = max(floor, mean - margin) and mean <- (1 - alpha) mean + alpha s_cos. */
 
 /** What happened the last time a gate was evaluated: an exponential mean of s_cos; undefined before the first time. */
 export type SimilarityMean = number | undefined;

@@ -36,8 +36,8 @@ export interface ResidualDrift {
 
 /**
  * The drift of the first tail residual, and what it means for the actions: if every reused step is off by what that
- * step is off by, x ends the reused run shifted by sum_k delta_k e W_h^T prod_{i>k} (I + delta_i A)^T (cache-policies
- * §6.4). The tail mostly shrinks this shift, so it errs on the careful side.
+ * step is off by, x ends the reused run shifted by sum_k delta_k e W_h^T prod_{i>k} (I + delta_i A)^T (by the
+ * maps of `affine.ts`). The tail mostly shrinks this shift, so it errs on the careful side.
  */
 export function residualDrift(
   expert: Expert,

@@ -3,7 +3,7 @@ import type { Numbers } from './matrix';
 
 /**
  * Forecasting of outputs by curvature groups (WorldCache for heterogeneous tokens, arXiv 2603.06331, rules of the
- * authors' code; cache-policies §4). A token is a stretch of values in a flat output.
+ * authors' code). A token is a stretch of values in a flat output.
  */
 
 /** Where the values of one token lie in an output. */

@@ -2,7 +2,7 @@ import type { Schedule } from '../sampler/types';
 import { at } from './matrix';
 
 /**
- * How much of the sigma path the published ranges reuse (cache-policies §1 g): steps [0, 6] and [0, 7] of N = 10 at
+ * How much of the sigma path the published ranges reuse, 1 - sigma where they end: steps [0, 6] and [0, 7] of N = 10 at
  * shift 5 end at sigma 15/22 and 5/9. Equal coverage carries a range over to other N and shift.
  */
 export const COVERAGE = {

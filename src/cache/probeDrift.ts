@@ -2,7 +2,7 @@ import { OUTSIDE, addScaled } from './matrix';
 import type { Numbers } from './matrix';
 
 /**
- * The decision and the approximation of content-aware WorldCache (arXiv 2603.22286; cache-policies §3), which contains
+ * The decision and the approximation of content-aware WorldCache (arXiv 2603.22286), which contains
  * DiCache (arXiv 2508.17356) as a special case. Hidden states are [tokens, channels]; tokens are horizon positions.
  */
 

@@ -25,7 +25,7 @@ export interface LinearMap {
 export interface FullStep {
   /** Denoising step index k. */
   readonly index: number;
-  /** P [a, a] and q [T, a], float32: the reused steps that lie before this one (cache-policies §6.2). */
+  /** P [a, a] and q [T, a], float32: the reused steps that lie before this one, see affine.ts. */
   readonly before?: { readonly P: Float32Array; readonly q: Float32Array };
 }
 
@@ -92,7 +92,7 @@ export interface Expert {
   readonly schedule: Schedule;
   /** a -> d */
   readonly encoder: LinearMap;
-  /** d -> a; plain linear, so a reused step is affine in x (cache-policies §6). */
+  /** d -> a; plain linear, so a reused step is affine in x, see affine.ts. */
   readonly head: LinearMap;
   /** A = W_h W_e, [a, a] row-major, float64: v = x A^T + D on a reused step. */
   readonly A: Float64Array;

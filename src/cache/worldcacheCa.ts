@@ -9,10 +9,11 @@ import {
   residualAlong,
   skipThreshold,
 } from './probeDrift';
-import { SUB_BLOCKS, residualsByStep, runInFull, stepElements, subBlocksOfStack } from './StepRun';
+import { residualsByStep, runInFull, stepElements, subBlocksOfStack } from './StepRun';
 import { WithinChunkState } from './WithinChunkState';
 import type { FieldTable, FieldValues } from './fields';
 import type { CachePolicy, Expert, ExpertShape, StepRun } from './types';
+import { SUB_BLOCKS } from '../bundle/layout';
 
 const PAPER = 'arXiv 2603.22286';
 
@@ -300,7 +301,8 @@ class ProbedChunk {
       x: this.#x,
       velocity: this.#velocity,
       computed: this.#computed,
-      computedSubBlocks: full * subBlocksOfStack(shape) + skipped * SUB_BLOCKS * this.#settings.probe_depth,
+      computedSubBlocks:
+        full * subBlocksOfStack(shape) + skipped * SUB_BLOCKS.length * this.#settings.probe_depth,
       residuals: this.#residuals,
       gateSeconds: this.#gateSeconds,
       bytes: this.#histories.reduce((sum, history) => sum + bytesOf(history, shape), 0),

@@ -7,7 +7,7 @@ import type { ObservationCondition } from './observationCondition';
 import { RefreshMemory } from './RefreshMemory';
 import type { CommittedRefresh } from './refresh';
 import { maxAgeField, refreshIntervalField } from './sharedFields';
-import { SUB_BLOCKS, checkNoise, subBlocksOfStack, timed } from './StepRun';
+import { checkNoise, subBlocksOfStack, timed } from './StepRun';
 import type { FieldTable, FieldValues } from './fields';
 import type {
   BlockGate,
@@ -19,6 +19,7 @@ import type {
   ExpertShape,
   GatedRun,
 } from './types';
+import { SUB_BLOCKS } from '../bundle/layout';
 
 const PAPER = 'arXiv 2604.20289, table 1';
 const EPSILON = 1e-6;
@@ -279,8 +280,8 @@ class XCacheState implements CacheState<XCacheSettings> {
       reason,
       fullSteps: fullSteps.length,
       reusedSteps: steps - fullSteps.length,
-      stackEvaluations: (computedBlocks * SUB_BLOCKS) / subBlocksOfStack(this.#shape),
-      computedSubBlocks: computedBlocks * SUB_BLOCKS,
+      stackEvaluations: (computedBlocks * SUB_BLOCKS.length) / subBlocksOfStack(this.#shape),
+      computedSubBlocks: computedBlocks * SUB_BLOCKS.length,
       gateSeconds,
       signals:
         evaluated.length === 0

@@ -1,8 +1,7 @@
 import type { Configuration } from '../cache/choice';
 import { InputError } from '../errors';
-import { computedInFull } from './computedInFull';
 import { distributionOf, scaled, type Distribution } from './distribution';
-import { stageLatency } from './latency';
+import { computedInFull, stageLatency } from './latency';
 import { speedUp } from './speedUp';
 import type { ChunkResult, Stage } from './types';
 

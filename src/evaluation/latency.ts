@@ -19,3 +19,8 @@ export function stageLatency(chunks: readonly ChunkResult[]): StageLatency {
     total: of('total'),
   };
 }
+
+/** Whether a chunk reused nothing, by its own choice or because it refreshed. */
+export function computedInFull({ report }: ChunkResult): boolean {
+  return report.computed.every((flag) => flag === 1);
+}

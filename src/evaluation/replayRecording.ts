@@ -253,11 +253,11 @@ export function replayConfigurations(
 ): readonly Configuration[] {
   const { model, values } = set;
   if (!model) throw new UsageError(`${mapping.file}: holds no model`);
-  const said = new Map([...values].filter(([name]) => set.explicit.has(name)));
+  const explicit = new Map([...values].filter(([name]) => set.explicit.has(name)));
   const choices = readChoices({
     ...asked,
     policies: policies.length > 0 ? policies : [text(values, 'cache.policy')],
-    base: (policy) => settingsOf(policy, said),
+    base: (policy) => settingsOf(policy, explicit),
   });
   return withUncached(choices.map((choice) => configurationOf(choice, model)));
 }

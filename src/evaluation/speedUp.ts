@@ -49,7 +49,7 @@ export function speedUp(uncached: readonly ChunkResult[], cached: readonly Chunk
 }
 
 /** 1 / (1 − f·s): the speed-up if the saved stack evaluations took their time with them and nothing else changed
- * (cache-policies §8.3). A negative s (a policy that computes more than none) gives a bound below 1. */
+ * (Amdahl's law). A negative s (a policy that computes more than none) gives a bound below 1. */
 export function speedUpBound(expertShare: number, savedShare: number): number {
   return 1 / (1 - expertShare * savedShare);
 }

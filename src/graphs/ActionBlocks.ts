@@ -1,6 +1,7 @@
 import type { ModelDimensions } from '../bundle/layout';
 import type { GraphBuilder } from '../onnx/GraphBuilder';
 import type { Value } from '../onnx/types';
+import type { SubBlock } from '../bundle/layout';
 import { addBatch, attention, attentionOverBoth, dropBatch, splitHeads } from './attention';
 import type { KeyValue } from './attention';
 import { crossAttention } from './crossAttention';
@@ -17,10 +18,6 @@ const EXPERT = 'mixtures.action';
 
 /** shift, 1 + scale and gate of self-attention, then of the FFN; each [d]. */
 export type BlockModulation = readonly [Value, Value, Value, Value, Value, Value];
-
-/** The three additions that a block makes to the residual stream, in order. */
-export const SUB_BLOCKS = ['selfAttention', 'crossAttention', 'feedForward'] as const;
-export type SubBlock = (typeof SUB_BLOCKS)[number];
 
 /** Which piece of the modulation multiplies what a sub-block adds. */
 export const GATE_PIECE = {

@@ -1,7 +1,7 @@
 import type { ModelDimensions } from '../bundle/layout';
 import type { Dimension, TypedShape } from '../onnx/types';
-import { SUB_BLOCKS } from './ActionBlocks';
-import type { SubBlock } from './ActionBlocks';
+import { SUB_BLOCKS } from '../bundle/layout';
+import type { SubBlock } from '../bundle/layout';
 
 /** What of the sizes an expert's inputs and outputs have. T horizon, a action dimensions, d hidden, L layers. */
 export type ExpertSizes = Pick<ModelDimensions, 'horizon' | 'actionDim' | 'actionHidden' | 'layers'>;

@@ -1,9 +1,11 @@
 import { GraphBuilder, graph, int } from '../onnx/GraphBuilder';
 import type { ShapedValue } from '../onnx/GraphBuilder';
 import type { Value } from '../onnx/types';
+import { SUB_BLOCKS } from '../bundle/layout';
+import type { SubBlock } from '../bundle/layout';
 import { dropBatch } from './attention';
-import { GATE_PIECE, SUB_BLOCKS } from './ActionBlocks';
-import type { BlockModulation, SubBlock } from './ActionBlocks';
+import { GATE_PIECE } from './ActionBlocks';
+import type { BlockModulation } from './ActionBlocks';
 import { devicePrefill } from './deviceExpert';
 import { affineStep, eulerStep, expertConstants, keyValueInputs, stepModulations } from './expert';
 import type { ExpertConstants, ExpertGraphOptions } from './expert';

@@ -1,9 +1,9 @@
 import type { BlockGate, FullRun, FullStep, GatedRun } from '../cache/types';
 import { InputError } from '../errors';
-import { SUB_BLOCKS } from '../graphs/ActionBlocks';
 import { GATE_NUMBERS } from '../graphs/expertSignature';
 import type { GateInput, GateOutput, StackOutput } from '../graphs/expertSignature';
 import { gateRows } from '../graphs/gatedExpert';
+import { SUB_BLOCKS } from '../bundle/layout';
 import { LoopExpert, floats, fullRun, noSteps } from './LoopExpert';
 import type { Tensor } from './Session';
 

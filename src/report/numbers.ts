@@ -48,3 +48,8 @@ export function withUnit(value: number, unit: string, digits = 3): string {
 function minus(text: string): string {
   return /^-0(\.0*)?$/.test(text) ? text.slice(1) : text.replace('-', '−');
 }
+
+/** `1 chunk`, `2 chunks`, `3 refreshes`. */
+export function plural(count: number, one: string, many = `${one}s`): string {
+  return `${count} ${count === 1 ? one : many}`;
+}

@@ -94,7 +94,7 @@ export function number(values: ParameterValues, name: string): number {
 }
 
 /** A parameter that the table says is true or false. */
-export function truth(values: ParameterValues, name: string): boolean {
+export function boolean(values: ParameterValues, name: string): boolean {
   const value = values.get(name);
   if (typeof value === 'boolean') return value;
   throw new TypeError(`parameter ${name} is not true or false`);

@@ -13,7 +13,7 @@ const PIXELS = CAMERA_SIZE * FRAME_WIDTH;
  * | `frames`        | U8 [n, 64, 128] | both cameras as palette indices, front left, wrist right                |
  * | `palette`       | U8 [11, 3]     | their RGB                                                               |
  * | `proprio`       | F32 [n, 3]     | gripper x, y, opening                                                   |
- * | `actions`       | F32 [n, 32, 3] | label: (dx, dy, grip) that the undisturbed expert does from this state   |
+ * | `actions`       | F32 [n, 32, 3] | label: (dx, dy, grip) that the undisturbed demonstrator does from this state   |
  * | `task`          | I32 [n]        | number of the task                                                      |
  * | `held`          | I32 [n]        | block slot in the gripper, -1 if none                                   |
  * | `target`        | I32 [n, 2]     | block and plate slot of the running sub-task, -1 when all are placed    |

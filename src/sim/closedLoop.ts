@@ -33,9 +33,9 @@ export interface SimulatedChunk {
   readonly cost: ChunkCost;
 }
 
-/** Whatever makes chunks from observations: a policy, or the expert. */
+/** Whatever makes chunks from observations: a policy, or the demonstrator. */
 export interface ChunkSource {
-  /** A new episode begins; only the expert looks at the world itself. */
+  /** A new episode begins; only the demonstrator looks at the world itself. */
   reset(instruction: string, world: TabletopWorld): Promise<void>;
   infer(observation: SimulatedObservation): Promise<SimulatedChunk>;
 }

@@ -1,4 +1,4 @@
-import { expertAction } from './expert';
+import { demonstratorAction } from './demonstrator';
 import { drawFreePlace } from './freePlace';
 import type { Random } from './Random';
 import { resetWorld } from './resetWorld';
@@ -30,9 +30,9 @@ const STEPS_DONE = 12;
 const KEEP_EVERY = { slow: 12, fast: 5 } as const;
 
 /**
- * One demonstration: the expert with a disturbed hand on a disturbed table, so that the states it visits are those that
- * a policy comes to by its own errors. `visit` sees the world in every 12th (slow) or 5th (fast) step; what the expert
- * would do from there is asked of the expert, not taken from this noisy future.
+ * One demonstration: the demonstrator with a disturbed hand on a disturbed table, so that the states it visits are those that
+ * a policy comes to by its own errors. `visit` sees the world in every 12th (slow) or 5th (fast) step; what the demonstrator
+ * would do from there is asked of the demonstrator, not taken from this noisy future.
  *
  * Noise of strength 0, 1/4 or 1/2 on (dx, dy); in noisy episodes bursts of a random direction, half of them with a
  * forced gripper command. In half of the episodes blocks and plates jump and blocks slip; in tasks with pushes the
@@ -54,7 +54,7 @@ export function demonstrate(
   let done = 0;
   for (let step = 0; step < steps && done < STEPS_DONE; step++) {
     if ((step + phase) % keepEvery === 0) visit(world, step);
-    world.step(hand.follow(expertAction(world)));
+    world.step(hand.follow(demonstratorAction(world)));
     done = world.success ? done + 1 : 0;
     if (eventful && random.chance(EVENT_CHANCE / speed.stretch)) disturb(world, random);
     if (task.pushed && random.chance(PUSH_CHANCE / speed.stretch)) push(world, random);
@@ -90,7 +90,7 @@ class NoisyHand {
   }
 }
 
-/** Something happens to the pair the expert is working on: its block or plate jumps, or what is held slips. */
+/** Something happens to the pair the demonstrator is working on: its block or plate jumps, or what is held slips. */
 function disturb(world: TabletopWorld, random: Random): void {
   const pair = world.task.pairs[Math.max(0, world.subTask)];
   if (!pair) return;

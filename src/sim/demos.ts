@@ -4,7 +4,7 @@ import { UsageError } from '../errors';
 import { makeOutputFolder } from '../formats/outputFolder';
 import { writeAtomically } from '../formats/writeAtomically';
 import { demonstrate } from './demonstrationEpisode';
-import { expertRollout } from './expert';
+import { demonstratorRollout } from './demonstrator';
 import { Random } from './Random';
 import { StateShard } from './StateShard';
 import { CONTROL_RATE, SPEEDS, type SpeedName } from './speeds';
@@ -60,8 +60,8 @@ export interface DemonstrationManifest {
 }
 
 /**
- * Writes demonstrations to train a policy on: states that a noisy expert comes through (see demonstrationEpisode), each
- * labelled with the 32 actions that the noise-free expert would do from there.
+ * Writes demonstrations to train a policy on: states that a noisy demonstrator comes through (see demonstrationEpisode), each
+ * labelled with the 32 actions that the noise-free demonstrator would do from there.
  *
  * The folder then holds shards `states-00000.safetensors`, `states-00001.safetensors`, ... (layout: see StateShard) and
  * last of all `demos.json` (DemonstrationManifest), whose presence says that the data set is whole. The same options
@@ -106,7 +106,7 @@ export function writeDemonstrations(out: string, options: DemonstrationOptions):
     const task = tasks[episode % tasks.length];
     if (!task) continue;
     demonstrate(task, SPEEDS[speed], new Random(seed, episode, DEMONSTRATION_STREAM), (world) => {
-      const label = expertRollout(world, LABEL_HORIZON);
+      const label = demonstratorRollout(world, LABEL_HORIZON);
       actionMoments.add(label);
       proprioMoments.add(world.proprio());
       shard.add(world, label);

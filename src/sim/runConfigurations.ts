@@ -55,12 +55,12 @@ export async function runConfigurations(options: SimulationOptions): Promise<voi
     const client = await PolicyClient.load(options.bundle, { execution: options.execution });
     try {
       if (copy === 0) client.loaded.notices.forEach((notice) => options.onNotice?.(notice));
-      const station = await Station.open(client, options);
-      await station.warmUp(first.plan);
+      const model = await ModelCopy.open(client, options);
+      await model.warmUp(first.plan);
       for (let job = queue.shift(); job; job = queue.shift()) {
         for (const configuration of job.configurations) {
           if (failed.signal.aborted || options.signal?.aborted) return;
-          options.onRecord(await station.run(job.plan, configuration));
+          options.onRecord(await model.run(job.plan, configuration));
         }
       }
     } catch (error) {
@@ -77,7 +77,7 @@ export async function runConfigurations(options: SimulationOptions): Promise<voi
 }
 
 /** One copy of the model, with an episode handle (and so a cache) for each configuration. */
-export class Station {
+export class ModelCopy {
   private constructor(
     private readonly handles: ReadonlyMap<string, EpisodeHandle>,
     private readonly options: Pick<SimulationOptions, 'configurations' | 'sampler' | 'replanSteps'>,
@@ -86,10 +86,10 @@ export class Station {
   static async open(
     client: PolicyClient,
     options: Pick<SimulationOptions, 'configurations' | 'sampler' | 'replanSteps'>,
-  ): Promise<Station> {
+  ): Promise<ModelCopy> {
     const handles = new Map<string, EpisodeHandle>();
     for (const { name } of options.configurations) handles.set(name, await client.createEpisode());
-    return new Station(handles, options);
+    return new ModelCopy(handles, options);
   }
 
   /** A refreshing and a re-using chunk of each configuration, thrown away. */

@@ -26,7 +26,7 @@ export interface Task {
   readonly blocks: readonly (BlockColour | 'other')[];
   /** Colour of the plate in each used slot. */
   readonly plates: readonly PlateColour[];
-  /** What must be true at the same time, in the order in which the expert does it. */
+  /** What must be true at the same time, in the order in which the demonstrator does it. */
   readonly pairs: readonly Pair[];
   readonly relation?: Relation;
   /** The task's block drifts along a lane until it is taken. */

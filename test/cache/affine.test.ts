@@ -14,7 +14,7 @@ import type { LinearMap } from '../../src/cache/types';
 import { createSchedule } from '../../src/sampler/schedule';
 import { matrix, randomNumbers } from './ToyExpert';
 
-// Sizes of cache-policies §9: T = 32 tokens, 7 action dimensions, 96 hidden, 10 steps at shift 5.
+// T = 32 tokens, 7 action dimensions, 96 hidden, 10 steps at shift 5.
 const [TOKENS, ACTION, HIDDEN, STEPS] = [32, 7, 96, 10];
 const random = randomNumbers(3);
 const encoder = linear(ACTION, HIDDEN);

@@ -63,7 +63,7 @@ const problems = fc.record({
 });
 
 describe('the adaptive caching scheduler', () => {
-  // cache-policies §9.6
+  // found apart from this code by trying all sets of steps
   const golden: AcsProblem = {
     comparison: symmetric(
       [[0.99, 0.95, 0.8, 0.6, 0.4], [0.97, 0.85, 0.65, 0.45], [0.92, 0.75, 0.55], [0.9, 0.7], [0.85]],

@@ -13,7 +13,7 @@ import type { ChunkContext } from '../../src/cache/types';
 const rule = { floor: 0.97, margin: 0.02, alpha: 0.3 };
 
 describe('the gate of X-Cache', () => {
-  // cache-policies §2 e 5
+  // computed apart from this code, in float64
   const stored = [1, 2, -1, 0.5];
   it.each([
     ['lets a similar input pass', [1.1, 1.9, -1, 0.5], 0.998483199, 0.08888881, true],
@@ -42,7 +42,7 @@ describe('the gate of X-Cache', () => {
   });
 
   it('follows the golden sequence of thresholds, decisions and means', () => {
-    // cache-policies §2 e 6
+    // mean <- 0.7 mean + 0.3 s, threshold = max(0.97, mean - 0.02)
     const similarities = [0.999, 0.985, 0.975, 0.96, 0.999];
     const thresholds = [0.97, 0.979, 0.9748, 0.97, 0.97];
     const decisions = [true, true, true, false, true];
@@ -73,12 +73,18 @@ describe('the gate of X-Cache', () => {
 });
 
 describe('the observation as a condition of reuse', () => {
-  const chunk = (proprio: number[], latents: number[], latentShape: [number, number, number]) =>
-    ({
-      proprio: Float32Array.from(proprio),
-      latents: Float32Array.from(latents),
-      latentShape,
-    }) as unknown as ChunkContext;
+  const chunk = (
+    proprio: number[],
+    latents: number[],
+    latentShape: [number, number, number],
+  ): ChunkContext => ({
+    chunk: 0,
+    time: 0,
+    noise: new Float32Array(0),
+    proprio: Float32Array.from(proprio),
+    latents: Float32Array.from(latents),
+    latentShape,
+  });
 
   it('is the proprioception with a constant 1, and the latent averaged over 2 x 2 cells', () => {
     const condition = observationCondition(chunk([3, 4], [1, 2, 3, 4, 5, 6, 7, 8], [1, 2, 4]));

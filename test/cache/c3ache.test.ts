@@ -114,7 +114,6 @@ describe('c3ache', () => {
           const expert = new ToyExpert({ layers: 1, hidden: 4, horizon: 2 });
           const episode = new ToyEpisode(expert, 'c3ache', { refresh_interval, range, mode });
           const outcomes = await episode.chunks(chunks);
-          // cache-policies §1 e 4
           const refreshes = refresh_interval === 0 ? 1 : Math.ceil(chunks / refresh_interval);
           const saved = range[1] - range[0] + 1;
           const full = refreshes * 10 + (chunks - refreshes) * (10 - saved);
@@ -131,7 +130,7 @@ describe('c3ache', () => {
   });
 
   it.each([
-    // cache-policies §9.1: R, B, full stack runs over six chunks
+    // R, B, full stack runs over six chunks
     [1, 6, 60],
     [0, 6, 25],
     [4, 6, 32],

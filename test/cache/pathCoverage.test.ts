@@ -6,7 +6,7 @@ import { createSchedule } from '../../src/sampler/schedule';
 
 describe('path coverage', () => {
   it.each([
-    // cache-policies §1 g
+    // the largest end whose coverage is not above that of the paper's range, worked out from sigma
     [10, 5, 6, 7],
     [10, 3, 4, 6],
     [10, 1, 2, 3],
@@ -21,7 +21,7 @@ describe('path coverage', () => {
 
   it('is the sum of the step sizes', () => {
     const schedule = createSchedule(10, 5);
-    // cumulative row of cache-policies §0.2
+    // sigma_7 = 15/22, so 1 - sigma_7 = 7/22
     expect(pathCoverage(schedule, [0, 6])).toBeCloseTo(0.3182, 4);
     expect(pathCoverage(schedule, [0, 9])).toBeCloseTo(1, 12);
     expect(pathCoverage(schedule, [2, 5])).toBeCloseTo(0.2308 - 0.0476, 3);

@@ -11,7 +11,7 @@ import {
 } from '../../src/cache/probeDrift';
 import { matrix, randomNumbers } from './ToyExpert';
 
-// cache-policies §9.4: four tokens of three channels
+// Four tokens of three channels
 const before = [1, 1, 1, 0, 1, 2, 2, 0, -2, 1, 2, 3];
 const now = [1, 1, 1, 0, 1.5, 2, 2, 0, -2, 1.3, 2, 3];
 
@@ -44,7 +44,7 @@ describe('the probe drift', () => {
 
 describe('the skip threshold', () => {
   it.each([
-    // cache-policies §3 e 5: tau_0 .08, alpha 2, beta_d 4, N 10
+    // tau_0 .08, alpha 2, beta_d 4, N 10
     [2, 0.02, 0.138461538],
     [5, 0.05, 0.218181818],
     [9, 0.3, 0.23],
@@ -54,7 +54,7 @@ describe('the skip threshold', () => {
   });
 
   it.each([
-    // cache-policies §9.3
+    // u^2/6 + u/2 + 10/3 with u = N/35
     [10, 3.4898],
     [20, 3.6735],
     [35, 4],

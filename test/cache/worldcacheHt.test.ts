@@ -25,7 +25,7 @@ describe('worldcache_ht', () => {
   it('runs four of ten steps with a warm-up of 3, up to 6 predictions and no budget', async () => {
     const expert = new ToyExpert();
     const outcome = await oneChunk(expert, { error_budget: 1e12 });
-    // cache-policies §4 e 5: full at 0, 1, 2, 9
+    // full at 0, 1, 2, 9
     expect([...outcome.computed]).toEqual([1, 1, 1, 0, 0, 0, 0, 0, 0, 1]);
     expect(outcome.stackEvaluations).toBe(4);
     expect(expert.counts).toEqual({ calls: 2, subBlocks: 4 * 3 * expert.shape.layers });

@@ -28,7 +28,7 @@ describe('evaluating', () => {
       chunks: 10,
       configurations: [UNCACHED, cachedConfiguration(4, 6)],
     });
-    // cache-policies §1 e 4: C = 10, N = 10, M = 7, R = 4 → 3 refreshes, 51 full, 49 reused
+    // C = 10, N = 10, M = 7, R = 4 → 3 refreshes, 51 full, 49 reused
     expect(evaluate(evaluation).configurations[1]!.cache).toMatchObject({
       refreshes: 3,
       reasons: { first_chunk: 1, interval: 2 },

@@ -24,7 +24,7 @@ describe('speed-up', () => {
   });
 
   it('has the bound that the published A100 figures imply', () => {
-    // cache-policies §1 f: f = 0.803, [0,6] R=0 at 15.95 chunks an episode: s = 0.7·(1 − 1/15.95) = 0.65611
+    // arXiv 2606.08962: the expert's share f = 0.803, [0,6] R=0 at 15.95 chunks an episode: s = 0.7·(1 − 1/15.95) = 0.65611
     expect(speedUpBound(0.803, 0.7 * (1 - 1 / 15.95))).toBeCloseTo(2.11, 2);
   });
 

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { InputError } from '../../src/errors';
 import { Disturbances } from '../../src/sim/Disturbances';
-import { expertAction } from '../../src/sim/expert';
+import { demonstratorAction } from '../../src/sim/demonstrator';
 import { Random } from '../../src/sim/Random';
 import { renderIndices } from '../../src/sim/renderer';
 import { resetWorld } from '../../src/sim/resetWorld';
@@ -337,7 +337,7 @@ describe('Disturbances', () => {
         const world = resetWorld(task, SPEEDS.fast, new Random(seed));
         const chance = new Disturbances(task, condition, new Random(seed, 1));
         for (let step = 0; step < 280 && !world.success; step++) {
-          world.step(expertAction(world));
+          world.step(demonstratorAction(world));
           chance.afterStep(world, step);
         }
         if (chance.count > 0) disturbed++;

@@ -9,8 +9,8 @@ import {
   type SimulatedObservation,
 } from '../../src/sim/closedLoop';
 import { planEpisodes, planFromInitialStates, startWorld, type EpisodePlan } from '../../src/sim/episodes';
-import { expertAction } from '../../src/sim/expert';
-import { expertSource } from '../../src/sim/expertSource';
+import { demonstratorAction } from '../../src/sim/demonstrator';
+import { demonstratorSource } from '../../src/sim/demonstratorSource';
 import { colourise, renderIndices } from '../../src/sim/renderer';
 import { CONDITIONS, SUITES, TASKS, tasksOf } from '../../src/sim/tasks';
 
@@ -106,8 +106,8 @@ describe('The closed loop', () => {
     for (const plan of planEpisodes(16, SUITES.slice(0, 4), SELECTION)) {
       const world = startWorld(plan);
       let steps = 0;
-      for (; !world.success; steps++) world.step(expertAction(world));
-      const result = await runEpisode(plan, expertSource());
+      for (; !world.success; steps++) world.step(demonstratorAction(world));
+      const result = await runEpisode(plan, demonstratorSource());
       // Chunks are float32, so the last step may fall differently by one.
       expect(result.success).toBe(true);
       expect(Math.abs(result.steps - steps)).toBeLessThanOrEqual(1);
@@ -120,9 +120,10 @@ describe('The closed loop', () => {
     async (suite, condition) => {
       for (const speed of ['slow', 'fast'] as const) {
         for (const plan of planEpisodes(2 * tasksOf(suite).length, [suite], { seed: 3, speed, condition })) {
-          expect((await runEpisode(plan, expertSource())).success, `${speed}, episode ${plan.index}`).toBe(
-            true,
-          );
+          expect(
+            (await runEpisode(plan, demonstratorSource())).success,
+            `${speed}, episode ${plan.index}`,
+          ).toBe(true);
         }
       }
     },
@@ -133,7 +134,9 @@ describe('The closed loop', () => {
     const many = planEpisodes(50, ['dynamic', 'long'], { ...SELECTION, condition: 'random' });
     expect(many.slice(0, 5)).toEqual(few);
     for (const plan of few) {
-      expect(await runEpisode(plan, expertSource())).toEqual(await runEpisode(plan, expertSource()));
+      expect(await runEpisode(plan, demonstratorSource())).toEqual(
+        await runEpisode(plan, demonstratorSource()),
+      );
     }
   });
 
@@ -153,9 +156,9 @@ describe('The closed loop', () => {
       /chunk 0 of episode 0 cannot be executed \(not_finite\)/,
     );
     await expect(runEpisode(plan, broken(new Float32Array(4)))).rejects.toThrow(InputError);
-    await expect(runEpisode(plan, expertSource(), { ...REFERENCE_LOOP, replanSteps: 0 })).rejects.toThrow(
-      /0 replan steps/,
-    );
+    await expect(
+      runEpisode(plan, demonstratorSource(), { ...REFERENCE_LOOP, replanSteps: 0 }),
+    ).rejects.toThrow(/0 replan steps/);
     expect(() => planEpisodes(3, [], SELECTION)).toThrow(/no suite chosen/);
   });
 

@@ -8,7 +8,7 @@ import { openSafetensors } from '../../src/formats/safetensors';
 import { demonstrate } from '../../src/sim/demonstrationEpisode';
 import { writeDemonstrations, type DemonstrationManifest } from '../../src/sim/demos';
 import { planEpisodes, startWorld } from '../../src/sim/episodes';
-import { expertAction, expertRollout } from '../../src/sim/expert';
+import { demonstratorAction, demonstratorRollout } from '../../src/sim/demonstrator';
 import { Random } from '../../src/sim/Random';
 import { PALETTE, renderIndices } from '../../src/sim/renderer';
 import { SPEEDS } from '../../src/sim/speeds';
@@ -74,7 +74,7 @@ describe('Demonstrations', () => {
         const frame = frames.subarray(i * 8192, (i + 1) * 8192);
         expect(Buffer.compare(renderIndices(world), frame)).toBe(0);
         expect(proprio.subarray(3 * i, 3 * i + 3)).toEqual(world.proprio());
-        expect(actions.subarray(96 * i, 96 * i + 96)).toEqual(expertRollout(world, 32));
+        expect(actions.subarray(96 * i, 96 * i + 96)).toEqual(demonstratorRollout(world, 32));
         expect(task[i]).toBe(episode);
         expect(held[i]).toBe(world.held);
         const pair = world.task.pairs[world.subTask];
@@ -127,7 +127,7 @@ describe('Demonstrations', () => {
     for (const [episode, task] of TASKS.entries()) {
       demonstrate(task, SPEEDS.slow, new Random(8, episode), (world, step) => {
         const rescued = world.clone();
-        for (let i = 0; i < 900 && !rescued.success; i++) rescued.step(expertAction(rescued));
+        for (let i = 0; i < 900 && !rescued.success; i++) rescued.step(demonstratorAction(rescued));
         expect(rescued.success, `task ${task.index}, step ${step}`).toBe(true);
       });
     }

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readBytes, readFloat64 } from '../../src/formats/readTensor';
 import { openSafetensors } from '../../src/formats/safetensors';
-import { expertAction } from '../../src/sim/expert';
+import { demonstratorAction } from '../../src/sim/demonstrator';
 import { colourise, renderIndices } from '../../src/sim/renderer';
 import { SPEEDS } from '../../src/sim/speeds';
 import { TabletopWorld } from '../../src/sim/TabletopWorld';
@@ -94,7 +94,7 @@ describe('The world of the reference trace', () => {
       const world = worldOfTrace(i);
       for (let step = 0; step < STEPS; step++) {
         const recorded = actionOfTrace(step, i);
-        const worst = Math.max(...expertAction(world).map((v, k) => Math.abs(v - recorded[k]!)));
+        const worst = Math.max(...demonstratorAction(world).map((v, k) => Math.abs(v - recorded[k]!)));
         if (step % 120 < 60) expect(worst, `world ${i}, step ${step}`).toBeLessThanOrEqual(1e-12);
         else expect(worst, `world ${i}, step ${step}`).toBeGreaterThan(1e-12);
         world.step(recorded);

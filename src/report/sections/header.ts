@@ -1,10 +1,9 @@
 import { executedSteps } from '../../evaluation/deviation';
 import type { SpeedUp } from '../../evaluation/speedUp';
 import { markup, type Markup } from '../Markup';
-import { milliseconds, percent, significant, times } from '../numbers';
+import { milliseconds, percent, plural, significant, times } from '../numbers';
 import { decisionGroups, seamRatio } from '../summaryTable';
 import { verdict } from '../verdict';
-import { plural } from './plural';
 import type { Report } from './Report';
 
 /** What was run, the verdict, and the figures that it rests on. */

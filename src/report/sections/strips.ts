@@ -1,8 +1,7 @@
 import type { CacheSummary } from '../../evaluation/evaluate';
 import { markup, type Markup, type MarkupValue } from '../Markup';
-import { byteSize } from '../numbers';
+import { byteSize, plural } from '../numbers';
 import { cacheStrip } from '../plots/cacheStrip';
-import { plural } from './plural';
 import type { Report } from './Report';
 
 /** More strips than these are folded away. */

@@ -1,6 +1,6 @@
 import type { Warning } from '../../evaluation/types';
 import { markup, type Markup } from '../Markup';
-import { plural } from './plural';
+import { plural } from '../numbers';
 
 /** More warnings than these are folded away. */
 const OPEN_WARNINGS = 8;

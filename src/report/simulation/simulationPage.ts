@@ -1,11 +1,10 @@
 import { jsonForScript, markup, verbatim, type Markup } from '../Markup';
-import { fixed, NO_FIGURE, percent, times } from '../numbers';
+import { NO_FIGURE, fixed, percent, plural, times } from '../numbers';
 import { pageHead } from '../pageHead';
 import { PAGE_STYLE } from '../pageStyle';
 import { legend } from '../plots/legend';
 import type { SeriesStyle } from '../plots/seriesStyle';
 import { cosineSection } from '../sections/cosine';
-import { plural } from '../sections/plural';
 import { table } from '../sections/table';
 import { shellCommand } from '../shellCommand';
 import { lengthPlot } from './lengthPlot';

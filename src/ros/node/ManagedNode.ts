@@ -1,6 +1,6 @@
 import type { ParameterSet } from '../../settings/ParameterSet';
 import { BOND_PERIOD, DIAGNOSTICS_FULL_NAME } from '../../settings/nodeParameters';
-import { number, truth } from '../../settings/parameterValues';
+import { number, boolean } from '../../settings/parameterValues';
 import type { ParameterValues } from '../../settings/parameterValues';
 import { UsageError } from '../../errors';
 import { createLifecycleNode } from '../client/createNode';
@@ -63,7 +63,7 @@ export class ManagedNode {
     guardNode(this.node);
     this.logger = this.node.getLogger();
     this.repeated = new RepeatedProblems(this.logger);
-    const telling = (transition: TransitionName) => async (): Promise<void> => {
+    const withBond = (transition: TransitionName) => async (): Promise<void> => {
       // Only an active node has one, and whoever ends that tells its manager first.
       this.#bond.break();
       await handlers[transition]();
@@ -80,11 +80,11 @@ export class ManagedNode {
     this.lifecycle = new Lifecycle({
       node: this.node,
       handlers: {
-        configure: telling('configure'),
-        activate: telling('activate'),
-        deactivate: telling('deactivate'),
-        cleanup: telling('cleanup'),
-        shutdown: telling('shutdown'),
+        configure: withBond('configure'),
+        activate: withBond('activate'),
+        deactivate: withBond('deactivate'),
+        cleanup: withBond('cleanup'),
+        shutdown: withBond('shutdown'),
         recover: () => handlers.recover(),
       },
       onFailure: (transition, reason) => this.#failed(transition, reason),
@@ -113,7 +113,7 @@ export class ManagedNode {
       {
         node: this.node,
         hardwareId: options.hardwareId,
-        qualified: () => truth(this.#values, DIAGNOSTICS_FULL_NAME.name),
+        qualified: () => boolean(this.#values, DIAGNOSTICS_FULL_NAME.name),
         statuses: () => [...options.statuses(), this.#clock.status],
       },
       this.#diagnosticsPeriod,
@@ -154,7 +154,7 @@ export class ManagedNode {
   /** Begins to serve; with `autostart`, configures and activates. */
   async start(): Promise<void> {
     this.node.spin();
-    if (!truth(this.#values, 'autostart')) return;
+    if (!boolean(this.#values, 'autostart')) return;
     if (await this.lifecycle.request('configure')) await this.lifecycle.request('activate');
   }
 

@@ -1,7 +1,7 @@
 import { UsageError } from '../../errors';
 import { DIAGNOSTICS_FULL_NAME } from '../../settings/nodeParameters';
 import { ParameterSet } from '../../settings/ParameterSet';
-import { number, text, truth } from '../../settings/parameterValues';
+import { number, text, boolean } from '../../settings/parameterValues';
 import { SIMULATED_ROBOT_PARAMETERS } from '../../settings/simulatedRobotParameters';
 import type { Disturbances } from '../../sim/Disturbances';
 import { planEpisodes, startDisturbances, startWorld } from '../../sim/episodes';
@@ -111,12 +111,12 @@ export class SimulatedRobotNode {
     this.#node.createSubscription(COMMAND_TYPE, COMMANDS, { qos: command, isRaw: true }, (message) =>
       this.#commands.take(message as Uint8Array),
     );
-    this.#time = truth(this.#parameters.values, 'clock') ? this.#becomeClock(publisher) : undefined;
+    this.#time = boolean(this.#parameters.values, 'clock') ? this.#becomeClock(publisher) : undefined;
     this.#diagnostics = new Diagnostics(
       {
         node: this.#node,
         hardwareId: () => 'tabletop',
-        qualified: () => truth(this.#parameters.values, DIAGNOSTICS_FULL_NAME.name),
+        qualified: () => boolean(this.#parameters.values, DIAGNOSTICS_FULL_NAME.name),
         statuses: () => [this.#episodeStatus(), this.#commandStatus(), this.#clockStatus()],
       },
       this.#diagnosticsPeriod,

@@ -1,10 +1,10 @@
 /**
  * Success rate of the scripted expert, re-planned every 10 steps, by speed, condition and suite.
- * Run it with: npx ts-node scripts/measure-expert.ts [episodes a suite] [seed]
+ * Run it with: npx ts-node scripts/measure-demonstrator.ts [episodes a suite] [seed]
  */
 import { runEpisode } from '../src/sim/closedLoop';
 import { planEpisodes } from '../src/sim/episodes';
-import { expertSource } from '../src/sim/expertSource';
+import { demonstratorSource } from '../src/sim/demonstratorSource';
 import { SPEED_NAMES } from '../src/sim/speeds';
 import { successRate } from '../src/sim/successStatistics';
 import { CONDITIONS, SUITES } from '../src/sim/tasks';
@@ -15,7 +15,7 @@ async function main(episodes: number, seed: number): Promise<void> {
       for (const suite of SUITES) {
         const results = [];
         for (const plan of planEpisodes(episodes, [suite], { seed, speed, condition })) {
-          results.push(await runEpisode(plan, expertSource()));
+          results.push(await runEpisode(plan, demonstratorSource()));
         }
         const won = results.filter(({ success }) => success);
         const { value, low, high } = successRate(won.length, episodes);

@@ -1,18 +1,21 @@
 import { GRIP_THRESHOLD } from './geometry';
 import type { TabletopWorld } from './TabletopWorld';
 
-/** Nearer than this, the expert stops and closes or opens its gripper. */
+/** Nearer than this, the demonstrator stops and closes or opens its gripper. */
 const NEAR = 0.012;
 
 /**
- * The action (dx, dy, grip) of a scripted expert that sees the whole state: straight to the block, grasp, straight to
+ * The action (dx, dy, grip) of a scripted demonstrator that sees the whole state: straight to the block, grasp, straight to
  * its plate, release, pair after pair. It keeps no memory, so it recovers from anything: it opens again when it closed
  * around nothing, and puts down a block that it should not hold. Towards its goal it slows down within two steps' way,
  * and it moves along with a goal that moves; when all is done it opens and stays.
  *
  * @returns [3] in the world's action units
  */
-export function expertAction(world: TabletopWorld, out: Float64Array = new Float64Array(3)): Float64Array {
+export function demonstratorAction(
+  world: TabletopWorld,
+  out: Float64Array = new Float64Array(3),
+): Float64Array {
   const { held, opening, speed } = world;
   const pair = world.task.pairs[world.subTask];
   out.fill(0);
@@ -47,15 +50,15 @@ function clipToUnit(value: number): number {
 }
 
 /**
- * What the expert would do from here if nothing disturbed it: `length` actions, [length, 3] float32. The world is left
+ * What the demonstrator would do from here if nothing disturbed it: `length` actions, [length, 3] float32. The world is left
  * as it is.
  */
-export function expertRollout(world: TabletopWorld, length: number): Float32Array {
+export function demonstratorRollout(world: TabletopWorld, length: number): Float32Array {
   const imagined = world.clone();
   const actions = new Float32Array(3 * length);
   const action = new Float64Array(3);
   for (let k = 0; k < length; k++) {
-    expertAction(imagined, action);
+    demonstratorAction(imagined, action);
     actions.set(action, 3 * k);
     imagined.step(action);
   }

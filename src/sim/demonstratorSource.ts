@@ -1,19 +1,19 @@
 import type { ChunkSource } from './closedLoop';
-import { expertRollout } from './expert';
+import { demonstratorRollout } from './demonstrator';
 import type { TabletopWorld } from './TabletopWorld';
 
 const HORIZON = 32;
 const FREE = {
   refreshed: true,
-  reason: 'expert',
+  reason: 'demonstrator',
   fullSteps: 0,
   reusedSteps: 0,
   stackEvaluations: 0,
   seconds: 0,
 };
 
-/** The expert as a source of chunks: what it would do for 32 steps if nothing disturbed it. */
-export function expertSource(): ChunkSource {
+/** The demonstrator as a source of chunks: what it would do for 32 steps if nothing disturbed it. */
+export function demonstratorSource(): ChunkSource {
   let world: TabletopWorld | undefined;
   return {
     reset: (_instruction, started) => {
@@ -22,7 +22,7 @@ export function expertSource(): ChunkSource {
     },
     infer: () =>
       Promise.resolve({
-        actions: world ? expertRollout(world, HORIZON) : new Float32Array(3 * HORIZON),
+        actions: world ? demonstratorRollout(world, HORIZON) : new Float32Array(3 * HORIZON),
         cost: FREE,
       }),
   };

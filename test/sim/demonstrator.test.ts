@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { runEpisode } from '../../src/sim/closedLoop';
 import { planEpisodes } from '../../src/sim/episodes';
-import { expertSource } from '../../src/sim/expertSource';
+import { demonstratorSource } from '../../src/sim/demonstratorSource';
 import { SPEED_NAMES } from '../../src/sim/speeds';
 import { CONDITIONS, SUITES, TASKS } from '../../src/sim/tasks';
 
@@ -13,7 +13,7 @@ describe('The expert, re-planned every ten steps', () => {
     const plans = planEpisodes(3 * TASKS.length, SUITES, { seed: 77, speed, condition });
     const failed: string[] = [];
     for (const plan of plans) {
-      const { success } = await runEpisode(plan, expertSource());
+      const { success } = await runEpisode(plan, demonstratorSource());
       if (!success) failed.push(`episode ${plan.index}: ${plan.task.instruction}`);
     }
     expect(failed).toEqual([]);
