@@ -101,6 +101,8 @@ export class BagSampler implements AsyncIterable<BagSample> {
   /** Sources that have not sent anything in this episode. */
   readonly #awaited = new Set<string>();
   readonly #sources: readonly string[];
+  /** sources that never gave a readable message, with their topics */
+  readonly #silent: Map<string, string>;
   /** names of all topics that are read */
   readonly #topics: readonly string[];
   /** keys of their topics, as those of the handlers */
@@ -114,6 +116,8 @@ export class BagSampler implements AsyncIterable<BagSample> {
   #episode = 0;
   #chunk = 0;
   #index = 0;
+  /** whether reading has begun */
+  #read = false;
   /** Log time of the next sample, once all sources are there. */
   #due: bigint | undefined;
   /** Log time of the newest message of a camera or proprioception. */
@@ -137,6 +141,7 @@ export class BagSampler implements AsyncIterable<BagSample> {
       topics.commands && new RecordedCommands(topics.commands.source, options.period, this.#options.horizon);
     const sources = [...topics.cameras, ...topics.proprio];
     this.#sources = sources.map(({ source }) => source.name);
+    this.#silent = new Map(sources.map(({ source, topic }) => [source.name, topic]));
     this.#sourceTopics = new Set(sources.map(({ key }) => key));
     this.#topicWarnings = topics.warnings;
 
@@ -173,6 +178,12 @@ export class BagSampler implements AsyncIterable<BagSample> {
     return [
       ...this.#reader.warnings,
       ...this.#topicWarnings,
+      ...(this.#read
+        ? [...this.#silent].map(
+            ([source, topic]) =>
+              `${source}: the recording has no readable message on ${topic}, and no chunk is due before every source has one`,
+          )
+        : []),
       ...this.#joints.flatMap((joints) => joints.problem() ?? []),
       ...[...this.#otherClocks].map(
         (topic) => `${topic}: is stamped by another clock than the recorder's; the time of receipt is used`,
@@ -186,6 +197,7 @@ export class BagSampler implements AsyncIterable<BagSample> {
 
   async *[Symbol.asyncIterator](): AsyncGenerator<BagSample, void, void> {
     this.#awaitSources();
+    this.#read = true;
     for await (const message of this.#reader.messages({ topics: this.#topics })) {
       // A name may be used with another type too.
       if (!this.#handlers.has(keyOf(message))) continue;
@@ -302,6 +314,7 @@ export class BagSampler implements AsyncIterable<BagSample> {
   }
 
   #received(source: string, { logTime }: BagMessage): void {
+    this.#silent.delete(source);
     this.#lastSource = logTime;
     if (!this.#awaited.delete(source) || this.#awaited.size > 0) return;
     this.#due = logTime;

@@ -34,7 +34,7 @@ export class Budget {
    */
   static ofFile(size: number): Budget {
     return new Budget({
-      bytes: Math.max(2 ** 30, size * 200),
+      bytes: Math.max(2 ** 29, size * 200),
       elements: Math.max(500_000, size / 4),
       seconds: 5 + size / 1e6,
     });

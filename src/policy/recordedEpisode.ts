@@ -9,6 +9,9 @@ import type { StoredTensor, TensorFile } from '../formats/StoredTensor';
 import type { RawFrame } from '../observation/RawFrame';
 import type { ActionChunk, ChunkTrace, Observation } from './types';
 
+/** Tensors that a message names. */
+const NAMED = 20;
+
 /** Observations of one episode, read from a safetensors file chunk by chunk. */
 export class RecordedInputs {
   readonly chunks: number;
@@ -98,7 +101,7 @@ export class RecordedInputs {
   #tensor(name: string): StoredTensor {
     const tensor = this.#file.tensors.get(name);
     if (!tensor) {
-      const found = [...this.#file.tensors.keys()].join(', ') || 'none';
+      const found = [...this.#file.tensors.keys()].slice(0, NAMED).join(', ') || 'none';
       throw new InputError(`${this.#file.path}: lacks the tensor ${name}; found: ${found}`);
     }
     return tensor;

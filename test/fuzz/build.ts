@@ -96,7 +96,17 @@ export const text = {
 
 /** A pickle of instructions that exist, with arguments that need not fit. */
 export function pickle(random: Random): Uint8Array {
-  const opcodes = [...'N(]}).aeutsRQ0122', '\x85', '\x86', '\x87', '\x94', '\x88', '\x89', '\x81', '\x93'];
+  const opcodes = [
+    ...Array.from('N(]}).aeutsRQ0122'),
+    '\x85',
+    '\x86',
+    '\x87',
+    '\x94',
+    '\x88',
+    '\x89',
+    '\x81',
+    '\x93',
+  ];
   const parts: Buffer[] = [Buffer.from([0x80, 2])];
   for (let i = random.pick([3, 20, 200, 20_000]); i > 0; i--) {
     switch (random.below(6)) {

@@ -40,6 +40,13 @@ const TABLETOP = join(FIXTURES, '..', '..', 'bundles', 'tabletop');
 const encode = (source: string): Uint8Array => new TextEncoder().encode(source);
 const fromText = (make: (random: Random) => string) => (random: Random) => encode(make(random));
 
+/** The decoders of messages without numbers to pick. */
+const DECODERS = [
+  (bytes: Uint8Array) => decodeMessage.image(bytes),
+  (bytes: Uint8Array) => decodeMessage.compressedImage(bytes),
+  (bytes: Uint8Array) => decodeMessage.string(bytes),
+];
+
 async function readBag(path: string): Promise<void> {
   const bag = await openBag(path);
   try {
@@ -101,7 +108,7 @@ export async function fuzzedReaders(folder: string): Promise<readonly FuzzedRead
     {
       name: 'metadata.yaml',
       seeds: [metadata],
-      build: fromText(text.yaml),
+      build: fromText((random) => text.yaml(random)),
       read: async (path, bytes) => {
         const made = `${path}.folder`;
         mkdirSync(made, { recursive: true });
@@ -114,9 +121,19 @@ export async function fuzzedReaders(folder: string): Promise<readonly FuzzedRead
         }
       },
     },
-    { name: 'params file', seeds: [params], build: fromText(text.yaml), read: (path) => readMapping(path) },
-    { name: 'robot', seeds: [robot], build: fromText(text.yaml), read: readRobot },
-    { name: 'model config', seeds: [config], build: fromText(text.yaml), read: readModelConfig },
+    {
+      name: 'params file',
+      seeds: [params],
+      build: fromText((random) => text.yaml(random)),
+      read: (path) => readMapping(path),
+    },
+    { name: 'robot', seeds: [robot], build: fromText((random) => text.yaml(random)), read: readRobot },
+    {
+      name: 'model config',
+      seeds: [config],
+      build: fromText((random) => text.yaml(random)),
+      read: readModelConfig,
+    },
     {
       name: 'bundle.json',
       seeds: [file(join(micro.folder, MANIFEST_FILE))],
@@ -166,7 +183,7 @@ export async function fuzzedReaders(folder: string): Promise<readonly FuzzedRead
       seeds: messages.slice(0, 2).map(({ data }) => data),
       build: (random) => Buffer.concat([Buffer.from([0, 1, 0, 0]), random.bytes(random.below(80))]),
       read: (_path, bytes) => {
-        for (const decode of [decodeMessage.image, decodeMessage.compressedImage, decodeMessage.string]) {
+        for (const decode of DECODERS) {
           try {
             decode(bytes);
           } catch (error) {
@@ -179,7 +196,7 @@ export async function fuzzedReaders(folder: string): Promise<readonly FuzzedRead
     {
       name: 'message definition',
       seeds: [encode('string data')],
-      build: fromText(text.definition),
+      build: fromText((random) => text.definition(random)),
       read: (_path, bytes) => {
         const topic = { name: '/x', type: 'x/msg/X', encoding: 'cdr' };
         const definition = { encoding: 'ros2msg', text: new TextDecoder().decode(bytes) };
