@@ -226,12 +226,14 @@ function printLines({ configurations, records }: SimulationOutcome, named: boole
   }
 }
 
-/** The uncached run, the choice, and the one that fails most: what a reader wants to see side by side. */
+/** The uncached run, the choice, and the one of the others that fails most: what a reader wants to see side by side. */
 function filmed({ configurations }: SimulationFigures, choice: string | undefined): readonly Configuration[] {
-  const worst = configurations.reduce<SimulatedFigures | undefined>(
-    (found, one) => (found && found.success.value <= one.success.value ? found : one),
-    undefined,
-  );
+  const worst = configurations
+    .filter(({ uncached }) => !uncached)
+    .reduce<SimulatedFigures | undefined>(
+      (found, one) => (found && found.success.value <= one.success.value ? found : one),
+      undefined,
+    );
   return configurations
     .filter((one) => one.uncached || one === worst || one.configuration.name === choice)
     .map(({ configuration }) => configuration);

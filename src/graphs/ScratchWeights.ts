@@ -16,8 +16,8 @@ export class ScratchWeights {
 
   /** @throws FastWamError where no file can be made */
   constructor() {
+    this.#folder = new TemporaryFolder('weights');
     try {
-      this.#folder = new TemporaryFolder('weights');
       this.path = this.#folder.join('int8.bin');
       this.#file = openSync(this.path, 'wx', 0o600);
     } catch (error) {

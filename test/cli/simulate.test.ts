@@ -183,7 +183,7 @@ describe('fastwam simulate', () => {
     await refused(['--policy', 'none,c3ache'], /add --grid/);
     await refused(
       ['--refresh', '0,4', '--policy', 'c3ache'],
-      /refresh_interval "0,4": expected a whole number/,
+      /refresh_interval "0,4": expected one whole number; lists are for sweep, and for simulate --grid/,
     );
     await refused(['--world-speed', 'medium'], /expected slow, fast/);
     await refused(['--initial-states', OUTCOMES, '--suite', 'dynamic'], /holds no episode of dynamic/);

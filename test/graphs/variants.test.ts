@@ -177,7 +177,7 @@ describe('graph variants', () => {
     await int8.release();
     vi.stubEnv('TMPDIR', '/nowhere');
     await expect(FastWamModel.load(golden.bundle, execution)).rejects.toThrow(
-      /^int8 weights cannot be put aside in \/nowhere while the model loads: ENOENT.*set TMPDIR to a folder with room/,
+      /^\/nowhere: no temporary folder can be made there \(ENOENT.*\); set TMPDIR to a folder that you may write to$/,
     );
     vi.unstubAllEnvs();
   });

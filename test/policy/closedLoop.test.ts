@@ -49,7 +49,8 @@ describe.each([
           { ...DEFAULT_SETTINGS, policy: 'none' },
         );
         const expected = action.subarray(at * 96, (at + 1) * 96);
-        expect(relativeError(chunk.actions, expected), `world ${world} chunk ${c}`).toBeLessThan(1e-5);
+        // On another processor the original's own code repeats its recording to 1.8e-5.
+        expect(relativeError(chunk.actions, expected), `world ${world} chunk ${c}`).toBeLessThan(2e-5);
       }
     }
   });
