@@ -34,6 +34,20 @@ export default tseslint.config(
     },
   },
   {
+    // Commands show nothing but through src/terminal.ts, which lets nothing raw through.
+    files: ['src/cli/**/*.ts'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector:
+            'CallExpression[callee.property.name="write"][callee.object.property.name=/^std(out|err)$/]',
+          message: 'print, printLine, printJson, say or sayText of src/terminal.ts',
+        },
+      ],
+    },
+  },
+  {
     files: ['test/**/*.ts'],
     rules: {
       '@typescript-eslint/no-non-null-assertion': 'off',

@@ -3,6 +3,7 @@ import { checkFrame, decodeFrame, rawFrame } from '../observation/RawFrame';
 import { toSeconds } from '../observation/stamp';
 import type { RgbImage } from '../observation/types';
 import type { Transport } from '../settings/sources';
+import { topicKey } from './MessageDecoder';
 import type { BagMessage, BagReader, BagTopic } from './types';
 
 /** Messages of one topic that are looked into: what they are like shows in the first ones. */
@@ -161,14 +162,12 @@ export async function surveyBag(
   reader: BagReader,
   { onPicture, onProgress, signal }: SurveyOptions = {},
 ): Promise<BagSurvey> {
-  const found = new Map(
-    reader.topics.map((topic) => [keyOf(topic.name, topic.type), new TopicFindings(topic)]),
-  );
+  const found = new Map(reader.topics.map((topic) => [topicKey(topic), new TopicFindings(topic)]));
   const start = reader.start ?? 0n;
   const length = reader.end === undefined ? 0 : toSeconds(reader.end - start);
   for await (const message of reader.messages()) {
     if (signal?.aborted === true) break;
-    const topic = found.get(keyOf(message.topic, message.type));
+    const topic = found.get(topicKey({ ...message, name: message.topic }));
     if (topic === undefined) continue;
     topic.time(message, start);
     if (length > 0) onProgress?.(Math.min(1, toSeconds(message.logTime - start) / length));
@@ -193,8 +192,4 @@ export async function surveyBag(
         : []),
     ],
   };
-}
-
-function keyOf(topic: string, type: string): string {
-  return `${topic} ${type}`;
 }

@@ -8,6 +8,8 @@ import { READABLE_ENCODINGS } from '../bag/types';
 import { makeOutputFolder } from '../formats/outputFolder';
 import { plainText } from '../plainText';
 import { ProgressBar } from '../report/ProgressBar';
+import { print, printJson, progressStream, say } from '../terminal';
+import { interruptible } from './interruption';
 
 interface BagFlags {
   readonly pictures?: string;
@@ -40,8 +42,9 @@ export function bagCommand(program: Command): Command {
           },
         }),
       });
-      process.stdout.write(flags.json ? `${JSON.stringify(survey, null, 2)}\n` : described(survey));
-      for (const file of written) process.stderr.write(`picture: ${file}\n`);
+      if (flags.json) printJson(survey, 2);
+      else print(described(survey));
+      for (const file of written) say(`picture: ${file}`);
     });
 }
 
@@ -50,22 +53,20 @@ export async function surveyRecording(
   path: string,
   options: Pick<NonNullable<Parameters<typeof surveyBag>[1]>, 'onPicture'> = {},
 ): Promise<BagSurvey> {
-  const stop = new AbortController();
-  const interrupt = (): void => stop.abort();
-  process.once('SIGINT', interrupt);
-  const bag = await openBag(path);
-  const bar = new ProgressBar({ stream: process.stderr, label: 'reading', total: 100 });
-  try {
-    return await surveyBag(bag, {
-      ...options,
-      signal: stop.signal,
-      onProgress: (share) => bar.update(Math.floor(share * 100)),
-    });
-  } finally {
-    bar.finish();
-    await bag.close();
-    process.removeListener('SIGINT', interrupt);
-  }
+  return interruptible(async ({ signal }) => {
+    const bag = await openBag(path, { signal });
+    const bar = new ProgressBar({ stream: progressStream, label: 'reading', total: 100 });
+    try {
+      return await surveyBag(bag, {
+        ...options,
+        signal,
+        onProgress: (share) => bar.update(Math.floor(share * 100)),
+      });
+    } finally {
+      bar.finish();
+      await bag.close();
+    }
+  });
 }
 
 /** The findings as text for a terminal. */

@@ -6,6 +6,7 @@ import { gpuCheck, problemsOf } from '../gpu/gpuCheck';
 import { gpuPage } from '../gpu/gpuPage';
 import { DEFAULT_EXECUTION, PROVIDER_CHOICES } from '../model/execution';
 import { PRECISION_NAMES } from '../model/precisions';
+import { print, say } from '../terminal';
 import { oneOf, wholeNumber } from './flagValues';
 
 interface GpuCheckFlags {
@@ -49,12 +50,12 @@ export function gpuCheckCommand(program: Command): Command {
         },
         chunks,
         ...(precisions === undefined ? {} : { precisions }),
-        onPart: (text) => process.stderr.write(`${text} …\n`),
+        onPart: (text) => say(`${text} …`),
       });
       const page = gpuPage(check);
       writeFileSync(join(flags.out, 'gpu-check.json'), `${JSON.stringify(check, null, 2)}\n`);
       writeFileSync(join(flags.out, 'gpu-check.md'), page);
-      process.stdout.write(page);
+      print(page);
       if (problemsOf(check).length > 0) process.exitCode = 1;
     });
 }

@@ -4,6 +4,7 @@ import { suggestMapping } from '../bag/suggestMapping';
 import { Bundle } from '../bundle/Bundle';
 import { FileFormatError } from '../errors';
 import { writeAtomically } from '../formats/writeAtomically';
+import { print, say } from '../terminal';
 import { surveyRecording } from './bag';
 
 interface ParamsFlags {
@@ -26,9 +27,9 @@ export function paramsCommand(program: Command): Command {
         throw new FileFormatError(path, 'has no messages, so there is nothing to map');
       const mapping = suggestMapping(survey, manifest);
       const text = suggestedParams(survey, manifest, mapping, folder);
-      if (out === undefined) process.stdout.write(text);
+      if (out === undefined) print(text);
       else writeAtomically(out, (sink) => sink.write(Buffer.from(text)));
-      for (const question of mapping.questions) process.stderr.write(`open: ${question}\n`);
-      for (const warning of survey.warnings) process.stderr.write(`warning: ${warning}\n`);
+      for (const question of mapping.questions) say(`open: ${question}`);
+      for (const warning of survey.warnings) say(`warning: ${warning}`);
     });
 }

@@ -3,10 +3,10 @@ import { openBag } from '../bag/openBag';
 import type { BagReader } from '../bag/types';
 import type { Bundle } from '../bundle/Bundle';
 import { FileFormatError, Interrupted, UsageError } from '../errors';
-import { RecordedInputs } from '../policy/recordedEpisode';
+import { chunksOfFile } from '../policy/inferRecorded';
+import type { RecordedChunk } from '../policy/inferRecorded';
 import { farFromTraining } from '../policy/farFromTraining';
 import { modelFacts } from '../policy/modelFacts';
-import type { Observation } from '../policy/types';
 import { fitMapping } from '../settings/mapping';
 import { number } from '../settings/parameterValues';
 import { actionLayout } from './EngineRunner';
@@ -16,12 +16,9 @@ import { readRunParameters, useModel } from './runParameters';
 import type { Warning } from './types';
 
 /** One observation to calibrate with. */
-export interface CalibrationChunk {
+export interface CalibrationChunk extends RecordedChunk {
   /** number of its episode, from 0: caches start empty with each */
   readonly episode: number;
-  readonly observation: Observation;
-  /** starting noise [T, a], where the recording has it */
-  readonly noise?: Float32Array;
 }
 
 /** Where observations to calibrate with come from. */
@@ -69,11 +66,7 @@ async function* inputChunks(
   bundle: Bundle,
 ): AsyncGenerator<CalibrationChunk, void, void> {
   if (instruction === undefined) throw new UsageError('--inputs needs --instruction TEXT, the bare task');
-  const inputs = new RecordedInputs(path, bundle);
-  for (let i = 0; i < inputs.chunks; i++) {
-    const noise = inputs.noise(i);
-    yield { episode: 0, observation: inputs.observation(i, instruction), ...(noise && { noise }) };
-  }
+  for (const chunk of chunksOfFile(path, instruction, bundle)) yield { episode: 0, ...chunk };
 }
 
 async function* bagChunks(

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Bundle, MANIFEST_FILE } from '../bundle/Bundle';
 import { policyTensors } from '../bundle/checkpointFiles';
 import type { NamedWeights } from '../bundle/checkpointFiles';
-import { dimensionsFromWeights, isBuffer } from '../bundle/layout';
+import { dimensionsFromWeights } from '../bundle/layout';
 import { FastWamError, UsageError, messageOf } from '../errors';
 import { concatenateFields, openDatasetStats } from '../formats/datasetStats';
 import type { FieldStatistics, Statistic } from '../formats/datasetStats';
@@ -17,6 +17,7 @@ import { policyWeights, readLerobotPolicy } from './lerobot/lerobotCheckpoint';
 import type { LerobotPolicy } from './lerobot/lerobotCheckpoint';
 import { lerobotDimensions, policyFolder } from './lerobot/lerobotConfig';
 import { DEFAULT_PROMPT_TEMPLATE, configuredDimensions, readModelConfig } from './modelConfig';
+import { unusedTensors } from './originalCheckpoint';
 
 export interface AuditOptions {
   /** dataset statistics of an original checkpoint */
@@ -183,17 +184,7 @@ function auditCheckpoint(path: string, { stats, config }: AuditOptions): Finding
   if (policy) {
     const stated = { ...configuredDimensions(source?.config ?? {}, 1), vaeDim: 1 };
     if (source) examined(findings, policy.path, () => dimensionsFromWeights({ policy }, stated));
-    const left = [...policy.others, ...[...policy.tensors.values()].filter(isBuffer).map(({ name }) => name)];
-    if (left.length > 0) {
-      findings.push({
-        id: 'unused-tensors',
-        level: 'note',
-        finding: `${left.length} tensors are no weights of the policy: ${left.slice(0, 3).join(', ')}${left.length > 3 ? ' …' : ''}`,
-        where: policy.path,
-        effect: 'they are not read',
-        remedy: '',
-      });
-    }
+    findings.push(...unusedTensors(policy));
   }
   if (!source) {
     findings.push({

@@ -13,6 +13,7 @@ import type { LinearScaling } from '../formats/normaliser';
 import { BUILTIN_CONFIGS } from './builtinConfigs';
 import { DEFAULT_PROMPT_TEMPLATE, configuredDimensions, readModelConfig } from './modelConfig';
 import type { ModelConfig } from './modelConfig';
+import type { Finding } from './Finding';
 import type { SourceCheckpoint } from './SourceCheckpoint';
 import { checkVaeConfig } from './vaeConfig';
 
@@ -47,7 +48,6 @@ export function originalCheckpoint(options: OriginalOptions): SourceCheckpoint {
   );
   const notes = [...policy.notes, ...vae.notes];
   const { proprio, action } = normalisersOf(options.stats, config, dims, notes);
-  const left = [...policy.others, ...[...policy.tensors.values()].filter(isBuffer).map(({ name }) => name)];
   return {
     policy,
     vae,
@@ -62,20 +62,24 @@ export function originalCheckpoint(options: OriginalOptions): SourceCheckpoint {
     rate: config.control_rate,
     replanSteps: config.replan_steps,
     notes,
-    findings:
-      left.length === 0
-        ? []
-        : [
-            {
-              id: 'unused-tensors',
-              level: 'note',
-              finding: `${left.length} tensors are no weights of the policy: ${left.slice(0, 3).join(', ')}${left.length > 3 ? ' …' : ''}`,
-              where: policy.path,
-              effect: 'they are not read',
-              remedy: '',
-            },
-          ],
+    findings: unusedTensors(policy),
   };
+}
+
+/** The finding that a checkpoint has tensors which are no weights of the policy; none where it has not. */
+export function unusedTensors(policy: NamedWeights): readonly Finding[] {
+  const left = [...policy.others, ...[...policy.tensors.values()].filter(isBuffer).map(({ name }) => name)];
+  if (left.length === 0) return [];
+  return [
+    {
+      id: 'unused-tensors',
+      level: 'note',
+      finding: `${left.length} tensors are no weights of the policy: ${left.slice(0, 3).join(', ')}${left.length > 3 ? ' …' : ''}`,
+      where: policy.path,
+      effect: 'they are not read',
+      remedy: '',
+    },
+  ];
 }
 
 /**

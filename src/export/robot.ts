@@ -8,6 +8,17 @@ import { nearestName } from '../words/nearestName';
 const DEFAULT_RATE = 10;
 const DEFAULT_REPLAN_STEPS = 10;
 
+/** A camera and its box in a picture that several are composed into, pixels. */
+export const placedCamera = z.strictObject({
+  name: z.string().min(1),
+  x: z.number().int().nonnegative(),
+  y: z.number().int().nonnegative(),
+  width: z.number().int().positive(),
+  height: z.number().int().positive(),
+  rotate180: z.boolean().default(false),
+  fit: z.enum(['cover', 'stretch']).default('stretch'),
+});
+
 /** What a checkpoint does not say about the robot it was trained for. Everything is optional. */
 const perDimension = z.array(z.number().nullable());
 
@@ -20,18 +31,7 @@ const robotSchema = z.strictObject({
     })
     .optional(),
   cameras: z
-    .array(
-      z.strictObject({
-        name: z.string().min(1),
-        x: z.number().int().nonnegative(),
-        y: z.number().int().nonnegative(),
-        width: z.number().int().positive(),
-        height: z.number().int().positive(),
-        rotate180: z.boolean().default(false),
-        fit: z.enum(['cover', 'stretch']).default('stretch'),
-        source: z.string().min(1).optional(),
-      }),
-    )
+    .array(placedCamera.extend({ source: z.string().min(1).optional() }))
     .min(1)
     .optional(),
   proprio: z

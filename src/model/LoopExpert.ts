@@ -13,17 +13,8 @@ export interface ExpertFacts {
   readonly A: Float64Array;
 }
 
-/** What an expert computed during a chunk, for reports. */
-export interface ExpertCounters {
-  /** seconds inside onnxruntime */
-  seconds: number;
-  calls: number;
-}
-
 /** What both experts of one chunk share: the chunk's K/V bound to a session, and the Loop over full steps. */
 export abstract class LoopExpert<Output extends string = StackOutput> implements Expert {
-  readonly counters: ExpertCounters = { seconds: 0, calls: 0 };
-
   constructor(
     private readonly facts: ExpertFacts,
     protected readonly session: Session,
@@ -83,15 +74,8 @@ export abstract class LoopExpert<Output extends string = StackOutput> implements
     };
   }
 
-  protected async run<K extends Output>(
-    feeds: Feeds,
-    fetches: readonly K[],
-  ): Promise<Readonly<Record<K, Tensor>>> {
-    const started = performance.now();
-    const out = await this.session.run({ ...this.binding, ...feeds }, fetches);
-    this.counters.seconds += (performance.now() - started) / 1000;
-    this.counters.calls += 1;
-    return out;
+  protected run<K extends Output>(feeds: Feeds, fetches: readonly K[]): Promise<Readonly<Record<K, Tensor>>> {
+    return this.session.run({ ...this.binding, ...feeds }, fetches);
   }
 }
 

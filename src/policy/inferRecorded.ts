@@ -42,7 +42,7 @@ export async function inferRecorded(
     if (warning) notices.push(warning);
     const inputs =
       typeof options.inputs === 'string'
-        ? chunksOfFile(options.inputs, options, client.bundle)
+        ? chunksOfFile(options.inputs, options.instruction, client.bundle)
         : options.inputs;
     const episode = await client.createEpisode();
     const chunks: ActionChunk[] = [];
@@ -58,9 +58,13 @@ export async function inferRecorded(
   }
 }
 
-function* chunksOfFile(
+/**
+ * The observations of a safetensors file, see {@link RecordedInputs}.
+ * @throws UsageError where neither `said` nor the file tells the task; FileFormatError, InputError
+ */
+export function* chunksOfFile(
   path: string,
-  { instruction: said }: Pick<InferRecordedOptions, 'instruction'>,
+  said: string | undefined,
   bundle: Bundle,
 ): Generator<RecordedChunk, void, void> {
   const inputs = new RecordedInputs(path, bundle);

@@ -25,6 +25,8 @@ const START = 1;
  */
 const ACTION = 'action';
 const EARLY = 1000n;
+/** The column that says which episode a row is of. */
+const EPISODE = 'episode_index';
 /** Rows read at once where they hold pictures. */
 const PICTURE_ROWS = 32;
 
@@ -75,6 +77,8 @@ export class LerobotDataset implements BagReader {
   readonly #warnings: Set<string>;
   /** of the frames that `decode` is asked about, by topic */
   readonly #sizes = new Map<string, FrameSize>();
+  /** where the episodes of a table begin and end, for the table that was read last: episodes follow each other in it */
+  #table: { readonly path: string; readonly stretches: ReadonlyMap<number, Stretch> | undefined } | undefined;
 
   private constructor(
     path: string,
@@ -229,7 +233,15 @@ export class LerobotDataset implements BagReader {
   async *#rows(episode: DatasetEpisode, channels: readonly Channel[]): AsyncGenerator<Row, void, void> {
     const file = await ParquetFile.open(episode.data);
     try {
-      const { first, count } = await stretchOf(file, episode);
+      if (this.#table?.path !== file.path)
+        this.#table = { path: file.path, stretches: await stretchesOf(file) };
+      const { stretches } = this.#table;
+      // A table without the column is that of one episode.
+      const whole = { first: 0, count: Math.min(episode.length, file.rows) };
+      const stretch = stretches === undefined ? whole : stretches.get(episode.index);
+      if (stretch === undefined)
+        throw new FileFormatError(file.path, `has no row of episode ${episode.index}`);
+      const { first, count } = stretch;
       const stored = channels.filter(({ kind }) => kind !== 'video').map(({ key }) => key);
       const columns = ['task_index', ...stored];
       const step = channels.some(({ kind }) => kind === 'image') ? PICTURE_ROWS : count;
@@ -242,17 +254,25 @@ export class LerobotDataset implements BagReader {
   }
 }
 
-/** The rows of an episode in a file that has several: they stand together. */
-async function stretchOf(
-  file: ParquetFile,
-  { index, length }: DatasetEpisode,
-): Promise<{ readonly first: number; readonly count: number }> {
-  if (!file.columns.includes('episode_index')) return { first: 0, count: Math.min(length, file.rows) };
-  const rows = await file.read(['episode_index']);
-  const first = rows.findIndex(({ episode_index: one }) => Number(one) === index);
-  if (first < 0) throw new FileFormatError(file.path, `has no row of episode ${index}`);
-  const after = rows.findIndex(({ episode_index: one }, i) => i > first && Number(one) !== index);
-  return { first, count: (after < 0 ? rows.length : after) - first };
+/** Rows of one episode in a table that may have several: they stand together. */
+interface Stretch {
+  readonly first: number;
+  readonly count: number;
+}
+
+/** The rows of each episode of a table; undefined where it does not say which episode a row is of. */
+async function stretchesOf(file: ParquetFile): Promise<ReadonlyMap<number, Stretch> | undefined> {
+  if (!file.columns.includes(EPISODE)) return undefined;
+  const stretches = new Map<number, Stretch>();
+  const episodes = (await file.read([EPISODE])).map((row) => Number(row[EPISODE]));
+  for (let first = 0; first < episodes.length;) {
+    const index = episodes[first] as number;
+    let end = first + 1;
+    while (end < episodes.length && episodes[end] === index) end++;
+    if (!stretches.has(index)) stretches.set(index, { first, count: end - first });
+    first = end;
+  }
+  return stretches;
 }
 
 /** How a feature is read; a sentence where it cannot be, undefined where it is no observation (indices, times). */

@@ -5,7 +5,7 @@ import { InputError, UsageError } from '../../errors';
 import { checkPlacements } from '../../observation/compose';
 import type { ImageSize } from '../../observation/types';
 import { BUILTIN_CONFIGS } from '../builtinConfigs';
-import { readYaml } from '../robot';
+import { placedCamera, readYaml } from '../robot';
 import type { RobotDescription } from '../robot';
 
 type Camera = NonNullable<RobotDescription['cameras']>[number];
@@ -19,19 +19,7 @@ export interface Mosaic {
 const schema = z.strictObject({
   width: z.number().int().positive().optional(),
   height: z.number().int().positive().optional(),
-  cameras: z
-    .array(
-      z.strictObject({
-        name: z.string().min(1),
-        x: z.number().int().nonnegative(),
-        y: z.number().int().nonnegative(),
-        width: z.number().int().positive(),
-        height: z.number().int().positive(),
-        rotate180: z.boolean().default(false),
-        fit: z.enum(['cover', 'stretch']).default('stretch'),
-      }),
-    )
-    .min(1),
+  cameras: z.array(placedCamera).min(1),
 });
 
 /**
