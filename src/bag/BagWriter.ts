@@ -2,8 +2,6 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { compress, isLoaded } from '@foxglove/wasm-zstd';
-import { parse } from '@foxglove/rosmsg';
-import { MessageWriter } from '@foxglove/rosmsg2-serialization';
 import { McapWriter } from '@mcap/core';
 import { FileHandleWritable } from '@mcap/nodejs';
 import { stringify } from 'yaml';
@@ -11,6 +9,7 @@ import { UsageError } from '../errors';
 import { writeAtomically } from '../formats/writeAtomically';
 import { quoted } from '../words/quoted';
 import { METADATA_FILE } from './bagMetadata';
+import { MessageEncoder } from './MessageEncoder';
 import { definitionText } from './definitionText';
 import type { MessageFolders } from './definitionText';
 
@@ -41,7 +40,7 @@ export interface BagWriterOptions {
 
 interface Topic extends Required<NewTopic> {
   readonly channelId: number;
-  readonly encoder: MessageWriter;
+  readonly encoder: MessageEncoder;
   count: number;
 }
 
@@ -132,7 +131,7 @@ export class BagWriter {
   async addTopic({ name, type, qos = DEFAULT_QOS }: NewTopic): Promise<void> {
     if (this.#topics.has(name)) throw new UsageError(`the topic ${quoted(name)} was added already`);
     const text = definitionText(type, this.#messageFolders);
-    const encoder = new MessageWriter(parse(text, { ros2: true }));
+    const encoder = new MessageEncoder(text);
     const channelId = await this.#inTurn(async () => {
       const schemaId = await this.#writer.registerSchema({
         name: type,
@@ -151,7 +150,7 @@ export class BagWriter {
 
   /** Encodes a message given as an object of its fields. Times are nanoseconds. */
   async write(topic: string, logTime: bigint, message: object, publishTime = logTime): Promise<void> {
-    await this.writeEncoded(topic, logTime, this.#topic(topic).encoder.writeMessage(message), publishTime);
+    await this.writeEncoded(topic, logTime, this.#topic(topic).encoder.encode(message), publishTime);
   }
 
   /** Writes a message that is CDR already. */

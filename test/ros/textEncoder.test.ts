@@ -8,6 +8,7 @@ import { TASK, exportTabletop, writeParams } from './tabletopBundle';
 
 const NEW = 'make coffee';
 const NEWER = 'open the drawer';
+const OF_MANY_BYTES = 'Räume die Tasse auf 把杯子 🫖';
 
 /** Sizes with the text width of the table-top model. */
 const SIZES = { ...UMT5_XXL, vocabulary: 400, dim: 64, heads: 2, headDim: 16, ffn: 64, layers: 2 };
@@ -74,6 +75,21 @@ describe.skipIf(rosLacking() !== undefined)(
       await say(NEWER);
       await run.remote.status('State', (m) => m.includes('/nowhere: no such file or folder'));
       expect((await run.chunk()).instruction).toBe(TASK);
+    });
+
+    it('says an instruction in any script as it is: chunk, parameter and sentences', async () => {
+      await run.serving(writeParams(folder, { ...parameters(), instruction: TASK }));
+      const before = run.chunks().length;
+      await say(OF_MANY_BYTES);
+      const told = await run.remote.status('State', (m) => m.includes('encoding'));
+      expect(told.message).toContain(`encoding ${JSON.stringify(OF_MANY_BYTES)} for`);
+      const first = await run.chunk(({ instruction }) => instruction !== TASK, before);
+      // What follows the text in the message has moved by as many bytes as it has.
+      expect([first.instruction, first.action_names]).toEqual([OF_MANY_BYTES, ['dx', 'dy', 'grip']]);
+      expect((await run.remote.get('instruction'))['string_value']).toBe(OF_MANY_BYTES);
+      await run.remote.set({ 'text_encoder.path': '' });
+      const [refused] = await run.remote.set({ instruction: '把' });
+      expect(refused!.reason).toContain('"把"');
     });
 
     it('makes no chunk while the only instruction it was given is encoded, and says so', async () => {

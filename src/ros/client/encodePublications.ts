@@ -1,5 +1,4 @@
-import { parse } from '@foxglove/rosmsg';
-import { MessageWriter } from '@foxglove/rosmsg2-serialization';
+import { MessageEncoder } from '../../bag/MessageEncoder';
 import { definitionText } from '../../bag/definitionText';
 import type { MessageFolders } from '../../bag/definitionText';
 import { UsageError } from '../../errors';
@@ -41,9 +40,9 @@ function makeEncoder(type: string): ((message: object) => Buffer) | undefined {
     if (error instanceof UsageError) return undefined;
     throw error;
   }
-  const writer = new MessageWriter(parse(text, { ros2: true }));
+  const encoder = new MessageEncoder(text);
   return (message) => {
-    const { buffer, byteOffset, byteLength } = writer.writeMessage(message);
+    const { buffer, byteOffset, byteLength } = encoder.encode(message);
     return Buffer.from(buffer, byteOffset, byteLength);
   };
 }
