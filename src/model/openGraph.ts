@@ -1,6 +1,8 @@
-import { readFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
 import type { Bundle } from '../bundle/Bundle';
 import type { Grain } from '../cache/types';
+import { FileFormatError } from '../errors';
+import { RangedFile } from '../formats/RangedFile';
 import { GRAPH_REVISION, buildGraph, graphDescription, isDefault, weightsFolder } from '../graphs/buildGraph';
 import type { GraphName, GraphSource, GraphVariant, NumberFormat } from '../graphs/buildGraph';
 import { ScratchWeights } from '../graphs/ScratchWeights';
@@ -26,6 +28,24 @@ export interface GraphToOpen {
   readonly profile?: string;
 }
 
+/**
+ * A graph as the bundle has it. A changed one may load, and give other actions.
+ * @throws FileFormatError where it is not the one that was exported
+ */
+function readGraph(bundle: Bundle, name: GraphName): Uint8Array {
+  const path = bundle.graphPath(name);
+  const bytes = RangedFile.reading(path, (file) => file.read(0, file.size, 'the graph'));
+  const recorded = bundle.manifest.graphs.sha256?.[name];
+  const found = createHash('sha256').update(bytes).digest('hex');
+  if (recorded !== undefined && found !== recorded) {
+    throw new FileFormatError(
+      path,
+      'is not the graph that was exported (its SHA-256 differs); export the bundle again',
+    );
+  }
+  return bytes;
+}
+
 /** Opens a graph: the bundle's file where that is what is asked for, else emitted for it. */
 export async function openGraph(graph: GraphToOpen): Promise<Session> {
   const { bundle, weights = bundle, ort, execution, provider, name, grain, profile } = graph;
@@ -37,7 +57,7 @@ export async function openGraph(graph: GraphToOpen): Promise<Session> {
   try {
     const bytes =
       current && isDefault(variant)
-        ? readFileSync(bundle.graphPath(name))
+        ? readGraph(bundle, name)
         : buildGraph(name, sourceOf(bundle, weights), variant, scratch).model(graphDescription(name));
     const folder = weightsFolder(source, scratch);
     const { device, threads } = execution;
