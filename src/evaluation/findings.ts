@@ -42,7 +42,7 @@ function disturbedTimes([uncached, ...others]: readonly ConfigurationRun[]): rea
     const { ratio, bound } = speedUp(uncached.chunks, chunks);
     const disturbed = disturbance(ratio, bound);
     if (disturbed === undefined) return [];
-    return [{ kind: 'other', configuration: name, message: `${name}: ${disturbed}` }];
+    return [{ kind: 'other', configuration: name, message: disturbed }];
   });
 }
 

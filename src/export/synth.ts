@@ -10,6 +10,7 @@ import type { TorchContent } from '../formats/torchWriter';
 import { DEFAULT_PROMPT_TEMPLATE, configuredDimensions } from './modelConfig';
 import type { ModelConfig } from './modelConfig';
 import { RandomTensors } from './RandomTensors';
+import { writeSynthObservations } from './synthObservations';
 
 export interface SynthOptions {
   /** same seed, same bytes */
@@ -34,6 +35,8 @@ export interface SynthReport {
   readonly config: string;
   readonly stats: string;
   readonly instructions: string;
+  /** observations of three chunks, random */
+  readonly episode: string;
   /** of the checkpoint and the VAE */
   readonly parameters: number;
 }
@@ -43,7 +46,7 @@ const DEFAULT_CONTEXT_LENGTH = 128;
 
 /**
  * Writes a checkpoint with random weights in the original's layout: `fastwam.pt`, `vae_encoder.pth`, `text_embeds/`, `config.json`,
- * `dataset_stats.json`, `instructions.txt`. It computes finite nonsense at the real cost. Weights are streamed, so
+ * `dataset_stats.json`, `instructions.txt`, `episode.safetensors`. It computes finite nonsense at the real cost. Weights are streamed, so
  * that a model of 6 B parameters needs disk but no memory.
  *
  * @throws UsageError for a configuration that lacks a size or has an impossible one, and for a folder that already
@@ -60,6 +63,7 @@ export function synthesise(config: ModelConfig, folder: string, options: SynthOp
     config: join(folder, 'config.json'),
     stats: join(folder, 'dataset_stats.json'),
     instructions: join(folder, 'instructions.txt'),
+    episode: join(folder, 'episode.safetensors'),
   };
   if (existsSync(report.checkpoint) && options.overwrite !== true) {
     throw new UsageError(`${report.checkpoint} exists already; choose another folder, or remove it first`);
@@ -106,6 +110,7 @@ export function synthesise(config: ModelConfig, folder: string, options: SynthOp
     );
   }
   writeFileSync(report.instructions, tasks.map((task) => `${task}\n`).join(''));
+  writeSynthObservations(report.episode, dims, options.seed);
   writeJson(report.stats, {
     state: dims.proprioDim > 0 ? { default: statistics(dims.proprioDim) } : {},
     action: { default: statistics(dims.actionDim) },

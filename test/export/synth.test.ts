@@ -18,6 +18,7 @@ import type { SynthReport } from '../../src/export/synth';
 import { openDatasetStats } from '../../src/formats/datasetStats';
 import { createNormaliser } from '../../src/formats/normaliser';
 import { readFloat32 } from '../../src/formats/readTensor';
+import { openSafetensors } from '../../src/formats/safetensors';
 import { findTextContexts, openTextContext, promptHash } from '../../src/formats/textContext';
 
 const { config } = readModelConfig('test/fixtures/libero_micro/config.json');
@@ -54,6 +55,17 @@ describe('a synthesised checkpoint', () => {
       0,
     );
     expect(made.parameters).toBe(elements);
+  });
+
+  it('has observations of three chunks to try it with', () => {
+    const { tensors } = openSafetensors(made.episode);
+    const { height, width, proprioDim } = made.dimensions;
+    expect(tensors.get('images')).toMatchObject({ dtype: 'U8', shape: [3, height, width, 3] });
+    expect(tensors.get('proprio')).toMatchObject({ dtype: 'F32', shape: [3, proprioDim] });
+    // Uniform in [-1, 1): mean 0 and deviation 1/sqrt(3), within five standard errors of 24 numbers.
+    const { mean, deviation } = moments(readFloat32(tensors.get('proprio')!));
+    expect(Math.abs(mean)).toBeLessThan((5 * 0.577) / Math.sqrt(3 * proprioDim));
+    expect(deviation).toBeGreaterThan(0.3);
   });
 
   it('has weights on the scales that keep activations near 1', () => {
