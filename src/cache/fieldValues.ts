@@ -47,6 +47,8 @@ export function problemWith(
       return problemWithNumber(name, field, value);
     case 'range':
       return problemWithRange(name, value, context.schedule.steps);
+    case 'steps':
+      return problemWithSteps(name, value, context.schedule.steps);
   }
 }
 
@@ -67,7 +69,7 @@ export function resolveSettings<F extends FieldTable>(
     const value = given[name] ?? defaultOf(field, context);
     const problem = problemWith(name, field, value, context);
     if (problem !== undefined) throw new UsageError(problem);
-    values[name] = field.type === 'range' ? [...(value as readonly [number, number])] : (value as FieldValue);
+    values[name] = Array.isArray(value) ? [...(value as readonly number[])] : (value as FieldValue);
   }
   return values as FieldValues<F>;
 }
@@ -105,6 +107,16 @@ export function parseValue(name: string, field: Field, text: string): FieldValue
         );
       }
       return [Number(match[1]), Number(match[2])];
+    }
+    case 'steps': {
+      const inner = /^\[(.*)\]$/.exec(text.trim())?.[1] ?? text;
+      const parts = inner.split(/[:,]/).map((part) => part.trim());
+      if (!parts.every((part) => /^-?\d+$/.test(part))) {
+        throw new UsageError(
+          `${name} "${text}": expected step numbers with colons between them, for instance 0:8`,
+        );
+      }
+      return parts.map(Number);
     }
   }
 }
@@ -167,6 +179,19 @@ function problemWithRange(name: string, value: unknown, steps: number): string |
   if (end > steps - 1) return `${label}: end must be at most ${steps - 1}, the sampler takes ${steps} steps`;
   if (start > end) return `${label}: start must be at most end, which is ${end}`;
   return undefined;
+}
+
+function problemWithSteps(name: string, value: unknown, steps: number): string | undefined {
+  const wanted = 'expected whole step numbers, ascending, from 0 on, for instance [0, 8]';
+  if (!Array.isArray(value) || value.length === 0) return `${name} ${shown(value)}: ${wanted}`;
+  const indices = value as readonly unknown[];
+  if (!indices.every((index, i) => Number.isInteger(index) && Number(index) > Number(indices[i - 1] ?? -1))) {
+    return `${name} ${shown(value)}: ${wanted}`;
+  }
+  const last = Number(indices.at(-1));
+  return last > steps - 1
+    ? `${name} ${shown(value)}: ${last} must be at most ${steps - 1}, the sampler takes ${steps} steps`
+    : undefined;
 }
 
 function suggestion(value: unknown, known: readonly string[]): string {

@@ -53,7 +53,14 @@ export interface RangeField extends FieldBase {
   readonly default: DefaultOf<readonly [number, number]>;
 }
 
-export type Field = IntegerField | NumberField | BooleanField | EnumField | PolicyField | RangeField;
+/** Denoising step indices, ascending. */
+export interface StepsField extends FieldBase {
+  readonly type: 'steps';
+  readonly default: DefaultOf<readonly number[]>;
+}
+
+export type Field =
+  IntegerField | NumberField | BooleanField | EnumField | PolicyField | RangeField | StepsField;
 export type FieldTable = Readonly<Record<string, Field>>;
 
 type ValueOf<F extends Field> = F extends IntegerField | NumberField
@@ -64,7 +71,9 @@ type ValueOf<F extends Field> = F extends IntegerField | NumberField
       ? V
       : F extends PolicyField
         ? string
-        : readonly [number, number];
+        : F extends StepsField
+          ? readonly number[]
+          : readonly [number, number];
 
 /** The value type that a table of fields describes. */
 export type FieldValues<F extends FieldTable> = { readonly [K in keyof F]: ValueOf<F[K]> };

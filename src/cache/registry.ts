@@ -3,6 +3,7 @@ import { nearestName } from '../words/nearestName';
 import { adaptive } from './adaptive';
 import { bac } from './bac';
 import { c3ache } from './c3ache';
+import { fewSteps } from './fewSteps';
 import { none } from './none';
 import { worldcacheCa } from './worldcacheCa';
 import { worldcacheHt } from './worldcacheHt';
@@ -12,6 +13,7 @@ import type { CachePolicy } from './types';
 /** Every cache policy, in the order in which they are shown. Adding one is one line here; see docs/adding-a-cache.md. */
 export const POLICIES: readonly CachePolicy[] = [
   none,
+  fewSteps,
   c3ache,
   xCache,
   worldcacheCa,

@@ -1,6 +1,5 @@
 import type { DefaultContext, Field } from './fields';
 import { defaultOf, wordsOf } from './fieldValues';
-import { rangeText } from './pathCoverage';
 import { parameterName } from './registry';
 import type { CachePolicy } from './types';
 
@@ -14,6 +13,8 @@ export function describeLimits(field: Field): string {
       return wordsOf(field).join(', ');
     case 'range':
       return 'start:end';
+    case 'steps':
+      return 'step numbers, for instance 0:8';
     case 'integer':
     case 'number':
       return `${field.type === 'integer' ? 'whole number' : 'number'}, ${field.min} to ${field.max}`;
@@ -23,7 +24,7 @@ export function describeLimits(field: Field): string {
 /** The default of a field for a model, for people. */
 export function describeDefault(field: Field, context: DefaultContext): string {
   const value = defaultOf(field, context);
-  return Array.isArray(value) ? rangeText([Number(value[0]), Number(value[1])]) : String(value);
+  return Array.isArray(value) ? `[${value.join(', ')}]` : String(value);
 }
 
 /** The settings of a policy as a Markdown table; defaults are those of the given model. */

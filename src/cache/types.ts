@@ -27,6 +27,8 @@ export interface FullStep {
   readonly index: number;
   /** P [a, a] and q [T, a], float32: the reused steps that lie before this one, see affine.ts. */
   readonly before?: { readonly P: Float32Array; readonly q: Float32Array };
+  /** Euler step size in place of the schedule's, where the step also stands for those after it. */
+  readonly delta?: number;
 }
 
 /** Result of M full steps. All float32, freshly allocated (never an alias of a runtime buffer). */
@@ -271,7 +273,7 @@ export interface Tail<F extends FieldTable = FieldTable> {
 /** Offered by a policy that one number trades between closeness and speed: `fastwam calibrate` searches it. */
 export interface Threshold<F extends FieldTable = FieldTable> {
   /** The settings that belong to a looseness above 0: the larger, the more is reused. Numbers are rounded to four digits. */
-  settings(looseness: number): Partial<FieldValues<F>>;
+  settings(looseness: number, schedule: Schedule): Partial<FieldValues<F>>;
   /** looseness at which the search begins */
   readonly start: number;
   /** what is searched, for people: `tau_floor = 1 - u with margin = u` */

@@ -5,15 +5,15 @@ import type { Threshold } from '../cache/types';
 import { InputError, Interrupted, UsageError } from '../errors';
 import type { PolicyClient } from '../policy/PolicyClient';
 import type { ActionChunk } from '../policy/types';
-import type { Sampler } from '../sampler/types';
+import type { Sampler, Schedule } from '../sampler/types';
 import type { CalibrationChunk } from './calibrationChunks';
 import { loosestThatAlso, loosestWithin } from './calibrationSearch';
 import { actionLayout } from './EngineRunner';
 
 /** What is searched is told, and set, in four digits. */
-function settingsAt(threshold: Threshold, looseness: number): Settings {
+function settingsAt(threshold: Threshold, looseness: number, schedule: Schedule): Settings {
   return Object.fromEntries(
-    Object.entries(someSettings(threshold.settings(looseness))).map(([name, value]) => [
+    Object.entries(someSettings(threshold.settings(looseness, schedule))).map(([name, value]) => [
       name,
       typeof value === 'number' ? Number(value.toPrecision(4)) : value,
     ]),
@@ -88,7 +88,8 @@ export async function calibrateThreshold(
   chunks: readonly CalibrationChunk[],
   request: ThresholdRequest,
 ): Promise<ThresholdCalibration> {
-  const threshold = thresholdOf(request);
+  const { schedule } = client.bundle;
+  const threshold = thresholdOf(request, schedule);
   if (chunks.length < FEWEST_CHUNKS) {
     throw new InputError(
       `${chunks.length} chunks are too few to calibrate with: at least ${FEWEST_CHUNKS}, of which the last third is held out`,
@@ -106,7 +107,7 @@ export async function calibrateThreshold(
 
   const allSettings = (looseness: number): Settings => ({
     ...request.choice.values,
-    ...settingsAt(threshold, looseness),
+    ...settingsAt(threshold, looseness, schedule),
   });
   const limits = { tolerance: request.tolerance, fullCost: split * layout.steps };
   const { best, trials } = await loosestWithin({
@@ -142,14 +143,14 @@ export async function calibrateThreshold(
     ...result,
     ...(keepsInBoth && { keepsInBoth }),
     trials: trials.map(({ looseness, deviation, cost }) => ({
-      settings: settingsAt(threshold, looseness),
+      settings: settingsAt(threshold, looseness, schedule),
       deviation,
       cost,
     })),
   };
 }
 
-function thresholdOf({ choice: { policy, values } }: ThresholdRequest): Threshold {
+function thresholdOf({ choice: { policy, values } }: ThresholdRequest, schedule: Schedule): Threshold {
   const { threshold } = policyNamed(policy);
   if (!threshold) {
     const withThreshold = POLICIES.filter((one) => one.threshold).map(({ name }) => name);
@@ -157,7 +158,7 @@ function thresholdOf({ choice: { policy, values } }: ThresholdRequest): Threshol
       `policy ${policy} has no threshold to calibrate; these have one: ${withThreshold.join(', ')}; fastwam sweep compares settings of any`,
     );
   }
-  const searched = Object.keys(threshold.settings(threshold.start)).filter((name) =>
+  const searched = Object.keys(threshold.settings(threshold.start, schedule)).filter((name) =>
     Object.hasOwn(values, name),
   );
   if (searched.length > 0) {

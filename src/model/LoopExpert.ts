@@ -62,7 +62,7 @@ export abstract class LoopExpert<Output extends string = StackOutput> implements
       }
     });
     const index = BigInt64Array.from(steps, (s) => BigInt(s.index));
-    const sizes = Float32Array.from(steps, (s) => delta[s.index] ?? Number.NaN);
+    const sizes = Float32Array.from(steps, (s) => s.delta ?? delta[s.index] ?? Number.NaN);
     const make = this.session;
     return {
       count: make.tensor('int64', BigInt64Array.of(BigInt(count)), []),

@@ -97,6 +97,7 @@ export function constraintText({ field, settable }: Parameter): string {
   if (field.type === 'integer' || field.type === 'number') parts.push(`${field.min} to ${field.max}`);
   if (field.type === 'enum' || field.type === 'policy') parts.push(`one of ${wordsOf(field).join(', ')}`);
   if (field.type === 'range') parts.push('[start, end] with 0 <= start <= end < denoising steps');
+  if (field.type === 'steps') parts.push('ascending, each from 0 to below the denoising steps');
   if (settable === 'unconfigured') parts.push('only while the node is unconfigured');
   return parts.join('; ');
 }

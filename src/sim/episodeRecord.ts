@@ -3,10 +3,7 @@ import type { Configuration } from '../cache/choice';
 import type { EpisodeResult } from './closedLoop';
 
 const settings = z
-  .record(
-    z.string(),
-    z.union([z.number(), z.string(), z.boolean(), z.tuple([z.number(), z.number()]).readonly()]),
-  )
+  .record(z.string(), z.union([z.number(), z.string(), z.boolean(), z.array(z.number()).readonly()]))
   .readonly();
 
 /** A configuration as the file has it. */

@@ -223,7 +223,7 @@ export class ToyExpert implements Expert {
       residuals.push(h.map((value, n) => value - h0[n]!));
       const v = applyLinear(this.head, h, horizon);
       vs.push(v);
-      x = this.#euler(x, v, step.index);
+      x = this.#euler(x, v, step.index, step.delta);
     });
     return { x: x.slice(), xs: flat(xs), vs: flat(vs), residuals: flat(residuals) };
   }
@@ -270,8 +270,8 @@ export class ToyExpert implements Expert {
     return applyLinear(block.down, applyLinear(block.up, h, horizon).map(Math.tanh), horizon);
   }
 
-  #euler(x: Float32Array, v: Float32Array, step: number): Float32Array {
-    const delta = Math.fround(this.schedule.delta[step]!);
+  #euler(x: Float32Array, v: Float32Array, step: number, size = this.schedule.delta[step]!): Float32Array {
+    const delta = Math.fround(size);
     return x.map((value, i) => value + delta * v[i]!);
   }
 

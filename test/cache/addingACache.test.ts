@@ -109,7 +109,7 @@ describe('what every policy in the registry offers', () => {
     '%s: a threshold in settings that fit, however loose',
     (name, { threshold }) => {
       for (const looseness of [1e-6, threshold!.start, 1e3]) {
-        const values = someSettings(threshold!.settings(looseness));
+        const values = someSettings(threshold!.settings(looseness, model.schedule));
         const all = companion(name, values, model)[name]!.values;
         expect(all).toMatchObject(values);
       }

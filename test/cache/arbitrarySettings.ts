@@ -25,6 +25,8 @@ function valueOf(field: Field): fc.Arbitrary<FieldValue> {
       return fc
         .tuple(fc.nat(STEPS - 1), fc.nat(STEPS - 1))
         .map(([a, b]) => [Math.min(a, b), Math.max(a, b)] as const);
+    case 'steps':
+      return fc.subarray(Array.from({ length: STEPS - 1 }, (_, i) => i + 1)).map((others) => [0, ...others]);
   }
 }
 
@@ -71,8 +73,7 @@ export function arbitrarySettings(): fc.Arbitrary<Choice> {
 
 /** The settings of a choice as a person writes them, independently of the code that does so. */
 export function writtenAs({ values, companions }: Choice): string[] {
-  const text = (value: FieldValue): string =>
-    typeof value === 'object' ? `${value[0]}:${value[1]}` : `${value}`;
+  const text = (value: FieldValue): string => (typeof value === 'object' ? value.join(':') : `${value}`);
   return [
     ...Object.entries(values).map(([name, value]) => `${name}=${text(value)}`),
     ...Object.entries(companions).flatMap(([policy, own]) =>

@@ -160,7 +160,7 @@ describe('a policy that hands steps to another one', () => {
 
   it('names only those that can take them', () => {
     expect(() => fit(one('tail=x_cache'), NOMINAL_MODEL)).toThrow(
-      'tail "x_cache": expected one of none, worldcache_ca, worldcache_ht, bac',
+      'tail "x_cache": expected one of none, few_steps, worldcache_ca, worldcache_ht, bac',
     );
   });
 });

@@ -91,7 +91,7 @@ describe('the registry', () => {
   it('finds policies by name and suggests the nearest for a slip', () => {
     expect(policyNamed('c3ache')).toBe(c3ache);
     expect(() => policyNamed('c3cache')).toThrow(
-      /^unknown cache policy "c3cache"; did you mean "c3ache"\? \(known: none, c3ache/,
+      /^unknown cache policy "c3cache"; did you mean "c3ache"\? \(known: none, few_steps, c3ache/,
     );
   });
 

@@ -49,7 +49,13 @@ describe('the parameters of the policy node', () => {
     expect(set.values.get('cache.range')).toEqual([0, 6]);
     set.apply(changes({ 'control.rate': 30 }));
     expect(set.useModel(SMALL)).toEqual(
-      changes({ 'cache.range': [0, 0], 'control.replan_steps': 5, 'cache.worldcache_ca.probe_depth': 1 }),
+      changes({
+        // half of the path is left at step 2 of 4 at shift 1
+        'cache.few_steps.steps': [0, 2],
+        'cache.range': [0, 0],
+        'control.replan_steps': 5,
+        'cache.worldcache_ca.probe_depth': 1,
+      }),
     );
     expect(set.values.get('control.rate')).toBe(30);
     expect(set.useModel(undefined).get('cache.range')).toEqual([0, 6]);

@@ -19,6 +19,7 @@ export function rosType(field: ParameterField): number {
     case 'boolean':
       return PARAMETER_TYPE.bool;
     case 'range':
+    case 'steps':
       return PARAMETER_TYPE.integerArray;
   }
 }
