@@ -8,8 +8,24 @@ export function valuesOf(motion: Motion): number {
   return motion.series.reduce((sum, { values }) => sum + values.reduce((n, one) => n + one.length, 0), 0);
 }
 
-/** What the script in the page draws from: numbers rounded to what a screen can show, gaps as null. */
-export function motionData(motion: Motion): unknown {
+/** What the script in the page draws from: numbers rounded to what a screen can show. */
+export interface MotionData {
+  /** seconds since the start of the recording, ascending; [point] */
+  readonly time: readonly number[];
+  /** seconds */
+  readonly seams: readonly number[];
+  /** where episodes begin, seconds */
+  readonly episodes: readonly number[];
+  readonly series: readonly {
+    readonly name: string;
+    /** name of the style's colour */
+    readonly colour: string;
+    /** [column][point]; null where there is none */
+    readonly values: readonly (readonly (number | null)[])[];
+  }[];
+}
+
+export function motionData(motion: Motion): MotionData {
   const decimals = (motion.series[0]?.values ?? []).map((_, column) =>
     decimalsFor(motion.series.map(({ values }) => values[column] ?? new Float32Array())),
   );

@@ -1,10 +1,9 @@
 import type { Figures } from '../evaluation/evaluate';
 import type { Evaluation, Provenance } from '../evaluation/types';
-import { uPlotFile } from './inlined';
+import { pageScript, uPlotStyle } from './inlined';
 import { jsonForScript, markup, verbatim } from './Markup';
 import { metricsJson } from './metricsJson';
 import { LIVE_VALUES_LIMIT, motionData, valuesOf } from './motionData';
-import { MOTION_SCRIPT } from './motionScript';
 import { pageHead } from './pageHead';
 import { PAGE_STYLE } from './pageStyle';
 import { motionOf } from './plots/motion';
@@ -45,8 +44,8 @@ export function reportPage(evaluation: Evaluation, figures: Figures, provenance:
     }),
   );
   const live = valuesOf(motion) <= LIVE_VALUES_LIMIT;
-  const style = `${uPlotFile('uPlot.min.css')}\n${PAGE_STYLE}`;
-  const script = `${uPlotFile('uPlot.iife.min.js')}\n${MOTION_SCRIPT}`;
+  const style = `${uPlotStyle()}\n${PAGE_STYLE}`;
+  const script = pageScript('report');
   const title = `${provenance.recording.name} with ${provenance.model.name}: replay report`;
 
   return markup`<!doctype html>

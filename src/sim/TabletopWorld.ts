@@ -2,14 +2,15 @@ import { InputError } from '../errors';
 import {
   BLOCK_COLOURS,
   GRASP_TOLERANCE,
-  GRIPPER_MAX,
-  GRIPPER_MIN,
   GRIP_THRESHOLD,
   HOLDING_OPENING,
   PLACE_TOLERANCE,
   PLATE_COLOURS,
   PLATE_RADIUS,
   SLOTS,
+  clip,
+  isOpening,
+  movedGripper,
 } from './geometry';
 import type { WorldSpeed } from './speeds';
 import type { Pair, Task } from './tasks';
@@ -138,8 +139,8 @@ export class TabletopWorld {
         `action (${Array.from(action).join(', ')}): expected three finite numbers (dx, dy, grip)`,
       );
     }
-    this.#moveGripper(dx, dy);
-    this.#moveFingers(grip > 0);
+    this.gripper.set(movedGripper(this.gripper, [dx, dy], this.speed.step));
+    this.#moveFingers(isOpening(grip));
     this.#moveObjects();
   }
 
@@ -226,12 +227,6 @@ export class TabletopWorld {
     this.blocks[2 * slot + 1] = clip((this.gripper[1] ?? 0) + dy, SLIP_MIN, SLIP_MAX);
   }
 
-  #moveGripper(dx: number, dy: number): void {
-    const [x = 0, y = 0] = this.gripper;
-    this.gripper[0] = clip(x + clip(dx, -1, 1) * this.speed.step, GRIPPER_MIN, GRIPPER_MAX);
-    this.gripper[1] = clip(y + clip(dy, -1, 1) * this.speed.step, GRIPPER_MIN, GRIPPER_MAX);
-  }
-
   #moveFingers(open: boolean): void {
     const before = this.opening;
     const narrowest = this.held >= 0 ? HOLDING_OPENING : 0;
@@ -309,10 +304,6 @@ export class TabletopWorld {
 /** Blocks come first, then plates. */
 function objectIndex(kind: ObjectKind, slot: number): number {
   return kind === 'block' ? slot : SLOTS + slot;
-}
-
-function clip(value: number, low: number, high: number): number {
-  return value < low ? low : value > high ? high : value;
 }
 
 function gripperPosition(values: ArrayLike<number>): number[] {

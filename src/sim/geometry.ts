@@ -10,8 +10,34 @@ export const GRASP_TOLERANCE = 0.045;
 /** A block lies on its plate when their centres are nearer than this. */
 export const PLACE_TOLERANCE = 0.06;
 /** The gripper's centre stays in [GRIPPER_MIN, GRIPPER_MAX] on both axes. */
-export const GRIPPER_MIN = 0.03;
-export const GRIPPER_MAX = 0.97;
+const GRIPPER_MIN = 0.03;
+const GRIPPER_MAX = 0.97;
+/**
+ * Where the gripper is after one control step.
+ * @param from centre, [x, y]
+ * @param displacement the action's, [dx, dy] in units of the largest step; beyond -1 to 1 it is cut
+ * @param step largest displacement in one step and axis, table units
+ */
+export function movedGripper(
+  from: ArrayLike<number>,
+  displacement: ArrayLike<number>,
+  step: number,
+): [number, number] {
+  const moved = (axis: number): number =>
+    clip((from[axis] ?? 0) + clip(displacement[axis] ?? 0, -1, 1) * step, GRIPPER_MIN, GRIPPER_MAX);
+  return [moved(0), moved(1)];
+}
+
+/** The value, or the limit that it is beyond. */
+export function clip(value: number, low: number, high: number): number {
+  return value < low ? low : value > high ? high : value;
+}
+
+/** What an action's third value tells the gripper: to open, or else to close. */
+export function isOpening(grip: number): boolean {
+  return grip > 0;
+}
+
 /** Passing this opening downwards grasps, upwards releases. */
 export const GRIP_THRESHOLD = 0.6;
 /** The fingers cannot close further than this around a block. */

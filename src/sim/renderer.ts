@@ -26,11 +26,12 @@ export const PALETTE = Uint8Array.of(
   ...[12, 12, 12], // gripper
   ...[180, 150, 110], // trail of what moves by itself
 );
-const TABLE = 0;
+/** Palette indices. Plates and blocks follow their first one in the order of their colours. */
+export const TABLE = 0;
 const OUTSIDE = 1;
-const FIRST_PLATE = 2;
-const FIRST_BLOCK = 5;
-const GRIPPER = 9;
+export const FIRST_PLATE = 2;
+export const FIRST_BLOCK = 5;
+export const GRIPPER = 9;
 const TRAIL = 10;
 
 const TRAIL_HALF_SIDE = 0.02;

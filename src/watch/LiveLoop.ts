@@ -2,7 +2,7 @@ import type { Bundle } from '../bundle/Bundle';
 import { InputError, messageOf, UsageError } from '../errors';
 import type { EpisodeHandle } from '../policy/PolicyClient';
 import type { ActionChunk } from '../policy/types';
-import { stepStates } from '../report/plots/cacheStrip';
+import { stepStates } from '../report/plots/stepStates';
 import { REFERENCE_LOOP, runEpisode, type EpisodeResult } from '../sim/closedLoop';
 import { planEpisodes, type EpisodePlan } from '../sim/episodes';
 import { policySource } from '../sim/policySource';
@@ -11,6 +11,7 @@ import { CONTROL_RATE } from '../sim/speeds';
 import type { TabletopWorld } from '../sim/TabletopWorld';
 import { stepLimit, type Suite } from '../sim/tasks';
 import { readControlRequest } from './controlRequest';
+import { TIMELINE_CHUNKS } from './messages';
 import type {
   ChunkMessage,
   EpisodeEnd,
@@ -26,8 +27,6 @@ import { Tally } from './Tally';
 import { settingsInUse, type SettingsInUse } from './settingsInUse';
 import { worldMessage } from './worldMessage';
 
-/** Chunks that the timeline reaches back. */
-export const TIMELINE_CHUNKS = 72;
 /** The end of an episode stays in sight for so long, seconds of the world. */
 const REST = 1;
 /** Pictures are not sent more often than a screen shows them, ms. */

@@ -1,8 +1,47 @@
+import type { Field } from '../cache/fields';
 import type { ChunkReport } from '../cache/types';
 import type { StageTimes } from '../policy/types';
 import type { Sampler } from '../sampler/types';
 import type { Suite, Condition } from '../sim/tasks';
 import type { SpeedName } from '../sim/speeds';
+import type { StepState } from '../report/plots/stepStates';
+
+/** Chunks that the timeline reaches back. */
+export const TIMELINE_CHUNKS = 72;
+/** Slider of the refresh interval; settings beyond it are given on the command line or in the field beside it. */
+export const LARGEST_SLIDER_REFRESH = 16;
+/** Header that carries the token of a page that this program has served. */
+export const TOKEN_HEADER = 'x-fastwam-token';
+
+/** What the page needs to know before anything happens; it carries this itself. */
+export interface WatchSetup {
+  /** proves to the program that a control request comes from a page that it served */
+  readonly token: string;
+  readonly policies: readonly PolicySetup[];
+  /** N, denoising steps */
+  readonly denoisingSteps: number;
+  /** T, actions of a chunk */
+  readonly horizon: number;
+  /** actions executed before the next chunk */
+  readonly replanSteps: number;
+}
+
+/** A cache policy that can be chosen, with its settings. */
+export interface PolicySetup {
+  readonly name: string;
+  readonly title: string;
+  readonly fields: readonly FieldSetup[];
+}
+
+export interface FieldSetup {
+  readonly name: string;
+  readonly type: Field['type'];
+  readonly description: string;
+  readonly unit: string;
+  /** words to choose from; empty where any text may be written */
+  readonly values: readonly string[];
+  readonly default: string;
+}
 
 /** Where episodes come from. */
 export interface WorldChoice {
@@ -56,8 +95,7 @@ export interface ChunkMessage extends Pick<ChunkReport, 'refreshed' | 'reason'> 
   readonly chunk: number;
   /** what it was computed with: `c3ache R=4 [0,6]` */
   readonly configuration: string;
-  /** state of each denoising step, as report pages name it: `refresh`, `computed`, `part1`…, `reused` */
-  readonly steps: readonly string[];
+  readonly steps: readonly StepState[];
   /** full-stack equivalents */
   readonly stacks: number;
   /** milliseconds */

@@ -1,8 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
-
-/** Header that carries the token of a page that this program has served. */
-export const TOKEN_HEADER = 'x-fastwam-token';
+import { TOKEN_HEADER } from './messages';
 
 /** A refusal: HTTP status and one sentence. */
 export interface Refusal {

@@ -4,28 +4,23 @@ import { defaultOf, wordsOf } from '../cache/fieldValues';
 import type { Field } from '../cache/fields';
 import { POLICIES } from '../cache/registry';
 import { modelFacts } from '../policy/modelFacts';
-import { hashOf, uPlotFile } from '../report/inlined';
+import { hashOf, pageScript, uPlotStyle } from '../report/inlined';
 import { jsonForScript, markup, verbatim, type Markup } from '../report/Markup';
 import { PAGE_STYLE } from '../report/pageStyle';
-import { BLOCK_HALF_SIDE, FINGERS, PLATE_RADIUS } from '../sim/geometry';
-import { CAMERA_SIZE, CAMERAS, FRAME_WIDTH, PALETTE } from '../sim/renderer';
+import { CAMERA_SIZE, CAMERAS } from '../sim/renderer';
 import { knownSuites } from '../sim/simulate';
-import { SPEED_NAMES, SPEEDS } from '../sim/speeds';
+import { SPEED_NAMES } from '../sim/speeds';
 import { CONDITIONS, SUITES } from '../sim/tasks';
 import { LARGEST_SEED, PACES } from './controlRequest';
-import { TIMELINE_CHUNKS } from './LiveLoop';
-import { TOKEN_HEADER } from './requestChecks';
+import { LARGEST_SLIDER_REFRESH } from './messages';
+import type { WatchSetup } from './messages';
 import type { ServedPage } from './WatchServer';
-import { WATCH_SCRIPT } from './watchScript';
 import { WATCH_STYLE } from './watchStyle';
-
-/** Slider of the refresh interval; settings beyond it are given on the command line or in the field beside it. */
-const LARGEST_SLIDER_REFRESH = 16;
 
 /** The live page of a bundle: one HTML text that needs nothing but its own server. */
 export function watchPage(bundle: Bundle, token: string): ServedPage {
-  const style = `${uPlotFile('uPlot.min.css')}\n${PAGE_STYLE}\n${WATCH_STYLE}`;
-  const script = `${uPlotFile('uPlot.iife.min.js')}\n${WATCH_SCRIPT}`;
+  const style = `${uPlotStyle()}\n${PAGE_STYLE}\n${WATCH_STYLE}`;
+  const script = pageScript('watch');
   const policy = [
     "default-src 'none'",
     `style-src '${hashOf(style)}'`,
@@ -135,12 +130,11 @@ function key(className: string, name: string): Markup {
   return markup`<li><span class="key ${className}"></span><span>${name}</span></li>`;
 }
 
-/** What the script needs to know of the bundle and of the world. */
-function setup(bundle: Bundle, token: string): unknown {
+/** What the script needs to know of the bundle. */
+function setup(bundle: Bundle, token: string): WatchSetup {
   const context = modelFacts(bundle);
   return {
     token,
-    tokenHeader: TOKEN_HEADER,
     policies: POLICIES.map(({ name, title, fields }) => ({
       name,
       title,
@@ -156,12 +150,5 @@ function setup(bundle: Bundle, token: string): unknown {
     denoisingSteps: bundle.schedule.steps,
     horizon: bundle.dimensions.horizon,
     replanSteps: bundle.manifest.control.replan_steps,
-    timeline: TIMELINE_CHUNKS,
-    largestSliderRefresh: LARGEST_SLIDER_REFRESH,
-    cameraSize: CAMERA_SIZE,
-    frameWidth: FRAME_WIDTH,
-    palette: [...PALETTE],
-    geometry: { block: BLOCK_HALF_SIDE, plate: PLATE_RADIUS, fingers: FINGERS },
-    speeds: Object.fromEntries(SPEED_NAMES.map((name) => [name, SPEEDS[name].step])),
   };
 }

@@ -4,7 +4,7 @@ import { evaluate } from '../../src/evaluation/evaluate';
 import { escaped, jsonForScript, markup } from '../../src/report/Markup';
 import { metricsJson } from '../../src/report/metricsJson';
 import { axis } from '../../src/report/plots/axis';
-import { stepStates } from '../../src/report/plots/cacheStrip';
+import { stepStates } from '../../src/report/plots/stepStates';
 import { linePath, peaksKept } from '../../src/report/plots/lines';
 import { motionOf } from '../../src/report/plots/motion';
 import { seriesStyles } from '../../src/report/plots/seriesStyle';

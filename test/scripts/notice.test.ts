@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { productionPackages } from '../../scripts/productionPackages';
-import { uPlotFile } from '../../src/report/inlined';
+import { pageScript, uPlotStyle } from '../../src/report/inlined';
 
 const ROOT = join(__dirname, '..', '..');
 const notice = readFileSync(join(ROOT, 'NOTICE'), 'utf8');
@@ -47,10 +47,9 @@ describe('NOTICE', () => {
 });
 
 describe('what is copied into pages', () => {
-  it('has its licence beside it', () => {
-    const script = uPlotFile('uPlot.iife.min.js');
-    expect(script).toContain('Copyright (c) 2022 Leon Sorokin');
-    expect(script).toContain('The above copyright notice and this permission notice shall be included');
-    expect(script).toContain('var uPlot=');
+  it.each([pageScript('report'), pageScript('watch'), uPlotStyle()])('has its licence beside it', (text) => {
+    expect(text).toContain('Copyright (c) 2022 Leon Sorokin');
+    expect(text).toContain('The above copyright notice and this permission notice shall be included');
+    expect(text).toContain('u-over');
   });
 });

@@ -3,7 +3,7 @@ import { request, type IncomingMessage } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { UsageError } from '../../src/errors';
 import type { Snapshot } from '../../src/watch/messages';
-import { TOKEN_HEADER } from '../../src/watch/requestChecks';
+import { TOKEN_HEADER } from '../../src/watch/messages';
 import { WatchServer } from '../../src/watch/WatchServer';
 
 class FakeSubject {

@@ -1,7 +1,8 @@
-import type { ChunkReport } from '../../cache/types';
 import type { ConfigurationRun, ObservationFacts } from '../../evaluation/types';
 import { markup, type Markup } from '../Markup';
 import { drawing } from './frame';
+import { STEP_STATES, stepStates } from './stepStates';
+import type { StepState } from './stepStates';
 
 const WIDTH = 1080;
 const LEFT = 44;
@@ -9,26 +10,6 @@ const STEP_HEIGHT = 7;
 const ROW_GAP = 24;
 /** room for the label of the first step */
 const TOP = 4;
-
-/** What one denoising step of one chunk was. `part…`: some of its blocks were computed, by thirds. */
-export type StepState = 'refresh' | 'computed' | 'part3' | 'part2' | 'part1' | 'reused';
-
-/** States of all N steps of a chunk. */
-export function stepStates(
-  report: Pick<ChunkReport, 'computed' | 'refreshed'>,
-  steps: number,
-): readonly StepState[] {
-  const width = Math.max(1, Math.floor(report.computed.length / steps));
-  return Array.from({ length: steps }, (_, k) => {
-    const cells = report.computed.subarray(k * width, (k + 1) * width);
-    const share = cells.reduce((sum, cell) => sum + cell, 0) / width;
-    if (share === 1) return report.refreshed ? 'refresh' : 'computed';
-    if (share === 0) return 'reused';
-    return share > 2 / 3 ? 'part3' : share > 1 / 3 ? 'part2' : 'part1';
-  });
-}
-
-const STATES: readonly StepState[] = ['refresh', 'computed', 'part3', 'part2', 'part1', 'reused'];
 
 /**
  * Chunks from left to right (wrapped like text), denoising steps from top to bottom, each cell computed, partly
@@ -45,7 +26,7 @@ export function cacheStrip(
   const rows = Math.ceil(count / perRow);
   const rowHeight = steps * STEP_HEIGHT;
   const gap = cell > 7 ? 1 : 0.5;
-  const paths = new Map<StepState, string>(STATES.map((state) => [state, '']));
+  const paths = new Map<StepState, string>(STEP_STATES.map((state) => [state, '']));
   let seams = '';
   run.chunks.forEach(({ report }, i) => {
     const x = LEFT + (i % perRow) * cell;
@@ -71,7 +52,7 @@ export function cacheStrip(
     WIDTH,
     height,
     `Computed and reused denoising steps of ${run.configuration.name}`,
-    markup`${STATES.map((state) => {
+    markup`${STEP_STATES.map((state) => {
       const path = paths.get(state);
       return path ? markup`<path class="cell-${state}" d="${path}"/>` : undefined;
     })}${seams !== '' && markup`<path class="episode" d="${seams}"/>`}${Array.from(
