@@ -2,6 +2,8 @@ import { InputError } from '../errors';
 import { detached, rawFrame } from '../observation/RawFrame';
 import type { RawFrame } from '../observation/RawFrame';
 import type { Stamped } from '../observation/History';
+import { doubtsAbout } from '../observation/plausibility';
+import type { Plausibility } from '../observation/plausibility';
 import { readVector } from '../observation/readVector';
 import { fromSeconds, headerStamp, toSeconds } from '../observation/stamp';
 import type { TopicMapping } from '../settings/mapping';
@@ -16,6 +18,15 @@ import type { BagMessage, BagReader } from './types';
 const SAME_STAMP = fromSeconds(1e-5);
 /** A message may have been recorded so much later than it is stamped. */
 const DELAY = fromSeconds(1);
+
+export interface LiveOptions {
+  /** seconds between actions */
+  readonly period: number;
+  /** actions of a chunk: how far recorded actions are looked up */
+  readonly horizon: number;
+  /** what numbers are held against; without it all are plausible */
+  readonly plausibility?: Plausibility;
+}
 
 interface Source {
   readonly name: string;
@@ -32,16 +43,10 @@ export class LiveSampler implements AsyncIterable<BagSample> {
   readonly #reader: BagReader;
   readonly #mapping: TopicMapping;
   readonly #chunks: readonly LiveChunk[];
-  readonly #options: { readonly period: number; readonly horizon: number };
+  readonly #options: LiveOptions;
   #unreadable = 0;
 
-  /** @param options seconds between actions, and actions of a chunk: how far recorded actions are looked up */
-  constructor(
-    reader: BagReader,
-    mapping: TopicMapping,
-    chunks: readonly LiveChunk[],
-    options: { readonly period: number; readonly horizon: number },
-  ) {
+  constructor(reader: BagReader, mapping: TopicMapping, chunks: readonly LiveChunk[], options: LiveOptions) {
     this.#reader = reader;
     this.#mapping = mapping;
     this.#chunks = chunks;
@@ -177,6 +182,7 @@ export class LiveSampler implements AsyncIterable<BagSample> {
       proprio: Float64Array.from(proprio),
       ages: chunk.sources,
       skew,
+      doubts: doubtsAbout(proprio, this.#options.plausibility),
     };
     return observation;
   }

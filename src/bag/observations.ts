@@ -4,6 +4,7 @@ import type { Stamped } from '../observation/History';
 import { ObservationBuffer } from '../observation/ObservationBuffer';
 import { decodeFrame, detached, rawFrame } from '../observation/RawFrame';
 import type { RawFrame } from '../observation/RawFrame';
+import type { Plausibility } from '../observation/plausibility';
 import type { Refusal } from '../observation/Refusal';
 import { fromSeconds, headerStamp, toSeconds } from '../observation/stamp';
 import type { RgbImage } from '../observation/types';
@@ -37,6 +38,8 @@ export interface BagObservation {
   readonly ages: readonly SourceAge[];
   /** between the cameras, seconds */
   readonly skew: number;
+  /** what is used and can hardly be so, one line each */
+  readonly doubts: readonly string[];
   /** what was executed at stamp + (k+1) * period, [horizon, a]; NaN where the recording has nothing */
   readonly recordedAction?: Float32Array;
 }
@@ -60,6 +63,8 @@ export interface SampleOptions {
   /** actions of a chunk: how far recorded actions are looked up; default `replanSteps` */
   readonly horizon?: number;
   readonly limits: ObservationLimits;
+  /** what numbers are held against; without it all are plausible */
+  readonly plausibility?: Plausibility;
   /** silence of all sources that ends an episode, seconds; default 2 */
   readonly gap?: number;
 }
@@ -94,7 +99,7 @@ type Handler = (message: BagMessage, decoded: unknown) => void;
  */
 export class BagSampler implements AsyncIterable<BagSample> {
   readonly #reader: BagReader;
-  readonly #options: Required<SampleOptions>;
+  readonly #options: SampleOptions & Required<Pick<SampleOptions, 'horizon' | 'gap'>>;
   readonly #handlers = new Map<string, Handler[]>();
   readonly #buffer: ObservationBuffer<RawFrame>;
   readonly #commands: RecordedCommands | undefined;
@@ -136,6 +141,7 @@ export class BagSampler implements AsyncIterable<BagSample> {
       cameras: topics.cameras.map(({ source }) => source.name),
       proprio: topics.proprio.map(({ source }) => source),
       limits: options.limits,
+      ...(options.plausibility && { plausibility: options.plausibility }),
     });
     this.#commands =
       topics.commands && new RecordedCommands(topics.commands.source, options.period, this.#options.horizon);
@@ -276,7 +282,7 @@ export class BagSampler implements AsyncIterable<BagSample> {
       this.#waiting.push({ sample: skipped, stamp: time, until: time });
       return;
     }
-    const { stamp, proprio, ages, skew } = result.sources;
+    const { stamp, proprio, ages, skew, doubts } = result.sources;
     // The buffer that a message was read into holds many others; an observation may be kept for long.
     const frames = new Map(
       [...result.sources.frames].map(([name, frame]) => [name, { ...frame, value: detached(frame.value) }]),
@@ -293,6 +299,7 @@ export class BagSampler implements AsyncIterable<BagSample> {
       proprio,
       ages,
       skew,
+      doubts,
     };
     this.#waiting.push({ sample: observation, stamp, until: this.#commands?.lastTime(stamp) ?? time });
   }

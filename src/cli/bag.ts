@@ -10,6 +10,7 @@ import { plainText } from '../plainText';
 import { ProgressBar } from '../report/ProgressBar';
 import { print, printJson, progressStream, say } from '../terminal';
 import { interruptible } from './interruption';
+import type { Interruptible } from './interruption';
 
 interface BagFlags {
   readonly pictures?: string;
@@ -31,42 +32,44 @@ export function bagCommand(program: Command): Command {
       if (flags.pictures !== undefined) makeOutputFolder(flags.pictures);
       const written: string[] = [];
       const { pictures: folder } = flags;
-      const survey = await surveyRecording(path, {
-        ...(folder !== undefined && {
-          onPicture: async (topic, { width, height, data }) => {
-            const file = join(folder, `${topic.replace(/^\//, '').replace(/[^A-Za-z0-9_]+/g, '_')}.png`);
-            await sharp(data, { raw: { width, height, channels: 3 } })
-              .png()
-              .toFile(file);
-            written.push(file);
-          },
-        }),
+      await interruptible(async (interruption) => {
+        const survey = await surveyRecording(path, interruption, {
+          ...(folder !== undefined && {
+            onPicture: async (topic, { width, height, data }) => {
+              const file = join(folder, `${topic.replace(/^\//, '').replace(/[^A-Za-z0-9_]+/g, '_')}.png`);
+              await sharp(data, { raw: { width, height, channels: 3 } })
+                .png()
+                .toFile(file);
+              written.push(file);
+            },
+          }),
+        });
+        if (flags.json) printJson(survey, 2);
+        else print(described(survey));
+        for (const file of written) say(`picture: ${file}`);
+        interruption.throwIfInterrupted('what is shown is of the part that was read');
       });
-      if (flags.json) printJson(survey, 2);
-      else print(described(survey));
-      for (const file of written) say(`picture: ${file}`);
     });
 }
 
-/** Surveys a recording with a progress bar; Ctrl-C ends it early with what was found. */
+/** Surveys a recording with a progress bar; an interruption ends it early with what was found. */
 export async function surveyRecording(
   path: string,
+  { signal }: Pick<Interruptible, 'signal'>,
   options: Pick<NonNullable<Parameters<typeof surveyBag>[1]>, 'onPicture'> = {},
 ): Promise<BagSurvey> {
-  return interruptible(async ({ signal }) => {
-    const bag = await openBag(path, { signal });
-    const bar = new ProgressBar({ stream: progressStream, label: 'reading', total: 100 });
-    try {
-      return await surveyBag(bag, {
-        ...options,
-        signal,
-        onProgress: (share) => bar.update(Math.floor(share * 100)),
-      });
-    } finally {
-      bar.finish();
-      await bag.close();
-    }
-  });
+  const bag = await openBag(path, { signal });
+  const bar = new ProgressBar({ stream: progressStream, label: 'reading', total: 100 });
+  try {
+    return await surveyBag(bag, {
+      ...options,
+      signal,
+      onProgress: (share) => bar.update(Math.floor(share * 100)),
+    });
+  } finally {
+    bar.finish();
+    await bag.close();
+  }
 }
 
 /** The findings as text for a terminal. */

@@ -6,6 +6,7 @@ import { FileFormatError } from '../errors';
 import { writeAtomically } from '../formats/writeAtomically';
 import { print, say } from '../terminal';
 import { surveyRecording } from './bag';
+import { interruptible } from './interruption';
 
 interface ParamsFlags {
   readonly bundle: string;
@@ -22,7 +23,11 @@ export function paramsCommand(program: Command): Command {
     .option('--out <file>', 'write there (default: print)')
     .action(async (path: string, { bundle: folder, out }: ParamsFlags) => {
       const { manifest } = Bundle.open(folder);
-      const survey = await surveyRecording(path);
+      const survey = await interruptible(async (interruption) => {
+        const found = await surveyRecording(path, interruption);
+        interruption.throwIfInterrupted('no params file was written');
+        return found;
+      });
       if (survey.topics.every(({ count }) => count === 0))
         throw new FileFormatError(path, 'has no messages, so there is nothing to map');
       const mapping = suggestMapping(survey, manifest);

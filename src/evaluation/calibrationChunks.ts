@@ -8,7 +8,7 @@ import type { RecordedChunk } from '../policy/inferRecorded';
 import { farFromTraining } from '../policy/farFromTraining';
 import { modelFacts } from '../policy/modelFacts';
 import { fitMapping } from '../settings/mapping';
-import { number } from '../settings/parameterValues';
+import { number, observationLimits } from '../settings/parameterValues';
 import { actionLayout } from './EngineRunner';
 import { reasonLines } from './reasons';
 import { recordedObservations } from './recordedObservations';
@@ -103,10 +103,8 @@ async function* bagChunks(
         period: 1 / number(values, 'control.rate'),
         replanSteps: number(values, 'control.replan_steps'),
         horizon,
-        limits: {
-          maxAge: number(values, 'observation.max_age'),
-          maxSkew: number(values, 'observation.max_skew'),
-        },
+        limits: observationLimits(values),
+        plausibility: farFromTraining(bundle),
       });
       reading = sampler;
       let last = -1;
@@ -114,7 +112,7 @@ async function* bagChunks(
         horizon,
         actionDim: own.names.length,
         tasks: bundle,
-        implausible: farFromTraining(bundle),
+        maxFrozen: number(values, 'observation.max_frozen'),
         onWarning: (warning) => warnings.push(warning),
         ...(instruction !== undefined && { instruction }),
       });

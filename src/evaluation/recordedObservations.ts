@@ -1,7 +1,10 @@
 import { decodeFrames } from '../bag/observations';
 import type { BagObservation, BagSample } from '../bag/observations';
 import { InputError, messageOf } from '../errors';
+import { PictureWatch } from '../observation/PictureWatch';
+import type { StillPicture } from '../observation/PictureWatch';
 import { toSeconds } from '../observation/stamp';
+import type { RgbImage } from '../observation/types';
 import type { Refusal } from '../observation/Refusal';
 import type { Observation } from '../policy/types';
 import type { ReplayObservation } from './replay';
@@ -24,8 +27,8 @@ export interface RecordedOptions {
   /** actions of a chunk and values of one: recorded actions of another width cannot be compared */
   readonly horizon: number;
   readonly actionDim: number;
-  /** what of a proprioception cannot be believed; told as a warning */
-  readonly implausible?: (proprio: ArrayLike<number>) => string | undefined;
+  /** how long a camera may repeat a picture, as the node's `observation.max_frozen`; default 0, as long as it likes */
+  readonly maxFrozen?: number;
   /** told of every sample that is used, in their order */
   readonly onUsed?: (sample: BagObservation) => void;
   /** told of every sample that was not fit to act on, and of recorded actions that do not fit */
@@ -50,6 +53,8 @@ export async function* recordedObservations(
   options: RecordedOptions,
 ): AsyncGenerator<ReplayObservation<Observation>, void, void> {
   const given = options.instruction === undefined ? undefined : known(options.tasks, options.instruction);
+  const { maxFrozen = 0 } = options;
+  const watch = new PictureWatch();
   let count = 0;
   let start: bigint | undefined;
   let mismatch = false;
@@ -69,19 +74,23 @@ export async function* recordedObservations(
       leaveOut('dropped', said === undefined ? NO_TASK : options.tasks.unknownTask(said.trim()));
       continue;
     }
-    const unreadable = await whyUnreadable(sample);
-    if (unreadable !== undefined) {
-      leaveOut('dropped', unreadable);
+    // Seconds of the epoch as a double resolve 0.2 µs; relative to the first stamp they resolve all of it.
+    start ??= sample.stamp;
+    const stamp = toSeconds(sample.stamp - start);
+    const pictures = await decoded(sample);
+    const problem = typeof pictures === 'string' ? pictures : undefined;
+    const still =
+      typeof pictures === 'string' ? [] : stillPictures(watch, pictures, sample, stamp, maxFrozen);
+    const unfit = problem ?? still.find(({ refused }) => refused)?.message;
+    if (unfit !== undefined) {
+      leaveOut('dropped', unfit);
       continue;
     }
     count += 1;
     options.onUsed?.(sample);
-    const implausible = options.implausible?.(sample.proprio);
-    if (implausible !== undefined)
-      options.onWarning({ kind: 'other', time: sample.time, message: implausible });
+    for (const message of [...still.map((one) => one.message), ...sample.doubts])
+      options.onWarning({ kind: 'other', time: sample.time, message });
     if (episode?.number !== sample.episode) episode = { number: sample.episode, chunks: 0 };
-    // Seconds of the epoch as a double resolve 0.2 µs; relative to the first stamp they resolve all of it.
-    start ??= sample.stamp;
     const { recordedAction } = sample;
     const fits = recordedAction?.length === options.horizon * options.actionDim;
     if (recordedAction && !fits && !mismatch) {
@@ -104,7 +113,7 @@ export async function* recordedObservations(
       observation: {
         cameras: new Map([...sample.frames].map(([name, frame]) => [name, frame.value])),
         proprio: sample.proprio,
-        stamp: toSeconds(sample.stamp - start),
+        stamp,
         instruction,
       },
     };
@@ -122,11 +131,23 @@ function known(tasks: KnownTasks, task: string): string {
   return found;
 }
 
-/** Why a picture of a sample cannot be used; undefined if all can. The engine decodes them anew, and is timed. */
-async function whyUnreadable(sample: BagObservation): Promise<string | undefined> {
+/** The cameras of a sample that have shown the same for so long that one should know, as the node would find them. */
+function stillPictures(
+  watch: PictureWatch,
+  pictures: ReadonlyMap<string, RgbImage>,
+  { proprio }: BagObservation,
+  stamp: number,
+  maxFrozen: number,
+): readonly StillPicture[] {
+  return [...pictures].flatMap(
+    ([camera, picture]) => watch.see(camera, picture, stamp, proprio, maxFrozen) ?? [],
+  );
+}
+
+/** The pictures of a sample, or why one cannot be used. The engine decodes them anew, and is timed. */
+async function decoded(sample: BagObservation): Promise<ReadonlyMap<string, RgbImage> | string> {
   try {
-    await decodeFrames(sample);
-    return undefined;
+    return await decodeFrames(sample);
   } catch (error) {
     if (error instanceof InputError) return messageOf(error);
     throw error;

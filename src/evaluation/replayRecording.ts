@@ -11,7 +11,14 @@ import type { ExecutionOptions } from '../model/execution';
 import { PolicyClient } from '../policy/PolicyClient';
 import { farFromTraining } from '../policy/farFromTraining';
 import { modelFacts } from '../policy/modelFacts';
-import { executionOptions, number, samplerOf, settingsOf, text } from '../settings/parameterValues';
+import {
+  executionOptions,
+  number,
+  observationLimits,
+  samplerOf,
+  settingsOf,
+  text,
+} from '../settings/parameterValues';
 import { fitMapping } from '../settings/mapping';
 import type { FittedMapping } from '../settings/mapping';
 import { actionLayout, EngineRunner } from './EngineRunner';
@@ -99,18 +106,20 @@ export async function replayRecording(request: ReplayRequest): Promise<ReplayOut
 
   const bag = await openBag(request.bag, request.signal && { signal: request.signal });
   try {
-    const limits = {
-      maxAge: number(values, 'observation.max_age'),
-      maxSkew: number(values, 'observation.max_skew'),
-    };
+    const limits = observationLimits(values);
+    const plausibility = farFromTraining(bundle);
     const period = 1 / layout.controlRate;
     const { replanSteps, horizon } = layout;
     const cameras = mapping.cameras.map(({ name }) => name);
     const live =
       request.live === undefined
         ? undefined
-        : new LiveSampler(bag, mapping, await readLiveChunks(request.live, cameras), { period, horizon });
-    const sampler = live ?? sampleBag(bag, mapping, { period, replanSteps, horizon, limits });
+        : new LiveSampler(bag, mapping, await readLiveChunks(request.live, cameras), {
+            period,
+            horizon,
+            plausibility,
+          });
+    const sampler = live ?? sampleBag(bag, mapping, { period, replanSteps, horizon, limits, plausibility });
     const execution = { ...executionOptions(values), ...request.execution };
     const client = await PolicyClient.load(bundle.folder, { execution });
     let whole = false;
@@ -127,7 +136,7 @@ export async function replayRecording(request: ReplayRequest): Promise<ReplayOut
           horizon,
           actionDim: layout.names.length,
           tasks: bundle,
-          implausible: farFromTraining(bundle),
+          maxFrozen: number(values, 'observation.max_frozen'),
           onUsed: ({ index }) => used.push(index),
           onWarning: (warning) => warnings.push(warning),
           ...(request.instruction !== undefined && { instruction: request.instruction }),
@@ -271,6 +280,8 @@ function settingsShown({ set }: RunParameters): [string, string][] {
     'control.replan_steps': ' steps',
     'observation.max_age': ' s',
     'observation.max_skew': ' s',
+    'observation.max_frozen': ' s',
+    'observation.max_deviation': '',
   };
   return Object.entries(units).map(([name, unit]) => [name, `${String(set.values.get(name))}${unit}`]);
 }

@@ -29,6 +29,12 @@ export class History<T> {
     if (usable > this.#depth) entries.splice(0, usable - this.#depth);
   }
 
+  /** Forgets the entries of a stamp. */
+  remove(stamp: bigint): void {
+    const kept = this.#entries.filter((entry) => entry.stamp !== stamp);
+    this.#entries.splice(0, this.#entries.length, ...kept);
+  }
+
   /** The newest entry that is not later than `time`. */
   notLaterThan(time: bigint): Stamped<T> | undefined {
     return this.#entries.findLast((entry) => entry.stamp <= time);

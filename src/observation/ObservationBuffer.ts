@@ -4,6 +4,8 @@ import type { VectorSource } from '../settings/sources';
 import { checkAges, checkFinite, checkSkew } from './guards';
 import type { ObservationLimits, SourceAge } from './guards';
 import type { Stamped } from './History';
+import { doubtsAbout } from './plausibility';
+import type { Plausibility } from './plausibility';
 import { ObservationSource } from './ObservationSource';
 import { readVector } from './readVector';
 import { REFUSAL_KINDS } from './Refusal';
@@ -24,6 +26,8 @@ export interface SampledSources<Frame> {
   readonly ages: readonly SourceAge[];
   /** newest less oldest stamp of the cameras, seconds; 0 for fewer than two */
   readonly skew: number;
+  /** what is used and can hardly be so, one line each */
+  readonly doubts: readonly string[];
 }
 
 export type SampleResult<Frame> =
@@ -32,10 +36,15 @@ export type SampleResult<Frame> =
 
 export interface ObservationBufferOptions {
   readonly cameras: readonly string[];
+  /** fitted to the bundle, so that all say how many numbers they give */
   readonly proprio: readonly VectorSource[];
   readonly limits: ObservationLimits;
+  /** what numbers are held against; without it all are plausible */
+  readonly plausibility?: Plausibility;
   /** entries kept for each source; default 4 */
   readonly depth?: number;
+  /** frames kept of a camera, where they are to be more: of those that turn out to be unreadable */
+  readonly framesOf?: (camera: string) => number;
 }
 
 const DEFAULT_DEPTH = 4;
@@ -53,19 +62,40 @@ export class ObservationBuffer<Frame> {
   readonly #cameras: ReadonlyMap<string, ObservationSource<Frame>>;
   readonly #proprio: ReadonlyMap<
     string,
-    { readonly from: VectorSource; readonly source: ObservationSource<Float64Array> }
+    {
+      readonly from: VectorSource;
+      /** place of its first number in the whole proprioception */
+      readonly offset: number;
+      readonly source: ObservationSource<Float64Array>;
+    }
   >;
+  readonly #plausibility: Plausibility | undefined;
   readonly #refused = new Map<RefusalKind, number>(REFUSAL_KINDS.map((kind) => [kind, 0]));
 
-  constructor({ cameras, proprio, limits, depth = DEFAULT_DEPTH }: ObservationBufferOptions) {
+  constructor({
+    cameras,
+    proprio,
+    limits,
+    plausibility,
+    depth = DEFAULT_DEPTH,
+    framesOf = () => depth,
+  }: ObservationBufferOptions) {
     this.limits = limits;
+    this.#plausibility = plausibility;
     this.#cameras = new Map(
-      cameras.map((name) => [name, new ObservationSource({ name, title: `camera ${name}`, depth })]),
+      cameras.map((name) => [
+        name,
+        new ObservationSource({ name, title: `camera ${name}`, depth: framesOf(name) }),
+      ]),
     );
+    let offset = 0;
     this.#proprio = new Map(
       proprio.map((from) => {
         const { name, topic } = from;
-        return [name, { from, source: new ObservationSource({ name, title: `${name} (${topic})`, depth }) }];
+        const source = new ObservationSource<Float64Array>({ name, title: `${name} (${topic})`, depth });
+        const entry = { from, offset, source };
+        offset += elementNames(from)?.length ?? 0;
+        return [name, entry];
       }),
     );
   }
@@ -93,15 +123,35 @@ export class ObservationBuffer<Frame> {
   addProprio(name: string, stamp: bigint, message: unknown, received: bigint): void {
     const entry = this.#proprio.get(name);
     if (entry === undefined) throw new InputError(`the buffer has no proprioception source ${name}`);
-    const { from, source } = entry;
+    const { from, offset, source } = entry;
     const reading = readVector(from, message);
     if (reading.kind !== 'values') {
       source.refuse(reading.refusal, reading.kind === 'unrelated');
       return;
     }
-    const [refusal] = checkFinite(name, reading.values, elementNames(from));
-    if (refusal === undefined) source.add(stamp, reading.values, received, this.limits.maxAge);
+    const { values } = reading;
+    const [refusal] = [
+      ...checkFinite(name, values, elementNames(from)),
+      ...this.#implausible(name, values, offset),
+    ];
+    if (refusal === undefined) source.add(stamp, values, received, this.limits.maxAge);
     else source.refuse(refusal);
+  }
+
+  #implausible(source: string, values: Float64Array, offset: number): Refusal[] {
+    const { maxDeviation = 0 } = this.limits;
+    const deviation = maxDeviation > 0 ? this.#plausibility?.(values, offset) : undefined;
+    if (deviation === undefined || deviation.spreads <= maxDeviation) return [];
+    const message = `${source}: ${deviation.message} (observation.max_deviation)`;
+    return [{ kind: 'implausible', source, message }];
+  }
+
+  /**
+   * A frame that was sampled has turned out to be unreadable: the one before it is used again.
+   * @param stamp of the frame, nanoseconds
+   */
+  takeBack(camera: string, stamp: bigint, problem: string): void {
+    this.#camera(camera).takeBack(stamp, { kind: 'undecodable', source: camera, message: problem });
   }
 
   /** A message has come from a camera or proprioception source that cannot be read. */
@@ -143,7 +193,8 @@ export class ObservationBuffer<Frame> {
       stamps.length > 0 ? stamps : [...vectors.values()].map((vector) => vector.stamp);
     const proprio = Float64Array.from([...vectors.values()].flatMap((vector) => [...vector.value]));
     const stamp = stampsOfObservation.length > 0 ? max(stampsOfObservation) : time;
-    return { kind: 'sampled', sources: { time, stamp, frames, proprio, ages, skew } };
+    const doubts = doubtsAbout(proprio, this.#plausibility);
+    return { kind: 'sampled', sources: { time, stamp, frames, proprio, ages, skew, doubts } };
   }
 
   #camera(name: string): ObservationSource<Frame> {

@@ -55,6 +55,12 @@ export class ObservationSource<T> {
     if (!passedOver) this.#refused.set(refusal.kind, (this.#refused.get(refusal.kind) ?? 0) + 1);
   }
 
+  /** A message that was taken cannot be used after all: it gives its place back. */
+  takeBack(stamp: bigint, refusal: Refusal): void {
+    this.#history.remove(stamp);
+    this.refuse(refusal);
+  }
+
   /**
    * The newest message that is not later than `time` and not older than `maxAge` seconds, or why there is none: where
    * messages come that are refused, that is the reason, not that the last good one is old.

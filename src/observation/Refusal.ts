@@ -2,7 +2,9 @@
  * Why an observation is not used:
  * `missing` a source has given nothing yet; `missing_joints` a message lacks joints that are wanted; `not_finite` NaN
  * or an infinite number; `malformed` a message that does not hold what its type promises; `future` a source is
- * stamped after the sample time; `stale` a source is older than allowed; `skewed` cameras are further apart than allowed.
+ * stamped after the sample time; `stale` a source is older than allowed; `skewed` cameras are further apart than allowed;
+ * `implausible` a number further from the data of training than allowed; `undecodable` a picture that cannot be read;
+ * `frozen` a camera that repeats its picture.
  */
 export const REFUSAL_KINDS = [
   'missing',
@@ -12,6 +14,7 @@ export const REFUSAL_KINDS = [
   'future',
   'stale',
   'skewed',
+  'implausible',
   'undecodable',
   'frozen',
 ] as const;

@@ -85,9 +85,19 @@ function checkSides(width: number, height: number): void {
   }
 }
 
+/** Refuses a JPEG that was cut off: it ends with a marker, which is looked for from the end, since drivers pad. */
+function checkJpegEnd(data: Uint8Array): void {
+  const { buffer, byteOffset, byteLength } = data;
+  if (Buffer.from(buffer, byteOffset, byteLength).lastIndexOf(JPEG_END) < 0)
+    throw new InputError('it ends within the picture');
+}
+
+const JPEG_END = Buffer.from([0xff, 0xd9]);
+
 /**
- * Whether a sensor_msgs/msg/CompressedImage is of a format that is read, without decoding it; damage shows only then.
- * @throws InputError for other formats (depth, video)
+ * Whether a sensor_msgs/msg/CompressedImage is of a format that is read, and whole, without decoding it; damage inside
+ * shows only then.
+ * @throws InputError for other formats (depth, video), and pictures that were cut off or say sizes they cannot have
  */
 export function checkCompressedImage({ format, data }: CompressedImageMessage): 'jpeg' | 'png' {
   const type = pictureType(data);
@@ -97,7 +107,18 @@ export function checkCompressedImage({ format, data }: CompressedImageMessage): 
       `compressed image ${quoted(format)} of ${data.length} bytes is neither JPEG nor PNG, the two formats that can be read`,
     );
   }
+  try {
+    if (type === 'png') checkPngSize(data);
+    else checkJpegEnd(data);
+  } catch (error) {
+    throw notDecoded(type, data, error);
+  }
   return type;
+}
+
+function notDecoded(type: string, { length }: Uint8Array, error: unknown): InputError {
+  const why = messageOf(error).split('\n')[0] ?? '';
+  return new InputError(`a ${type} image of ${length} bytes cannot be decoded: ${why}`, { cause: error });
 }
 
 /**
@@ -111,7 +132,6 @@ export async function decodeCompressedImage(message: CompressedImageMessage): Pr
   const type = checkCompressedImage(message);
   const { data } = message;
   try {
-    if (type === 'png') checkPngSize(data);
     const picture = sharp(data, { limitInputPixels: MAX_PIXELS, failOn: 'warning', ignoreIcc: true });
     const { width, height } = await picture.metadata();
     checkSides(width, height);
@@ -126,9 +146,6 @@ export async function decodeCompressedImage(message: CompressedImageMessage): Pr
     if (/compressed rgb/.test(message.format)) swapRedAndBlue(rgb);
     return { width: info.width, height: info.height, data: rgb };
   } catch (error) {
-    const why = messageOf(error).split('\n')[0] ?? '';
-    throw new InputError(`a ${type} image of ${data.length} bytes cannot be decoded: ${why}`, {
-      cause: error,
-    });
+    throw notDecoded(type, data, error);
   }
 }

@@ -1,12 +1,14 @@
 import type { Refusal } from './Refusal';
 import { quoted } from '../words/quoted';
 
-/** What an observation must keep to, seconds. Infinity switches a limit off. */
+/** What an observation must keep to; times in seconds, and Infinity switches them off. */
 export interface ObservationLimits {
   /** how old a source may be when the observation is used (`observation.max_age`) */
   readonly maxAge: number;
   /** how far apart the stamps of the cameras may be (`observation.max_skew`) */
   readonly maxSkew: number;
+  /** how many spreads from the data of training a number may lie (`observation.max_deviation`); 0, the default = any number */
+  readonly maxDeviation?: number;
 }
 
 /** How old one source is at the time the observation is used, seconds. */

@@ -30,6 +30,12 @@ function readJoints(
   if (!Array.isArray(name) || !isNumberList(numbers)) {
     return malformed(source, `has no name and ${source.field} lists; is it a JointState?`);
   }
+  if (name.length === 0 && numbers.length > 0) {
+    return malformed(
+      source,
+      `has ${numbers.length} values of ${source.field} and no names to tell them apart`,
+    );
+  }
   const at = source.joints.map((joint) => name.indexOf(joint));
   if (at.every((i) => i < 0)) {
     return { kind: 'unrelated', refusal: missingJoints(source, source.joints, name) };

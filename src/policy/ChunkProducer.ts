@@ -36,8 +36,7 @@ export interface ProducerCounts {
   produced: number;
   /** chunks that were not begun because the observation was refused */
   withoutObservation: number;
-  /** of those, because a picture could not be read, or was the same for too long */
-  undecodable: number;
+  /** of those, because a picture was the same for too long */
   frozen: number;
   /** chunks thrown away by a reset, a new instruction or deactivation */
   discarded: number;
@@ -57,6 +56,8 @@ export interface ChunkProducerOptions {
   /** nanoseconds of the node's clock */
   readonly now: () => bigint;
   readonly observe: (time: bigint) => SampleResult<RawFrame>;
+  /** A frame that was observed cannot be decoded: it is not to be observed again, but the one before it. */
+  readonly takeBack: (camera: string, stamp: bigint, problem: string) => void;
   /** The conditions of a chunk that begins now, or the sentence why none can. */
   readonly conditions: () => ChunkConditions | string;
   readonly publish: (produced: ProducedChunk) => void;
@@ -72,7 +73,6 @@ export class ChunkProducer {
   readonly counts: ProducerCounts = {
     produced: 0,
     withoutObservation: 0,
-    undecodable: 0,
     frozen: 0,
     discarded: 0,
     failed: 0,
@@ -237,11 +237,18 @@ export class ChunkProducer {
       }
       if (error instanceof PictureRefused) {
         const { reason: kind, camera: source, message } = error;
-        this.counts.withoutObservation += 1;
-        this.counts[kind] += 1;
-        this.refusals = [{ kind, source, message }];
         // Nothing was made of it: the next control step tries again.
         this.#begun = undefined;
+        const frame = sources.frames.get(source);
+        if (kind === 'undecodable' && frame !== undefined) {
+          this.#options.takeBack(source, frame.stamp, message);
+          this.#options.onProblem(`${kind} ${source}`, message);
+          // The frame before it may still be good enough.
+          return this.#produce();
+        }
+        this.counts.withoutObservation += 1;
+        if (kind === 'frozen') this.counts.frozen += 1;
+        this.refusals = [{ kind, source, message }];
         return this.#problem(`${kind} ${source}`, message);
       }
       if (error instanceof OutsideLimits) {
@@ -257,6 +264,7 @@ export class ChunkProducer {
     if (problem !== undefined) return problem;
     const produced = { chunk, conditions, sources };
     for (const { camera, message } of chunk.still) this.#options.onProblem(`still ${camera}`, message);
+    for (const doubt of sources.doubts) this.#options.onProblem('doubt', doubt);
     this.#options.publish(produced);
     this.counts.produced += 1;
     this.last = produced;

@@ -1,26 +1,42 @@
-import type { Bundle } from '../bundle/Bundle';
+import type { BundleManifest } from '../bundle/schema';
 import { scalingOf } from '../formats/scaling';
-
-/** The network sees at most 5, so that what lies beyond looks alike to it. */
-const FAR = 6;
+import type { Plausibility } from '../observation/plausibility';
 
 /**
- * What of a proprioception lies further from the data of training than any robot goes: 6 standard deviations, or 6
- * times the half range. Undefined where all is near. Such a value is cut by the normaliser and acted on as if it were
- * its bound.
+ * Says how far a proprioception lies from the data of training, by the statistics of the bundle. What is far off is cut by
+ * the normaliser, or grows beyond what the network has ever seen, and is acted on all the same. A bundle without
+ * statistics cannot tell.
  */
-export function farFromTraining({ manifest }: Bundle): (proprio: ArrayLike<number>) => string | undefined {
+export function farFromTraining({
+  manifest,
+}: {
+  readonly manifest: Pick<BundleManifest, 'proprio'>;
+}): Plausibility {
   const { normaliser, names, units } = manifest.proprio;
+  if (normaliser.mode === 'none') return () => undefined;
   const scaling = scalingOf(normaliser);
-  const place = (values: ArrayLike<number>): ArrayLike<number> =>
-    'statistics' in normaliser || normaliser.mode === 'none'
-      ? scaling.normalise(values)
-      : Float64Array.from(values, (x, i) => x * (normaliser.scale[i] ?? 1) + (normaliser.offset[i] ?? 0));
-  return (proprio) => {
-    if (normaliser.mode === 'none' || proprio.length !== names.length) return undefined;
-    const places = Array.from(place(proprio));
-    const far = places.findIndex((value) => Math.abs(value) > FAR);
+  // The linear map cuts at 5, so it is followed here without that.
+  const place = (whole: Float64Array): ArrayLike<number> =>
+    'statistics' in normaliser
+      ? scaling.normalise(whole)
+      : whole.map((x, i) => x * (normaliser.scale[i] ?? 1) + (normaliser.offset[i] ?? 0));
+  return (values, offset = 0) => {
+    if (offset + values.length > names.length) return undefined;
+    const whole = new Float64Array(names.length);
+    for (let i = 0; i < values.length; i++) whole[offset + i] = values[i] ?? NaN;
+    const places = place(whole);
+    let far = -1;
+    let spreads = -1;
+    for (let i = offset; i < offset + values.length; i++) {
+      const spread = Math.abs(places[i] ?? NaN);
+      if (spread > spreads) [far, spreads] = [i, spread];
+    }
     if (far < 0) return undefined;
-    return `${names[far] ?? `value ${far}`} is ${proprio[far] ?? NaN} ${units[far] ?? ''}, ${Math.abs(places[far] ?? NaN).toPrecision(2)} times the spread of the data that the model was trained on: is its unit right?`;
+    return {
+      spreads,
+      get message() {
+        return `${names[far] ?? `value ${far}`} is ${whole[far] ?? NaN} ${units[far] ?? ''}, ${spreads.toPrecision(2)} times the spread of the data that the model was trained on: is its unit right?`;
+      },
+    };
   };
 }

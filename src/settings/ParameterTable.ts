@@ -46,9 +46,14 @@ export class ParameterTable {
       .map((pattern) => pattern.map((part, i) => (part.startsWith('<') ? parts[i] : part)).join('.'));
   }
 
+  /** The parameter that somebody may have meant with a name that is not in the table. */
+  nearest(name: string): string | undefined {
+    return nearestName(name, [...this.#byName.keys(), ...this.#familyNames(name)]);
+  }
+
   /** The sentence for a name that is not in the table, with the nearest one that is. */
   unknown(name: string): string {
-    const near = nearestName(name, [...this.#byName.keys(), ...this.#familyNames(name)]);
+    const near = this.nearest(name);
     if (near !== undefined) return `there is no parameter ${quoted(name)}; did you mean ${near}?`;
     const group = name.split('.')[0] ?? '';
     const relatives = [...this.#byName.keys(), ...this.families.map(({ pattern }) => pattern)].filter(

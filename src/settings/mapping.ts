@@ -345,8 +345,8 @@ export interface FittedMapping<T extends TopicMapping> {
 }
 
 /**
- * Fits a mapping to a bundle: exactly its cameras, and as many numbers as it takes. A source of joints that names none
- * gives the bundle's, in the bundle's order.
+ * Fits a mapping to a bundle: exactly its cameras, and as many numbers as it takes. A source that names none gives the
+ * bundle's, in the bundle's order.
  *
  * @throws UsageError naming the camera that is unknown (with the nearest known one) or has no topic, the source whose
  *   joints must be named, or how many numbers the sources give in place of how many
@@ -362,24 +362,18 @@ export function fitMapping<T extends TopicMapping & { readonly file?: string }>(
   const proprio = withJoints(mapping, names);
   checkProprio({ ...mapping, proprio }, names);
   const commands =
-    mapping.commands &&
-    named(
-      mapping.commands,
-      actions.items.map(({ name }) => name),
-    );
+    mapping.commands?.type === 'sensor_msgs/msg/JointState' && mapping.commands.joints.length === 0
+      ? { ...mapping.commands, joints: actions.items.map(({ name }) => name) }
+      : mapping.commands;
   return {
     mapping: { ...mapping, proprio, ...(commands && { commands }) },
     warnings: orderWarnings(proprio, names),
   };
 }
 
-/** Whether a source leaves its joints to the bundle. */
-function isUnnamed({ type, joints }: VectorSource): boolean {
-  return type === 'sensor_msgs/msg/JointState' && joints.length === 0;
-}
-
-function named(source: VectorSource, joints: readonly string[]): VectorSource {
-  return isUnnamed(source) ? { ...source, joints } : source;
+/** Whether a source leaves its joints to the bundle: of a list too, whose length would else be anything. */
+function isUnnamed(source: VectorSource): boolean {
+  return elementNames(source) === undefined;
 }
 
 /** The sources with what the others leave of the bundle's names to the one that names no joints. */
@@ -387,19 +381,25 @@ function withJoints({ proprio, file }: TopicMapping & { readonly file?: string }
   const unnamed = proprio.filter(isUnnamed);
   const [first] = unnamed;
   if (first === undefined) return proprio;
-  const counts = proprio.filter((source) => !isUnnamed(source)).map((source) => elementNames(source)?.length);
-  if (unnamed.length > 1 || counts.includes(undefined)) {
+  const origin = first.origin === '' ? (file ?? '') : first.origin;
+  if (unnamed.length > 1) {
     throw problemAt(
-      first.origin === '' ? (file ?? '') : first.origin,
+      origin,
       `proprio.${first.name}.joints is missing: name the joints in the order the policy takes them (of several sources, one may leave its joints to the bundle)`,
     );
   }
-  const before = proprio
-    .slice(0, proprio.indexOf(first))
-    .reduce((sum, source) => sum + (elementNames(source)?.length ?? 0), 0);
-  const others = counts.reduce<number>((sum, count) => sum + (count ?? 0), 0);
-  const joints = names.slice(before, before + Math.max(0, names.length - others));
-  return proprio.map((source) => (source === first ? named(source, joints) : source));
+  const numbersOf = (sources: readonly VectorSource[]): number =>
+    sources.reduce((sum, source) => sum + (elementNames(source)?.length ?? 0), 0);
+  const before = numbersOf(proprio.slice(0, proprio.indexOf(first)));
+  const left = names.length - numbersOf(proprio);
+  if (left <= 0) {
+    throw problemAt(
+      origin,
+      `proprio.${first.name} has nothing to give: the other sources give ${numbersOf(proprio)} numbers, the bundle takes ${names.length} (${names.join(', ')})`,
+    );
+  }
+  const joints = names.slice(before, before + left);
+  return proprio.map((source) => (source === first ? { ...source, joints } : source));
 }
 
 function checkProprio(
@@ -412,14 +412,12 @@ function checkProprio(
       `no source of proprioception: the bundle takes ${names.length} numbers (${names.join(', ')}); set proprio.<source>.topic, .type and .joints`,
     );
   }
-  const given = proprio.map(elementNames);
-  if (given.some((elements) => elements === undefined)) return; // arrays without names: their messages will tell
-  const count = given.flat().length;
-  if (count !== names.length) {
+  const given = proprio.flatMap((source) => elementNames(source) ?? []);
+  if (given.length !== names.length) {
     const [first] = proprio;
     throw problemAt(
       first === undefined || first.origin === '' ? (file ?? '') : first.origin,
-      `the sources of proprioception give ${count} numbers (${given.flat().join(', ')}), the bundle takes ${names.length} (${names.join(', ')})`,
+      `the sources of proprioception give ${given.length} numbers (${given.join(', ')}), the bundle takes ${names.length} (${names.join(', ')})`,
     );
   }
 }

@@ -53,6 +53,19 @@ export function executionOptions(values: ParameterValues): ExecutionOptions {
   };
 }
 
+/** What an observation must keep to, see `ObservationLimits`. */
+export function observationLimits(values: ParameterValues): {
+  maxAge: number;
+  maxSkew: number;
+  maxDeviation: number;
+} {
+  return {
+    maxAge: number(values, 'observation.max_age'),
+    maxSkew: number(values, 'observation.max_skew'),
+    maxDeviation: number(values, 'observation.max_deviation'),
+  };
+}
+
 /**
  * Why values that each fit for themselves do not fit together, or do not fit the model; undefined if they do.
  * @param model undefined before one is loaded

@@ -289,6 +289,19 @@ const runParameters: readonly Parameter[] = [
     },
   },
   {
+    name: 'observation.max_deviation',
+    settable: 'live',
+    field: {
+      type: 'number',
+      default: 0,
+      min: 0,
+      max: LONG,
+      description:
+        'how far a number of the proprioception may lie from the data of training, in its standard deviations (half ranges where the bundle scales by ranges); a message with one beyond is not acted on, 6 is a good limit. 0 = no limit, and a warning beyond 6',
+      source: OURS,
+    },
+  },
+  {
     name: 'safety.limits',
     settable: 'live',
     field: {

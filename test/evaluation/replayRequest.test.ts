@@ -8,6 +8,8 @@ import {
   type KnownTasks,
   RecordedOptions,
 } from '../../src/evaluation/recordedObservations';
+import type { Stamped } from '../../src/observation/History';
+import type { RawFrame } from '../../src/observation/RawFrame';
 import type { Warning } from '../../src/evaluation/types';
 import { cachedConfiguration, chunkOf, factsOf, simpleLayout, UNCACHED } from './fakeEvaluation';
 
@@ -83,6 +85,7 @@ describe('observations of a recording', () => {
     proprio: Float64Array.from([1]),
     ages: [{ name: 'cam', age: 0.01 }],
     skew: 0,
+    doubts: [],
     ...options,
   });
   const run = async (samples: readonly BagSample[], options: Partial<RecordedOptions> = {}) => {
@@ -119,6 +122,40 @@ describe('observations of a recording', () => {
     expect(warnings).toEqual([
       { kind: 'stale', time: 2, message: 'no chunk: cam is 0.9 s old' },
       { kind: 'dropped', time: 2, message: 'no chunk: joints lacks elbow' },
+    ]);
+  });
+
+  it('tell of doubtful numbers and of a camera that stands still, and leave out what the node would not act on', async () => {
+    const frame = (value: number): Stamped<RawFrame> => ({
+      stamp: 0n,
+      value: {
+        ...{ kind: 'raw', width: 1, height: 1, step: 3, encoding: 'rgb8', is_bigendian: 0 },
+        data: new Uint8Array(3).fill(value),
+      },
+    });
+    // Each second another joint position; the camera shows its first picture once, and its second from then on.
+    const samples = [0, 1, 2, 3, 4].map((second) =>
+      sample({
+        time: second,
+        stamp: BigInt(second) * 1_000_000_000n,
+        proprio: Float64Array.from([second]),
+        frames: new Map([['cam', frame(second === 0 ? 1 : 2)]]),
+        doubts: second === 0 ? ['x is 1e30 m'] : [],
+      }),
+    );
+    const { found, warnings } = await run(samples, { maxFrozen: -1 });
+    expect(found.map(({ facts }) => facts.time)).toEqual([0, 1, 2]);
+    expect(warnings.map(({ kind, time, message }) => [kind, time, message.slice(0, 34)])).toEqual([
+      ['other', 0, 'x is 1e30 m'],
+      ['dropped', 3, 'no chunk: cam has repeated the sam'],
+      ['dropped', 4, 'no chunk: cam has repeated the sam'],
+    ]);
+    expect((await run(samples)).found).toHaveLength(5);
+    const strict = await run(samples, { maxFrozen: 4 });
+    expect(strict.warnings.map(({ kind, time }) => [kind, time])).toEqual([
+      ['other', 0],
+      ['other', 3],
+      ['other', 4],
     ]);
   });
 

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { ObservationBuffer } from '../../src/observation/ObservationBuffer';
 import type { SampledSources, SampleResult } from '../../src/observation/ObservationBuffer';
 import type { Refusal } from '../../src/observation/Refusal';
+import { farFromTraining } from '../../src/policy/farFromTraining';
 import type { VectorSource } from '../../src/settings/sources';
 
 const ARM: VectorSource = {
@@ -58,6 +59,81 @@ function sampledAge(buffer: ObservationBuffer<number>, time: bigint): number {
 }
 
 describe('the observation buffer', () => {
+  it('gives the frame before one that could not be decoded, and the reason only where there is none', () => {
+    const buffer = ready();
+    buffer.addFrame('front', ms(1050), 'bad', ms(1050));
+    buffer.takeBack('front', ms(1050), 'camera front: a jpeg of 3 bytes');
+    expect(sampled(buffer.sample(ms(1060))).frames.get('front')?.value).toBe('f0');
+    expect(buffer.messagesRefused.get('front')?.get('undecodable')).toBe(1);
+    const [refusal] = refusals(buffer.sample(ms(1600)));
+    expect(refusal).toMatchObject({ kind: 'undecodable', source: 'front' });
+    expect(buffer.refused.get('undecodable')).toBe(1);
+  });
+
+  it('keeps more frames of a camera whose frames may turn out to be bad', () => {
+    const buffer = new ObservationBuffer<string>({
+      cameras: ['front'],
+      proprio: [],
+      limits: LIMITS,
+      framesOf: () => 20,
+    });
+    buffer.addFrame('front', ms(1000), 'good', ms(1000));
+    for (let i = 1; i < 20; i++) buffer.addFrame('front', ms(1000 + i), 'bad', ms(1000 + i));
+    for (let i = 19; i > 0; i--) buffer.takeBack('front', ms(1000 + i), 'bad');
+    expect(sampled(buffer.sample(ms(1100))).frames.get('front')?.value).toBe('good');
+  });
+
+  it('says what can hardly be, and by setting uses the last that can', () => {
+    // mean 1, standard deviation 0.5
+    const normaliser = { mode: 'z-score', scale: [2, 2, 2], offset: [-2, -2, -2] };
+    const proprio = { names: ['pose.x', 'a', 'b'], units: ['m', 'rad', 'rad'], normaliser };
+    const buffer = new ObservationBuffer<string>({
+      cameras: [],
+      proprio: [
+        { ...ARM, name: 'pose', topic: '/x', type: 'std_msgs/msg/Float64MultiArray', joints: ['pose.x'] },
+        ARM,
+      ],
+      limits: LIMITS,
+      plausibility: farFromTraining({ manifest: { proprio } }),
+    });
+    buffer.addProprio('pose', ms(1000), { data: [1] }, ms(1000));
+    buffer.addProprio('arm', ms(1000), joints(4, 1), ms(1000)); // 6 standard deviations: just near enough
+    expect(sampled(buffer.sample(ms(1000))).doubts).toEqual([]);
+    buffer.addProprio('arm', ms(1010), joints(1, -180), ms(1010));
+    const doubtful = sampled(buffer.sample(ms(1010)));
+    expect([...doubtful.proprio]).toEqual([1, 1, -180]);
+    expect(doubtful.doubts).toEqual([
+      'b is -180 rad, 3.6e+2 times the spread of the data that the model was trained on: is its unit right?',
+    ]);
+    buffer.limits = { ...LIMITS, maxDeviation: 6 };
+    buffer.addProprio('arm', ms(1020), joints(1, 1.5), ms(1020));
+    buffer.addProprio('arm', ms(1030), joints(1e30, 1), ms(1030));
+    buffer.addProprio('pose', ms(1030), { data: [-9] }, ms(1030));
+    const kept = sampled(buffer.sample(ms(1040)));
+    expect([[...kept.proprio], kept.doubts]).toEqual([[1, 1, 1.5], []]);
+    const [refusal] = refusals(buffer.sample(ms(1600)));
+    expect(refusal).toMatchObject({ kind: 'implausible', source: 'pose' });
+    expect(refusal?.message).toMatch(
+      /^pose: pose\.x is -9 m, 20 times the spread .* \(observation\.max_deviation\)/,
+    );
+  });
+
+  it('keeps what can be used where messages of another width, or without names, follow', () => {
+    const list: VectorSource = { ...ARM, name: 'list', topic: '/l', type: 'std_msgs/msg/Float32MultiArray' };
+    const buffer = new ObservationBuffer<string>({ cameras: [], proprio: [list, ARM], limits: LIMITS });
+    buffer.addProprio('list', ms(1000), { data: [1, 2] }, ms(1000));
+    buffer.addProprio('arm', ms(1000), joints(3, 4), ms(1000));
+    for (const data of [[], [1], [1, 2, 3]]) buffer.addProprio('list', ms(1010), { data }, ms(1010));
+    buffer.addProprio('arm', ms(1010), { name: [], position: [7, 8] }, ms(1010));
+    expect([...sampled(buffer.sample(ms(1020))).proprio]).toEqual([1, 2, 3, 4]);
+    expect(buffer.messagesRefused.get('list')?.get('malformed')).toBe(3);
+    const late = refusals(buffer.sample(ms(1600)));
+    expect(late.map(({ message }) => message.slice(0, 70))).toEqual([
+      expect.stringMatching(/^list: a message on \/l has 3 numbers, expected 2 \(a, b\)/),
+      expect.stringMatching(/^arm: a message on \/joint_states has 2 values of position and no names/),
+    ]);
+  });
+
   it('gives the newest frame of each camera that is not later than the sample time', () => {
     const buffer = ready();
     buffer.addFrame('front', ms(1050), 'f1', ms(1050));

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { PolicySettings } from '../../src/cache/choice';
 import { ChunkDiscarded, InputError, OutsideLimits, PictureRefused } from '../../src/errors';
 import type { SampleResult } from '../../src/observation/ObservationBuffer';
+import type { Stamped } from '../../src/observation/History';
 import type { RawFrame } from '../../src/observation/RawFrame';
 import type { ActionChunk, InferOptions, Observation } from '../../src/policy/types';
 import { ChunkProducer } from '../../src/policy/ChunkProducer';
@@ -61,9 +62,12 @@ function setUp() {
   const episode = new FakeEpisode();
   const published: ProducedChunk[] = [];
   const problems: string[] = [];
+  const takenBack: [string, bigint][] = [];
   const world = {
     now: 0n,
     refused: false,
+    frames: new Map<string, Stamped<RawFrame>>(),
+    doubts: [] as string[],
     conditions: {
       settings: DEFAULT_SETTINGS,
       period: 0.1,
@@ -84,12 +88,14 @@ function setUp() {
             sources: {
               time,
               stamp: time,
-              frames: new Map(),
+              frames: world.frames,
               proprio: new Float64Array(2),
               ages: [],
               skew: 0,
+              doubts: world.doubts,
             },
           },
+    takeBack: (camera, stamp) => takenBack.push([camera, stamp]),
     conditions: () => world.conditions,
     publish: (produced) => published.push(produced),
     onProblem: (kind) => problems.push(kind),
@@ -102,7 +108,7 @@ function setUp() {
       await settle();
     }
   };
-  return { episode, published, problems, world, producer, step };
+  return { episode, published, problems, takenBack, world, producer, step };
 }
 
 describe('the production of chunks', () => {
@@ -274,5 +280,29 @@ describe('the production of chunks', () => {
     await settle();
     expect(producer.refusals).toEqual([]);
     expect(problems).toEqual(['frozen front', 'still front']);
+  });
+
+  it('hands back a frame that cannot be decoded and goes on with what is there without it', async () => {
+    const { episode, producer, problems, takenBack, published, world, step } = setUp();
+    world.frames = new Map([['front', { stamp: 7n, value: {} as RawFrame }]]);
+    world.doubts = ['x is 1e30 m'];
+    await producer.start();
+    await step();
+    episode.fail(new PictureRefused('undecodable', 'front', 'camera front: a jpeg of 3 bytes'));
+    await settle();
+    expect(takenBack).toEqual([['front', 7n]]);
+    episode.finish();
+    await settle();
+    expect(published).toHaveLength(1);
+    expect(problems).toEqual(['undecodable front', 'doubt']);
+    expect(producer.counts).toMatchObject({ produced: 1, withoutObservation: 0, failed: 0 });
+    // Where nothing is left without it, that is what is said.
+    await step(4);
+    await step();
+    world.refused = true;
+    episode.fail(new PictureRefused('undecodable', 'front', 'camera front: a jpeg of 3 bytes'));
+    await settle();
+    expect(producer.counts).toMatchObject({ produced: 1, withoutObservation: 1 });
+    expect(producer.refusals).toEqual([expect.objectContaining({ kind: 'stale' })]);
   });
 });

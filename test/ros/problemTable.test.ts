@@ -67,7 +67,6 @@ describe('the tables of what is refused', () => {
         discarded: 0,
         failed: 0,
         limited: 0,
-        undecodable: 1,
         frozen: 1,
       },
       ...{ clamped: 0, late: 0, episodes: 0 },

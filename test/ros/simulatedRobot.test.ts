@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { encoderOf } from '../../src/ros/client/encodePublications';
@@ -105,6 +105,36 @@ describe.skipIf(rosLacking() !== undefined)('the simulated robot', { timeout: 24
   const command = (data: readonly number[]): Promise<void> => peer.publish(COMMANDS, ARRAY, { data });
   const same = (a: ArrayLike<number>, b: ArrayLike<number>): boolean =>
     a.length === b.length && Array.from(a).every((value, i) => value === b[i]);
+
+  it('says what it does, and takes a file that other nodes share: what looks misspelt there is a warning', async () => {
+    const file = join(temporaryFolder(), 'shared.yaml');
+    const lines = [
+      '/**:',
+      '  ros__parameters:',
+      '    robot_ip: 10.0.0.2',
+      '    suitte: object',
+      '    seed: 7',
+    ];
+    writeFileSync(file, lines.join('\n'));
+    await subscribe('/diagnostics', 'diagnostic_msgs/msg/DiagnosticArray');
+    start('simulated_robot', '--params-file', file, '-p', 'diagnostic_updater.period:=0.1');
+    const state = await remote.status('State', (message) => message !== '');
+    expect([state.level, state.message, value(state, 'state')]).toEqual([
+      1,
+      'there is no parameter "suitte"; did you mean suite?',
+      'waiting',
+    ]);
+    await nodes[0]!.printed(
+      /there is no parameter "robot_ip".*passed over, since its section is for other nodes too/,
+    );
+    const [refused] = await remote.set({ seed: 9 });
+    expect(refused!.successful).toBe(false);
+    await remote.status('State', (_, status) => value(status, 'refused, parameter') === '1');
+    // What is said to this program alone is meant for it.
+    start('simulated_robot', '-p', 'suitte:=object');
+    expect(await nodes[1]!.exited).toEqual({ code: 1, signal: null });
+    expect(nodes[1]!.output).toMatch(/there is no parameter "suitte"; did you mean suite\?/);
+  });
 
   it('shows the table, feels its gripper and says the task, in the time that it publishes', async () => {
     await subscribe('/front/image_raw', 'sensor_msgs/msg/Image', 'sensor');

@@ -202,14 +202,27 @@ describe.skipIf(rosLacking() !== undefined)(
       expect(missing.message).toMatch(/^pose \(\/pose\) has sent nothing/);
       await answer(({ success }) => success);
 
+      // A picture that cannot be read takes the place of none that can: neither one that was cut off, which shows when it
+      // comes, nor one that is damaged inside, which shows when it is decoded.
       const jpeg = await picture().jpeg().toBuffer();
-      const failed = await answer(({ success }) => !success, {
-        'wrist/picture': { format: 'jpeg', data: [...jpeg.subarray(0, 200)] },
-      });
-      expect(failed.message).toMatch(/^camera wrist: a jpeg image of 200 bytes/);
-      await run.remote.status('Observation', (_, { values }) =>
-        values.some(({ key }) => key === 'skipped, undecodable'),
-      );
+      const damaged = [...jpeg.subarray(0, jpeg.length - 200), 0xff, 0xd9];
+      const refused = (kind: string) =>
+        run.remote.status('Observation', (_, { values }) =>
+          values.some(({ key }) => key === `wrist refused, ${kind}`),
+        );
+      for (const [kind, data] of [
+        ['malformed', [...jpeg.subarray(0, 200)]],
+        ['undecodable', damaged],
+      ] as const) {
+        const told = refused(kind);
+        for (let i = 0; i < 8; i++) {
+          await run.peer.publish('wrist/picture', TYPES['wrist/picture'], {
+            ...{ header: header(), format: 'jpeg', data },
+          });
+          expect((await infer()).success, kind).toBe(true);
+        }
+        await told;
+      }
 
       // A message that cannot be used is the reason only when the last good one is too old.
       await run.remote.set({ 'observation.max_age': 0.001 });

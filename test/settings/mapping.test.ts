@@ -199,6 +199,23 @@ describe('joints that a params file leaves to the bundle', () => {
     ).toThrow(/p\.yaml:4: proprio\.a\.joints is missing: name the joints in the order the policy takes them/);
   });
 
+  it('of a list are as many as its messages must have', () => {
+    const list = 'proprio.hand: {topic: /h, type: Float64MultiArray}';
+    const { mapping } = joints(
+      ['proprio.sources: [arm, hand]', 'proprio.arm: {topic: /j, joints: [x]}', list],
+      ['x', 'y', 'z'],
+    );
+    expect(mapping.proprio[1]?.joints).toEqual(['y', 'z']);
+    expect(() => joints(['proprio.sources: [a, hand]', 'proprio.a.topic: /a', list], ['x', 'y'])).toThrow(
+      /proprio\.a\.joints is missing/,
+    );
+    expect(() =>
+      joints(['proprio.sources: [a, hand]', 'proprio.a: {topic: /a, joints: [p, q]}', list], ['p', 'q']),
+    ).toThrow(
+      /p\.yaml:5: proprio\.hand has nothing to give: the other sources give 2 numbers, the bundle takes 2/,
+    );
+  });
+
   it('of recorded commands are the names of the actions', () => {
     const read = readMapping(body('commands.topic: /c'));
     expect(fitMapping(read, model([], [], ['dx', 'dy'])).mapping.commands?.joints).toEqual(['dx', 'dy']);

@@ -109,6 +109,7 @@ export class ManagedNode {
       },
     });
     for (const problem of this.bridge.problems) this.logger.error(problem);
+    for (const warning of this.bridge.warnings) this.logger.warn(warning);
     this.#diagnostics = new Diagnostics(
       {
         node: this.node,
@@ -141,7 +142,11 @@ export class ManagedNode {
         'refused, transition': this.#refused.transitions,
         'refused, parameter': this.#refused.parameters,
       },
-      this.#bond.state === 'broken' ? [...notices, 'the bond with the lifecycle manager is broken'] : notices,
+      [
+        ...notices,
+        ...(this.#bond.state === 'broken' ? ['the bond with the lifecycle manager is broken'] : []),
+        ...this.bridge.misspelt,
+      ],
     );
   }
 

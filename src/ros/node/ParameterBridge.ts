@@ -43,14 +43,16 @@ export class ParameterBridge {
   readonly #setInRos: (parameters: readonly RosParameter[]) => SetParametersResult;
   /** what the launch said that cannot be used, by parameter */
   readonly #problems = new Map<string, string>();
+  /** what a section of a params file said that is for other nodes too, and that this one does not have */
+  readonly #passedOver: string[] = [];
 
   constructor(options: ParameterBridgeOptions) {
     this.#options = options;
     const { node, set, rclnodejs } = options;
     const setAtomically = node._setParametersAtomically.bind(node);
     this.#setInRos = (parameters) => setAtomically(parameters);
-    const said = overridesOf(node);
-    this.#applyOverrides(said);
+    const { said, shared } = overridesOf(node);
+    this.#applyOverrides(said, shared);
     const qos = new QosOverrides(rclnodejs, said);
     for (const [name, problem] of qos.problems) this.#problems.set(name, problem);
     qos.applyTo(node);
@@ -84,6 +86,22 @@ export class ParameterBridge {
     return [...this.#problems.values()];
   }
 
+  /** Parameters of the launch that this node does not have, in a section that is for other nodes too; one line each. */
+  get warnings(): readonly string[] {
+    const { table } = this.#options.set;
+    return this.#passedOver.map(
+      (name) => `${table.unknown(name)}; passed over, since its section is for other nodes too`,
+    );
+  }
+
+  /** Those of {@link warnings} that look misspelt, rather than meant for another node. */
+  get misspelt(): readonly string[] {
+    const { table } = this.#options.set;
+    return this.#passedOver
+      .filter((name) => table.nearest(name) !== undefined)
+      .map((name) => table.unknown(name));
+  }
+
   /** Makes members of a family known, so that they are listed and can be described: `cameras.front.topic`. */
   declareMembers(names: readonly string[]): void {
     for (const name of names) this.#declareMember(name);
@@ -108,11 +126,15 @@ export class ParameterBridge {
     this.#setInRos([toRos(rclnodejs, name, field, value)]);
   }
 
-  #applyOverrides(said: ReadonlyMap<string, RosParameter>): void {
+  #applyOverrides(said: ReadonlyMap<string, RosParameter>, shared: ReadonlySet<string>): void {
     const { set } = this.#options;
     for (const [name, parameter] of said) {
       if (OF_ROS.test(name)) continue;
       const field = set.table.find(name)?.field;
+      if (!field && shared.has(name)) {
+        this.#passedOver.push(name);
+        continue;
+      }
       const value = field && fromRos(field, parameter);
       const changes = value === undefined ? undefined : new Map([[name, value]]);
       const problem = changes ? set.problemWith(changes, false) : set.table.unknown(name);
@@ -213,22 +235,47 @@ function refused(reason: string): SetParametersResult {
   return { successful: false, reason };
 }
 
+/** The section of a params file that is for every node. */
+const EVERY_NODE = '/**';
+
 /**
  * What the command line and params files say for a node. rclnodejs looks under `/**` and the node's bare name only;
  * with the name shadowed it looks under the others by which a file may mean this node, and launch always does.
+ * `shared`: what stands under `/**` alone.
  */
-function overridesOf(node: RosNode): ReadonlyMap<string, RosParameter> {
-  const overrides = new Map(node._getNativeParameterOverrides());
+function overridesOf(node: RosNode): {
+  readonly said: ReadonlyMap<string, RosParameter>;
+  readonly shared: ReadonlySet<string>;
+} {
   const bare = node.name();
-  for (const key of [`/**/${bare}`, node.getFullyQualifiedName()]) {
+  const under = (key: string): ReadonlyMap<string, RosParameter> => {
     Object.defineProperty(node, 'name', { value: () => key, configurable: true });
     try {
-      for (const [name, parameter] of node._getNativeParameterOverrides()) overrides.set(name, parameter);
+      return node._getNativeParameterOverrides();
     } finally {
       delete (node as { name?: unknown }).name;
     }
+  };
+  const everyNodes = under(EVERY_NODE);
+  const said = new Map(everyNodes);
+  // What is said to this program is said to this node, though rcl files it under `/**`.
+  const own = new Set(namesOnCommandLine(process.argv));
+  for (const key of [bare, `/**/${bare}`, node.getFullyQualifiedName()]) {
+    for (const [name, parameter] of under(key)) {
+      said.set(name, parameter);
+      if (everyNodes.get(name)?.value !== parameter.value) own.add(name);
+    }
   }
-  return overrides;
+  return { said, shared: new Set([...everyNodes.keys()].filter((name) => !own.has(name))) };
+}
+
+/** The parameters that a command line sets: `-p name:=value`, `--param node:name:=value`. */
+function namesOnCommandLine(argv: readonly string[]): readonly string[] {
+  return argv.flatMap((argument, i) => {
+    if (argument !== '-p' && argument !== '--param') return [];
+    const [rule = ''] = (argv[i + 1] ?? '').split(':=');
+    return [rule.split(':').pop() ?? rule];
+  });
 }
 
 /** The descriptor with its range in the message, where rclnodejs forgets it. */

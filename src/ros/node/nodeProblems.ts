@@ -1,6 +1,22 @@
 import { CLOCK_PROBLEM } from './ClockWatch';
 import type { Problem } from './problemTable';
 
+/** What every node refuses of parameters. */
+export const PARAMETER_PROBLEMS: readonly Problem[] = [
+  {
+    what: 'a parameter that does not exist, does not fit or cannot be set now',
+    status: 'State',
+    value: 'refused, parameter',
+    remedy: 'the answer says what would fit; nothing has changed',
+  },
+  {
+    what: 'a name in a section for all nodes (`/**`) that looks like a parameter misspelt (others are only logged)',
+    status: 'State',
+    level: 'warn',
+    remedy: 'the message says which was meant',
+  },
+];
+
 /** What every managed node refuses. */
 export const NODE_PROBLEMS: readonly Problem[] = [
   {
@@ -16,12 +32,7 @@ export const NODE_PROBLEMS: readonly Problem[] = [
     level: 'error',
     remedy: 'the message says which are possible',
   },
-  {
-    what: 'a parameter that does not exist, does not fit or cannot be set now',
-    status: 'State',
-    value: 'refused, parameter',
-    remedy: 'the answer says what would fit; nothing has changed',
-  },
+  ...PARAMETER_PROBLEMS,
   {
     what: 'the lifecycle manager is gone: the bond with it is broken',
     status: 'State',

@@ -2,6 +2,7 @@ import { fit } from '../../cache/choice';
 import { UsageError, messageOf } from '../../errors';
 import { ObservationBuffer } from '../../observation/ObservationBuffer';
 import { ACTION_CHUNK_TYPE, actionChunkMessage } from '../../policy/actionChunkMessage';
+import { farFromTraining } from '../../policy/farFromTraining';
 import { modelFacts } from '../../policy/modelFacts';
 import type { EpisodeHandle } from '../../policy/PolicyClient';
 import type { RawFrame } from '../../observation/RawFrame';
@@ -9,6 +10,7 @@ import { ParameterSet } from '../../settings/ParameterSet';
 import {
   executionOptions,
   number,
+  observationLimits,
   policySettings,
   problemWithTogether,
   text,
@@ -29,6 +31,13 @@ import { cacheStatus, inferenceStatus, observationStatus, safetyStatus } from '.
 import { knownInstructions, loadPolicy, onlyInstruction, unknownInstruction } from './policyService';
 import type { LoadPolicy, PolicyService } from './policyService';
 import { topicMapping } from './topicMapping';
+
+/**
+ * Frames kept of a camera. Whether a compressed one can be read shows when it is decoded, which is done for those that a
+ * chunk is made of; a second of them is kept, so that a good one is left where some are bad.
+ */
+const RAW_FRAMES = 4;
+const COMPRESSED_FRAMES = 32;
 
 export interface PolicyNodeOptions {
   readonly rclnodejs: Rclnodejs;
@@ -179,7 +188,12 @@ export class PolicyNode {
       cameras: cameras.map(({ name }) => name),
       // its sentences name topics as others see them
       proprio: proprio.map((source) => ({ ...source, topic: this.#node.resolveTopicName(source.topic) })),
-      limits: this.#observationLimits(),
+      limits: observationLimits(this.#values),
+      plausibility: farFromTraining(service.bundle),
+      framesOf: (camera) =>
+        cameras.some(({ name, transport }) => name === camera && transport === 'compressed')
+          ? COMPRESSED_FRAMES
+          : RAW_FRAMES,
     });
     const sources = new SourceSubscriptions({
       node: this.#node,
@@ -193,6 +207,7 @@ export class PolicyNode {
       episode,
       now: () => this.#now(),
       observe: (time) => buffer.sample(time),
+      takeBack: (camera, stamp, problem) => buffer.takeBack(camera, stamp, problem),
       conditions: () => this.#conditions(),
       publish: (produced) => this.#publish(produced),
       onProblem: (kind, message) => this.#managed.repeated.warn(kind, message),
@@ -441,7 +456,7 @@ export class PolicyNode {
     if (changes.get('text_encoder.path') === '') this.#configured?.encoder.release();
     if (changes.has('control.rate') && this.#timer) this.#startTimer();
     if (this.#configured) {
-      this.#configured.buffer.limits = this.#observationLimits();
+      this.#configured.buffer.limits = observationLimits(this.#values);
       void this.#prepare(this.#configured.service);
     }
   }
@@ -474,13 +489,6 @@ export class PolicyNode {
     } catch (error) {
       this.#managed.logger.error(`loading ${what}: ${messageOf(error)}`);
     }
-  }
-
-  #observationLimits(): { maxAge: number; maxSkew: number } {
-    return {
-      maxAge: number(this.#values, 'observation.max_age'),
-      maxSkew: number(this.#values, 'observation.max_skew'),
-    };
   }
 
   // ----------------------------------------------------------------------------------------------------------- services

@@ -33,12 +33,8 @@ export function observationStatus(
   for (const [source, refused] of buffer.messagesRefused) {
     for (const [kind, count] of refused) values[`${source} refused, ${kind}`] = count;
   }
-  const { undecodable = 0, frozen = 0 } = producer?.counts ?? {};
-  const pictures = [
-    ['undecodable', undecodable],
-    ['frozen', frozen],
-  ] as const;
-  for (const [kind, count] of [...buffer.refused, ...pictures])
+  // Pictures are compared where they are decoded, by the producer of chunks.
+  for (const [kind, count] of [...buffer.refused, ['frozen', producer?.counts.frozen ?? 0] as const])
     if (count > 0) values[`skipped, ${kind}`] = count;
   const last = producer?.last;
   if (last) {
@@ -47,7 +43,8 @@ export function observationStatus(
   }
   const refusals = producer?.active ? producer.refusals.map(({ message }) => message) : [];
   const still = producer?.active ? (last?.chunk.still ?? []).map(({ message }) => message) : [];
-  const [problem] = [...problems, ...refusals, ...still];
+  const doubts = producer?.active ? (last?.sources.doubts ?? []) : [];
+  const [problem] = [...problems, ...refusals, ...still, ...doubts];
   const blocking = refusals.length > 0;
   return {
     name: 'Observation',

@@ -23,6 +23,10 @@ const OBSERVATIONS: Readonly<Record<RefusalKind, ProblemEntry>> = {
     what: 'cameras further apart than `observation.max_skew`',
     remedy: 'synchronise the cameras; or allow more',
   },
+  implausible: {
+    what: 'a number further from training than `observation.max_deviation` (a warning from 6 on)',
+    remedy: 'its unit (rad or degrees, m or mm); the bundle of another robot',
+  },
   undecodable: {
     what: 'a picture cannot be read: its encoding, its size, its bytes',
     remedy: 'the message says why; `cameras.<camera>.transport`, the driver',

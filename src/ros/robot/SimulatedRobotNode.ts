@@ -17,6 +17,7 @@ import { Diagnostics, LEVEL } from '../node/Diagnostics';
 import type { Status } from '../node/Diagnostics';
 import { ParameterBridge } from '../node/ParameterBridge';
 import { RepeatedProblems } from '../node/RepeatedProblems';
+import { stateStatus } from '../node/stateStatus';
 import { createNode } from '../client/createNode';
 import { guardNode, safe } from '../client/guardNode';
 import { qosProfiles } from '../client/qos';
@@ -49,6 +50,7 @@ interface Running {
 export class SimulatedRobotNode {
   readonly #node: RosNode;
   readonly #parameters = new ParameterSet(SIMULATED_ROBOT_PARAMETERS);
+  readonly #bridge: ParameterBridge;
   readonly #images: ReadonlyMap<string, RosPublisher>;
   readonly #joints: RosPublisher;
   readonly #instruction: RosPublisher;
@@ -65,6 +67,8 @@ export class SimulatedRobotNode {
   #running: Running | undefined;
   #grip = OPEN;
   #episodes = 0;
+  /** requests to set a parameter */
+  #refused = 0;
   #successes = 0;
   #reported = { simulated: 0n, real: performance.now() };
 
@@ -77,17 +81,24 @@ export class SimulatedRobotNode {
   }) {
     this.#node = createNode(rclnodejs, name);
     guardNode(this.#node);
+    const repeated = new RepeatedProblems(this.#node.getLogger());
     const bridge = new ParameterBridge({
       rclnodejs,
       node: this.#node,
       set: this.#parameters,
       configured: () => this.#started,
+      onRefused: (reason) => {
+        this.#refused += 1;
+        repeated.warn(`parameter ${reason}`, `a parameter was not set: ${reason}`);
+      },
       onChange: (changes) => {
         if (changes.has('diagnostic_updater.period')) this.#diagnostics.setPeriod(this.#diagnosticsPeriod);
       },
     });
     const [problem] = bridge.problems;
     if (problem !== undefined) throw new UsageError(problem);
+    for (const warning of bridge.warnings) this.#node.getLogger().warn(warning);
+    this.#bridge = bridge;
 
     const { command, latched } = qosProfiles(rclnodejs);
     // Drivers publish reliably, so that every kind of subscriber hears them (REP 2003).
@@ -103,7 +114,6 @@ export class SimulatedRobotNode {
       'std_srvs/srv/Trigger',
       `${text(this.#parameters.values, 'policy')}/reset_episode`,
     );
-    const repeated = new RepeatedProblems(this.#node.getLogger());
     this.#commands = new RobotCommands({
       names: ['dx', 'dy', 'grip'],
       onRefused: (kind, sentence) => repeated.warn(kind, sentence),
@@ -117,7 +127,7 @@ export class SimulatedRobotNode {
         node: this.#node,
         hardwareId: () => 'tabletop',
         qualified: () => boolean(this.#parameters.values, DIAGNOSTICS_FULL_NAME.name),
-        statuses: () => [this.#episodeStatus(), this.#commandStatus(), this.#clockStatus()],
+        statuses: () => [this.#state(), this.#episodeStatus(), this.#commandStatus(), this.#clockStatus()],
       },
       this.#diagnosticsPeriod,
     );
@@ -263,6 +273,11 @@ export class SimulatedRobotNode {
   }
 
   // -------------------------------------------------------------------------------------------------------- diagnostics
+
+  #state(): Status {
+    const state = !this.#started ? 'starting' : this.#commands.accepted === 0 ? 'waiting' : 'running';
+    return stateStatus(state, [], { 'refused, parameter': this.#refused }, this.#bridge.misspelt);
+  }
 
   #episodeStatus(): Status {
     const running = this.#running;

@@ -1,4 +1,5 @@
 import { CLOCK_PROBLEM } from '../node/ClockWatch';
+import { PARAMETER_PROBLEMS } from '../node/nodeProblems';
 import { problemRows } from '../node/problemTable';
 import type { Problem, ProblemEntry } from '../node/problemTable';
 import type { CommandRefusal } from './RobotCommands';
@@ -30,5 +31,6 @@ export const ROBOT_PROBLEMS: readonly Problem[] = [
     level: 'warn',
     remedy: '`clock: false`, or end the other one',
   },
+  ...PARAMETER_PROBLEMS,
   CLOCK_PROBLEM,
 ];
