@@ -1,3 +1,4 @@
+import { alignField, misaligned, shiftedTokens, shiftedValues, stepsSince } from './alignment';
 import { unfitSteps } from './c3ache';
 import { gripperSwitched, observationDrift, residualDrift } from './driftMeasures';
 import type { ObservedState, ResidualDrift } from './driftMeasures';
@@ -30,6 +31,7 @@ const fields = {
   },
   range: rangeField,
   max_age: maxAgeField,
+  align: alignField,
   tolerance: {
     type: 'number',
     description:
@@ -146,9 +148,10 @@ class AdaptiveState implements CacheState<AdaptiveSettings> {
     }
 
     const { range } = settings;
+    const later = stepsLater(stored, chunk, settings);
     const plan = {
       reused: (step: number) => step >= range[0] && step <= range[1],
-      values: stored.values,
+      values: shiftedValues(stored.values, later, this.#shape),
       mode: 'affine' as const,
       recordResiduals: true,
     };
@@ -156,7 +159,7 @@ class AdaptiveState implements CacheState<AdaptiveSettings> {
     const look = settings.on_drift === 'this_chunk' && looked < this.#shape.steps;
     const until = look ? looked + 1 : this.#shape.steps;
     const first = await runWithReuse(expert, chunk.noise, { ...plan, from: 0, to: until });
-    const drift = this.#drift(expert, range, first, stored);
+    const drift = this.#drift(expert, range, first, stored, later);
     record(signals, drift);
     const drifted = exceeds(drift, settings);
     if (look && drifted) {
@@ -215,6 +218,8 @@ class AdaptiveState implements CacheState<AdaptiveSettings> {
       gripper_switch: switched ? 1 : 0,
     });
     if (rule !== '') return rule;
+    const unaligned = misaligned(stepsLater(stored, chunk, settings), this.#shape.horizon);
+    if (unaligned !== '') return unaligned;
     if (unfitSteps(stored.values, settings.range) > 0) return 'fallback';
     if (this.#last?.drifted === true) return 'drift';
     // Nothing is below a threshold of 0, so no look is needed; a look comes a chunk late by definition in next_chunk.
@@ -247,7 +252,7 @@ class AdaptiveState implements CacheState<AdaptiveSettings> {
     let drifted = false;
     if (settings.on_drift === 'next_chunk' && before !== undefined) {
       // The drift of one chunk, had the old values been kept: if that is too much, the next chunk cannot reuse.
-      const drift = this.#drift(expert, settings.range, run, before);
+      const drift = this.#drift(expert, settings.range, run, before, stepsLater(before, chunk, settings));
       record(verdict.signals, drift);
       drifted = exceeds(drift, settings, Math.max(1, chunk.chunk - before.chunk));
     }
@@ -264,20 +269,34 @@ class AdaptiveState implements CacheState<AdaptiveSettings> {
     );
   }
 
-  /** The drift of the step after the range; undefined if that step did not run in full. */
+  /**
+   * The drift of the step after the range since the refresh, `later` control steps ago; undefined if that step did not
+   * run in full, or nothing of what is stored reaches this chunk.
+   */
   #drift(
     expert: Expert,
     range: readonly [number, number],
     run: StepRun,
     stored: StoredRefresh,
+    later: number,
   ): ResidualDrift | undefined {
     const step = range[1] + 1;
     const now = run.residuals.get(step);
     const size = this.#shape.horizon * this.#shape.hidden;
     const before = stored.values.residuals?.subarray(step * size, (step + 1) * size);
-    if (now === undefined || before === undefined) return undefined;
-    return residualDrift(expert, range, now, before);
+    const { horizon } = this.#shape;
+    if (now === undefined || before === undefined || misaligned(later, horizon) !== '') return undefined;
+    return residualDrift(expert, range, now, shiftedTokens(before, later, horizon));
   }
+}
+
+/** Control steps by which stored values are to be shifted for a chunk. */
+function stepsLater(
+  stored: CommittedRefresh,
+  chunk: ChunkContext,
+  { align }: Pick<AdaptiveSettings, 'align'>,
+): number {
+  return align === 'time' ? stepsSince(stored, chunk) : 0;
 }
 
 /** Whether drift, spread over so many chunks, reaches a threshold. */

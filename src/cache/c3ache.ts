@@ -1,3 +1,4 @@
+import { alignField, misaligned, shiftedValues, stepsSince } from './alignment';
 import { UNCACHED_POLICY } from './none';
 import { RefreshMemory } from './RefreshMemory';
 import { checkNoise, joinRuns, outcomeOf, runInFull } from './StepRun';
@@ -31,6 +32,7 @@ const fields = {
       'affine: reused steps as one small matrix product, exact because encoder and head are linear; residual: encoder, stored residual and head for each step, by definition',
     source: 'residual: eq. 7 of arXiv 2606.08962; affine: this project, equal within rounding',
   },
+  align: alignField,
   tail: {
     type: 'policy',
     offers: 'tail',
@@ -82,10 +84,13 @@ class C3acheState implements CacheState<C3acheSettings> {
   async run(chunk: ChunkContext, settings: C3acheSettings, expert: Expert): Promise<ChunkOutcome> {
     checkNoise(chunk, this.#shape);
     this.#memory.discard();
-    const { range, refresh_interval, max_age, mode } = settings;
-    const stored = this.#memory.committed?.values;
+    const { range, refresh_interval, max_age, align, mode } = settings;
+    const refresh = this.#memory.committed;
+    const stored = refresh?.values;
+    const later = align === 'time' && refresh !== undefined ? stepsSince(refresh, chunk) : 0;
     const unfit = stored === undefined ? 0 : unfitSteps(stored, range);
     let reason = this.#memory.reason(chunk, refresh_interval, max_age);
+    if (reason === '') reason = misaligned(later, this.#shape.horizon);
     if (reason === '' && unfit > 0) reason = 'fallback';
     // The residuals are kept only where the mode needs them; the constants alone do not bring them back.
     if (reason === '' && mode === 'residual' && stored?.residuals === undefined) reason = 'mode_changed';
@@ -97,7 +102,7 @@ class C3acheState implements CacheState<C3acheSettings> {
       this.#memory.stage({ chunk: chunk.chunk, time: chunk.time, values: keepFor(mode, values) });
       return outcomeOf(run, verdict, this.#shape, chunk);
     }
-    const run = await this.#reuse(chunk, settings, expert, stored);
+    const run = await this.#reuse(chunk, settings, expert, shiftedValues(stored, later, this.#shape));
     return outcomeOf(run, verdict, this.#shape, chunk);
   }
 

@@ -138,6 +138,8 @@ export interface ChunkContext {
   readonly chunk: number;
   /** stamp of the observation, seconds */
   readonly time: number;
+  /** seconds between two actions */
+  readonly period: number;
   /** starting noise [T, a] */
   readonly noise: Float32Array;
   /** normalised proprioception [p]; empty if the model has none */

@@ -3,11 +3,14 @@ import type { Configuration } from '../cache/choice';
 import type { BundleManifest } from '../bundle/schema';
 import type { Bundle } from '../bundle/Bundle';
 import type { EpisodeHandle, PolicyClient } from '../policy/PolicyClient';
-import type { ActionChunk, Observation } from '../policy/types';
+import type { ActionChunk, InferOptions, Observation } from '../policy/types';
 import type { Sampler } from '../sampler/types';
 import type { ActionLayout, ChunkResult } from './types';
 import type { Runner } from './replay';
 import type { ResidualsByStep } from './residualCosine';
+
+/** How chunks are executed, where it is otherwise than the bundle says. */
+export type Pace = Pick<InferOptions, 'period' | 'replanSteps'>;
 
 /** The engine as a replay sees it: one loaded model, an episode with its own cache for each configuration. */
 export class EngineRunner implements Runner<Observation> {
@@ -16,23 +19,25 @@ export class EngineRunner implements Runner<Observation> {
     private readonly reference: EpisodeHandle,
     private readonly configurations: readonly Configuration[],
     private readonly sampler: Sampler,
+    private readonly pace: Pace,
   ) {}
 
   static async create(
     client: PolicyClient,
     configurations: readonly Configuration[],
     sampler: Sampler,
+    pace: Pace = {},
   ): Promise<EngineRunner> {
     const episodes: EpisodeHandle[] = [];
     for (let i = 0; i < configurations.length; i++) episodes.push(await client.createEpisode());
-    return new EngineRunner(episodes, await client.createEpisode(), configurations, sampler);
+    return new EngineRunner(episodes, await client.createEpisode(), configurations, sampler, pace);
   }
 
   async infer(configuration: number, observation: Observation): Promise<ChunkResult> {
     const episode = this.episodes[configuration];
     const chosen = this.configurations[configuration];
     if (!episode || !chosen) throw new Error(`no configuration ${configuration}`);
-    return chunkResult(await episode.infer(observation, { ...chosen, ...this.sampler }));
+    return chunkResult(await episode.infer(observation, { ...chosen, ...this.sampler }, this.pace));
   }
 
   async resetEpisode(): Promise<void> {

@@ -142,7 +142,7 @@ export async function replayRecording(request: ReplayRequest): Promise<ReplayOut
           ...(request.instruction !== undefined && { instruction: request.instruction }),
           ...(request.chunks !== undefined && { limit: request.chunks }),
         }),
-        runner: await EngineRunner.create(client, configurations, samplerOf(values)),
+        runner: await EngineRunner.create(client, configurations, samplerOf(values), { period, replanSteps }),
         recordResiduals: request.residuals,
         ...(request.onProgress && { onProgress: request.onProgress }),
         ...(request.signal && { signal: request.signal }),

@@ -224,7 +224,12 @@ export class ChunkProducer {
           instruction: conditions.instruction,
         },
         conditions.settings,
-        { refuseLimited: conditions.refuseLimited, maxFrozen: conditions.maxFrozen },
+        {
+          period: conditions.period,
+          replanSteps: conditions.replanSteps,
+          refuseLimited: conditions.refuseLimited,
+          maxFrozen: conditions.maxFrozen,
+        },
       );
       chunk = await this.#unlessAborted(inferred);
       if (generation !== this.#generation) {

@@ -99,6 +99,7 @@ export class Episode {
         {
           chunk: this.#chunk,
           time: observation.stamp,
+          period: options.period ?? 1 / this.model.bundle.manifest.control.rate,
           noise: options.noise ?? this.#noise(settings),
           proprio,
           latents,

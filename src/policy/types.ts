@@ -23,6 +23,10 @@ export interface InferOptions {
   readonly refuseLimited?: boolean;
   /** how long a camera may repeat a picture with new stamps, seconds; 0 = as long as it likes (the default), below 0 = see PictureWatch */
   readonly maxFrozen?: number;
+  /** seconds between actions, as they are executed; default: the bundle's */
+  readonly period?: number;
+  /** actions executed before the next chunk; default: the bundle's */
+  readonly replanSteps?: number;
   /** starting noise [T, a] instead of the sampler's */
   readonly noise?: Float32Array;
   /** keep the whole-stack residuals of full steps, for evaluation */

@@ -46,6 +46,7 @@ describe('adaptive on recorded episodes of the table-top model', () => {
         const context = {
           chunk,
           time: chunk,
+          period: 0.1,
           noise,
           proprio: state,
           latents,

@@ -18,6 +18,7 @@ describe('settings of a policy', () => {
       refresh_interval: 4,
       range: [0, 6],
       max_age: 0,
+      align: 'none',
       mode: 'affine',
       tail: 'none',
     });

@@ -50,6 +50,7 @@ describe.each(CASES)('the policies against independent results on %s', (name) =>
         context: {
           chunk,
           time: observation.stamp,
+          period: 1 / golden.bundle.manifest.control.rate,
           noise: inputs.noise(chunk)!,
           proprio,
           latents,

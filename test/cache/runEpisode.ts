@@ -19,6 +19,7 @@ export interface ToyChunk {
   readonly strength?: number;
   readonly noise?: number;
   readonly time?: number;
+  readonly period?: number;
   readonly recordResiduals?: boolean;
   readonly companions?: ChunkContext['companions'];
   readonly grippers?: readonly number[];
@@ -33,6 +34,7 @@ export function contextOf(expert: ToyExpert, toy: ToyChunk): ChunkContext {
   return {
     chunk: toy.chunk,
     time: toy.time ?? toy.chunk,
+    period: toy.period ?? 1,
     noise: matrix(randomNumbers(500 + (toy.noise ?? 0)), horizon * actionDim),
     proprio: matrix(randomNumbers(700 + seen), 4),
     latents: matrix(randomNumbers(900 + seen), 2 * 4 * 4),
