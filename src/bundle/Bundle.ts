@@ -5,7 +5,7 @@ import { FileFormatError, InputError } from '../errors';
 
 import { readJson } from '../formats/readJson';
 import type { TensorFile } from '../formats/StoredTensor';
-import { findTextContexts, openTextContext, promptHash } from '../formats/textContext';
+import { findTextContexts, openTextContext, promptHash, promptOf } from '../formats/textContext';
 import { createSchedule } from '../sampler/schedule';
 import type { Schedule } from '../sampler/types';
 import { quoted } from '../words/quoted';
@@ -210,7 +210,7 @@ export class Bundle {
 
   /** The prompt of a bare task text. */
   prompt(task: string): string {
-    return this.manifest.prompt_template.replace('{task}', () => task);
+    return promptOf(this.manifest.prompt_template, task);
   }
 
   /**

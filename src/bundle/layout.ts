@@ -228,7 +228,7 @@ export function checkTensors(file: TensorFile, needed: TensorShapes, unneeded: T
     if (needed.has(name) && !FLOATING.includes(tensor.dtype)) {
       throw new FileFormatError(
         file.path,
-        `tensor ${name} has the element type ${tensor.dtype}, expected a floating-point type`,
+        `tensor ${name} has the element type ${tensor.dtype}, expected a floating-point type; if its weights were quantised, use the checkpoint that they were made of`,
       );
     }
   }

@@ -14,7 +14,7 @@ import { makeOutputFolder } from '../formats/outputFolder';
 import type { RecordedScaling } from '../formats/scaling';
 import type { TensorFile } from '../formats/StoredTensor';
 import { checkZipContent } from '../formats/torchFile';
-import { findTextContexts, openTextContext, promptHash } from '../formats/textContext';
+import { findTextContexts, openTextContext, promptHash, promptOf } from '../formats/textContext';
 import {
   DEFAULT_VARIANT,
   GRAPH_NAMES,
@@ -168,7 +168,7 @@ function readSource(options: ExportOptions, contexts: ReadonlyMap<string, string
   const source = lerobotCheckpoint({ ...options, lerobot });
   if (contextLength !== undefined && contextLength !== source.dims.contextLength) {
     throw new UsageError(
-      `--text-embeds: the contexts have ${contextLength} rows, the policy takes ${source.dims.contextLength} (context_len)`,
+      `--text-embeds: the contexts have ${contextLength} rows, the policy takes ${source.dims.contextLength} (tokenizer_max_len)`,
     );
   }
   return source;
@@ -305,7 +305,7 @@ function knownInstructions(
 ): string[] {
   if (file === undefined) return [];
   const tasks = readInstructions(file);
-  const known = tasks.filter((task) => contexts.has(promptHash(template.replace('{task}', () => task))));
+  const known = tasks.filter((task) => contexts.has(promptHash(promptOf(template, task))));
   const lacking = tasks.filter((task) => !known.includes(task));
   if (lacking.length > 0 && encodes !== true) {
     notes.push(

@@ -4,7 +4,7 @@ import { CONFIG_KEYS, completeDimensions, expectedTensors } from '../bundle/layo
 import type { ModelDimensions, TensorShapes } from '../bundle/layout';
 import { UsageError } from '../errors';
 import { makeOutputFolder } from '../formats/outputFolder';
-import { textContextFileName } from '../formats/textContext';
+import { promptOf, textContextFileName } from '../formats/textContext';
 import { TensorContent, writeTorchFile } from '../formats/torchWriter';
 import type { TorchContent } from '../formats/torchWriter';
 import { DEFAULT_PROMPT_TEMPLATE, configuredDimensions } from './modelConfig';
@@ -100,7 +100,7 @@ export function synthesise(config: ModelConfig, folder: string, options: SynthOp
   const tasks = options.tasks ?? [DEFAULT_TASK];
   const template = config.prompt_template ?? DEFAULT_PROMPT_TEMPLATE;
   for (const task of tasks) {
-    const prompt = template.replace('{task}', () => task);
+    const prompt = promptOf(template, task);
     writeTextContext(
       join(report.textEmbeds, textContextFileName(prompt, dims.contextLength)),
       prompt,

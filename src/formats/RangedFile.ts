@@ -42,12 +42,12 @@ export class RangedFile {
       throw new FileFormatError(path, whyNotOpened(error), { cause: error });
     }
     const stat = fstatSync(descriptor);
-    if (stat.isFile()) return new RangedFile(path, descriptor, stat.size);
+    const problem = stat.isFile()
+      ? isPointer(descriptor, stat.size) && POINTER
+      : `is ${stat.isDirectory() ? 'a folder' : 'not a regular file'}, expected a file`;
+    if (problem === false) return new RangedFile(path, descriptor, stat.size);
     closeSync(descriptor);
-    throw new FileFormatError(
-      path,
-      `is ${stat.isDirectory() ? 'a folder' : 'not a regular file'}, expected a file`,
-    );
+    throw new FileFormatError(path, problem);
   }
 
   close(): void {
@@ -89,6 +89,19 @@ export class RangedFile {
       );
     }
   }
+}
+
+const POINTER =
+  'is a pointer of Git LFS in place of the file itself; fetch the file (git lfs pull, or hf download)';
+/** What a clone without Git LFS leaves, a text of some 130 bytes. Source: its docs/spec.md. */
+const POINTER_BEGINNING = Buffer.from('version https://git-lfs.github.com/spec/');
+const LARGEST_POINTER = 1024;
+
+function isPointer(descriptor: number, size: number): boolean {
+  if (size < POINTER_BEGINNING.length || size > LARGEST_POINTER) return false;
+  const beginning = Buffer.alloc(POINTER_BEGINNING.length);
+  readSync(descriptor, beginning, 0, beginning.length, 0);
+  return beginning.equals(POINTER_BEGINNING);
 }
 
 /** Why a file cannot be opened, as the rest of a sentence that begins with its name. */

@@ -1,3 +1,5 @@
+import { quoted } from '../words/quoted';
+
 /** Element types as safetensors names them; torch files are mapped to the same names. */
 export type StoredDType = 'F64' | 'F32' | 'F16' | 'BF16' | 'I64' | 'I32' | 'I16' | 'I8' | 'U8' | 'BOOL';
 
@@ -13,6 +15,17 @@ export const BYTES_PER_ELEMENT: Readonly<Record<StoredDType, number>> = {
   U8: 1,
   BOOL: 1,
 };
+
+/** Floats of eight bits and fewer, by their names in safetensors and in PyTorch. */
+const SMALL_FLOAT = /^(F[468](_|$)|torch\.float[48]_)/;
+
+/** Why an element type is not read: the rest of a sentence that begins with the tensor. */
+export function unreadType(dtype: string): string {
+  if (SMALL_FLOAT.test(dtype)) {
+    return `is stored as ${quoted(dtype)}: fp8 and smaller weights are not read, for they are coarser than what the policy was trained with; use the bf16 checkpoint that they were made of, or multiply them by their scales in PyTorch and save them as bfloat16`;
+  }
+  return `has the element type ${quoted(dtype)}, expected one of ${Object.keys(BYTES_PER_ELEMENT).join(', ')}`;
+}
 
 /**
  * A tensor that lies in a file as one run of little-endian, row-major, contiguous elements.

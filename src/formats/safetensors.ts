@@ -1,6 +1,6 @@
 import { FileFormatError, InputError } from '../errors';
 import { quoted } from '../words/quoted';
-import { BYTES_PER_ELEMENT, elementCount } from './StoredTensor';
+import { BYTES_PER_ELEMENT, elementCount, unreadType } from './StoredTensor';
 import type { StoredDType, StoredTensor, TensorFile } from './StoredTensor';
 import { RangedFile } from './RangedFile';
 import { parseSafetensorsHeader } from './safetensorsHeader';
@@ -39,10 +39,7 @@ export function openSafetensors(path: string): TensorFile {
       const where = `tensor ${quoted(entry.name)}`;
       const dtype = knownDType(entry.dtype);
       if (dtype === undefined) {
-        throw new FileFormatError(
-          path,
-          `${where} has the element type ${quoted(entry.dtype)}, expected one of ${Object.keys(BYTES_PER_ELEMENT).join(', ')}`,
-        );
+        throw new FileFormatError(path, `${where} ${unreadType(entry.dtype)}`);
       }
       if (entry.begin !== end) {
         throw new FileFormatError(

@@ -18,6 +18,11 @@ export interface TextContext {
   readonly encoder?: string;
 }
 
+/** The prompt of a task: the template with the task in every place of `{task}`. */
+export function promptOf(template: string, task: string): string {
+  return template.replaceAll('{task}', () => task);
+}
+
 /** SHA-256 of the prompt in hexadecimal, by which the original names its cached contexts. */
 export function promptHash(prompt: string): string {
   return createHash('sha256').update(prompt, 'utf8').digest('hex');

@@ -1,6 +1,6 @@
 import { FileFormatError } from '../errors';
 import { quoted } from '../words/quoted';
-import { BYTES_PER_ELEMENT, elementCount } from './StoredTensor';
+import { BYTES_PER_ELEMENT, elementCount, unreadType } from './StoredTensor';
 import type { StoredDType, StoredTensor, TensorFile } from './StoredTensor';
 import { RangedFile } from './RangedFile';
 import { openSafetensors } from './safetensors';
@@ -218,6 +218,11 @@ const UNTYPED_STORAGES = [
   'torch.storage._UntypedStorage',
 ];
 
+/** Known only to say that they are not read. */
+const UNREAD_DTYPES = ['e4m3fn', 'e5m2', 'e4m3fnuz', 'e5m2fnuz', 'e8m0fnu'].map(
+  (name) => `torch.float8_${name}`,
+);
+
 const DTYPES: Readonly<Record<string, StoredDType>> = {
   'torch.float64': 'F64',
   'torch.double': 'F64',
@@ -275,11 +280,18 @@ function torchGlobals(path: string): ReadonlyMap<string, PickleGlobal<Rebuilt>> 
   );
   allow('torch._utils._rebuild_tensor_v3', ([storage, offset, shape, strides, , , dtype]) => {
     const known = dtype instanceof PickleGlobal ? DTYPES[dtype.name] : undefined;
+    if (dtype instanceof PickleGlobal && known === undefined)
+      fail(`has a tensor that ${unreadType(dtype.name)}`);
     return storage instanceof Storage && known !== undefined
       ? rebuildTensor(storage, known, offset, shape, strides, fail)
       : fail('has a tensor without a storage or a known dtype');
   });
-  for (const name of [...Object.keys(STORAGE_TYPES), ...UNTYPED_STORAGES, ...Object.keys(DTYPES)])
+  for (const name of [
+    ...Object.keys(STORAGE_TYPES),
+    ...UNTYPED_STORAGES,
+    ...Object.keys(DTYPES),
+    ...UNREAD_DTYPES,
+  ])
     allow(name);
   return globals;
 }

@@ -1,13 +1,15 @@
 import { isAbsolute, relative } from 'node:path';
 import { FastWamError } from '../errors';
 import { readFloat32 } from '../formats/readTensor';
+import { elementCount } from '../formats/StoredTensor';
 import type { StoredDType, StoredTensor } from '../formats/StoredTensor';
 import type { GraphBuilder } from '../onnx/GraphBuilder';
 import { int } from '../onnx/GraphBuilder';
 import { DATA_TYPE } from '../onnx/types';
 import type { DataType, Value } from '../onnx/types';
 
-const ONNX_TYPE: Partial<Record<StoredDType, DataType>> = {
+/** Types in which weights may be stored. */
+export const ONNX_TYPE: Partial<Record<StoredDType, DataType>> = {
   F64: 'float64',
   F32: 'float32',
   F16: 'float16',
@@ -28,6 +30,11 @@ export class Weights {
     readonly folder: string,
     /** element type of activations */
     readonly compute: ComputeType,
+    /**
+     * Weights that need no conversion are copied while the graph is loaded, so that nothing of their file stays mapped: where
+     * somebody cuts it, the next read of a mapping would end the process (SIGBUS).
+     */
+    readonly detached = false,
   ) {}
 
   /** Where a tensor lies. */
@@ -68,12 +75,15 @@ export class Weights {
     const type = ONNX_TYPE[tensor.dtype];
     if (!type)
       throw new FastWamError(`tensor ${name}: expected a floating-point type, found ${tensor.dtype}`);
-    const raw = g.external(name, type, shape ?? tensor.shape, {
+    const wanted = shape ?? tensor.shape;
+    // What onnxruntime computes of constants is memory of its own.
+    const copies = this.detached && type === this.compute;
+    const raw = g.external(name, type, copies ? [elementCount(wanted)] : wanted, {
       location: this.locationOf(tensor.file),
       offset: tensor.offset,
       byteLength: tensor.byteLength,
     });
-    return cast(g, raw, this.compute);
+    return copies ? g.op('Reshape', [raw, g.int64(wanted)]) : cast(g, raw, this.compute);
   }
 }
 

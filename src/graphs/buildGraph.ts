@@ -67,6 +67,8 @@ export interface GraphSource {
   readonly vaeWeights: TensorFile;
   /** what the VAE is given; by default uint8, composed pixels */
   readonly imageInput?: ImageInput;
+  /** see `Weights.detached` */
+  readonly detached?: boolean;
 }
 
 /**
@@ -95,7 +97,7 @@ export function buildGraph(
   const { dimensions: dims, schedule } = source;
   const file = name === 'vae_encoder' ? source.vaeWeights : source.policyWeights;
   const { compute, linears: kind } = variant.format;
-  const weights = new Weights(file.tensors, weightsFolder(file, scratch), compute);
+  const weights = new Weights(file.tensors, weightsFolder(file, scratch), compute, source.detached);
   const linears = (): Linears =>
     kind === 'int8' ? int8Linears(weights, scratch) : new FloatLinears(weights);
   switch (name) {

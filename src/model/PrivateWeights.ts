@@ -8,9 +8,9 @@ import { TemporaryFolder } from '../TemporaryFolder';
 const LARGEST_COPY = 256 * 2 ** 20;
 
 /**
- * A model's weights, copied where they are small. onnxruntime maps files and leaves what it need not convert or pack in the
- * mapping: where somebody cuts the file, the next read would end the process (SIGBUS). Nobody cuts a copy that has no name.
- * Large checkpoints are bfloat16, of which everything is converted while it loads, so that nothing stays mapped.
+ * A model's weights, which nobody can take away under a running process. onnxruntime maps files and leaves what it need not
+ * convert or pack in the mapping: where somebody cuts the file, the next read would end the process (SIGBUS). Small files are
+ * copied, and nobody cuts a copy that has no name; of large ones everything is read while the model loads (`detached`).
  */
 export class PrivateWeights {
   readonly #copies: TemporaryFolder | undefined;
@@ -21,6 +21,11 @@ export class PrivateWeights {
     copies: TemporaryFolder | undefined,
   ) {
     this.#copies = copies;
+  }
+
+  /** The files are the checkpoint's own, so that nothing of them may stay mapped. */
+  get detached(): boolean {
+    return this.#copies === undefined;
   }
 
   /** Where there is no room for copies, the files themselves are used. */

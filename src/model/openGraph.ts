@@ -6,6 +6,8 @@ import { RangedFile } from '../formats/RangedFile';
 import { GRAPH_REVISION, buildGraph, graphDescription, isDefault, weightsFolder } from '../graphs/buildGraph';
 import type { GraphName, GraphSource, GraphVariant, NumberFormat } from '../graphs/buildGraph';
 import { ScratchWeights } from '../graphs/ScratchWeights';
+import { ONNX_TYPE } from '../graphs/Weights';
+import type { TensorFile } from '../formats/StoredTensor';
 import { prefillPrecision } from './execution';
 import type { ExecutionOptions } from './execution';
 import { PRECISIONS } from './precisions';
@@ -13,11 +15,14 @@ import type { Provider } from './precisions';
 import type { OrtModule } from './runtime';
 import { Session } from './Session';
 
+/** Where weights are read from, and whether those files may change while they are used. */
+type WeightSource = Pick<GraphSource, 'policyWeights' | 'vaeWeights' | 'detached'>;
+
 /** One of a bundle's graphs, and how it is to run. */
 export interface GraphToOpen {
   readonly bundle: Bundle;
   /** where its weights are read from; by default where the bundle says */
-  readonly weights?: Pick<GraphSource, 'policyWeights' | 'vaeWeights'>;
+  readonly weights?: WeightSource;
   readonly ort: OrtModule;
   readonly execution: ExecutionOptions;
   readonly provider: Provider;
@@ -48,17 +53,21 @@ function readGraph(bundle: Bundle, name: GraphName): Uint8Array {
 
 /** Opens a graph: the bundle's file where that is what is asked for, else emitted for it. */
 export async function openGraph(graph: GraphToOpen): Promise<Session> {
-  const { bundle, weights = bundle, ort, execution, provider, name, grain, profile } = graph;
+  const { bundle, ort, execution, provider, name, grain, profile } = graph;
+  const weights: WeightSource = graph.weights ?? bundle;
+  const { policyWeights, vaeWeights, detached: ownFiles = false } = weights;
   const format = formatOf(name, execution);
   const variant: GraphVariant = { format, fused: provider === 'cuda' && name === 'expert', grain };
-  const source = name === 'vae_encoder' ? weights.vaeWeights : weights.policyWeights;
-  const current = bundle.manifest.graphs.revision === GRAPH_REVISION;
+  const source = name === 'vae_encoder' ? vaeWeights : policyWeights;
+  const detached = ownFiles && provider === 'cpu' && staysAsStored(source, format);
+  const written = bundle.manifest.graphs.revision === GRAPH_REVISION && isDefault(variant) && !detached;
   const scratch = format.linears === 'int8' ? new ScratchWeights() : undefined;
   try {
-    const bytes =
-      current && isDefault(variant)
-        ? readGraph(bundle, name)
-        : buildGraph(name, sourceOf(bundle, weights), variant, scratch).model(graphDescription(name));
+    const bytes = written
+      ? readGraph(bundle, name)
+      : buildGraph(name, sourceOf(bundle, { policyWeights, vaeWeights, detached }), variant, scratch).model(
+          graphDescription(name),
+        );
     const folder = weightsFolder(source, scratch);
     const { device, threads } = execution;
     return await Session.create(ort, bytes, folder, provider, {
@@ -72,11 +81,14 @@ export async function openGraph(graph: GraphToOpen): Promise<Session> {
   }
 }
 
-function sourceOf(
-  { dimensions, schedule, imageInput }: Bundle,
-  { policyWeights, vaeWeights }: Pick<GraphSource, 'policyWeights' | 'vaeWeights'>,
-): GraphSource {
-  return { dimensions, schedule, imageInput, policyWeights, vaeWeights };
+function sourceOf({ dimensions, schedule, imageInput }: Bundle, weights: WeightSource): GraphSource {
+  const { policyWeights, vaeWeights, detached = false } = weights;
+  return { dimensions, schedule, imageInput, policyWeights, vaeWeights, detached };
+}
+
+/** Whether some weights need no conversion, so that onnxruntime would go on reading them in their file. */
+function staysAsStored({ tensors }: TensorFile, { compute }: NumberFormat): boolean {
+  return [...tensors.values()].some(({ dtype }) => ONNX_TYPE[dtype] === compute);
 }
 
 /** What a graph computes in. The context's has no blocks, whose linear layers alone are int8. */

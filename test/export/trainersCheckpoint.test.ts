@@ -16,7 +16,8 @@ import { FileFormatError } from '../../src/errors';
 import { exportBundle } from '../../src/export/exportBundle';
 import type { ExportOptions } from '../../src/export/exportBundle';
 import { readBytes } from '../../src/formats/readTensor';
-import { writeSafetensors } from '../../src/formats/safetensors';
+import { headerBytes, writeSafetensors } from '../../src/formats/safetensors';
+import { writeAtomically } from '../../src/formats/writeAtomically';
 import { TensorContent, writeTorchFile } from '../../src/formats/torchWriter';
 import type { TorchContent } from '../../src/formats/torchWriter';
 import { FastWamModel } from '../../src/model/FastWamModel';
@@ -263,6 +264,41 @@ describe('weights that change under a running model', () => {
       await expect(next).rejects.toThrow(FileFormatError);
       // What is loaded of a small file is a copy: computing on would not end the process.
       await model.encode(new Uint8Array(bundle.dimensions.height * bundle.dimensions.width * 3));
+      await model.release();
+    },
+  );
+
+  it.each(['stack', 'block'] as const)(
+    'are not mapped even where they are too large to copy and need no conversion, and compute the same: %s',
+    async (grain) => {
+      const small = exported();
+      const checkpoint = join(temporaryFolder(), 'fastwam.safetensors');
+      const tensors = [...small.policyWeights.tensors.values()];
+      expect(new Set(tensors.map(({ dtype }) => dtype))).toEqual(new Set(['F32']));
+      const buffer = { name: 'buffer', dtype: 'F32', shape: [2 ** 26 + 1] } as const;
+      writeAtomically(checkpoint, (sink) => {
+        sink.write(headerBytes([...tensors, buffer]));
+        for (const tensor of tensors) sink.write(readBytes(tensor));
+        sink.skip(4 * buffer.shape[0]);
+      });
+      const actions = async (bundle: Bundle): Promise<[Float32Array, FastWamModel, Episode]> => {
+        const model = await FastWamModel.load(bundle, { ...DEFAULT_EXECUTION, threads: 1 }, grain);
+        const episode = new Episode(model);
+        const { actions } = await episode.infer(inputs.observation(0, TASK), settings);
+        return [actions, model, episode];
+      };
+      const settings = { policy: 'none', values: {}, companions: {}, noise: 'fixed', seed: 42 } as const;
+      const inputs = new RecordedInputs(join(SOURCE, 'episode.safetensors'), small);
+      const [expected, copied] = await actions(small);
+      await copied.release();
+      const [found, model, episode] = await actions(exported({ checkpoint }));
+      expect(found).toEqual(expected);
+      expect(readFileSync('/proc/self/maps', 'utf8')).not.toContain(checkpoint);
+      truncateSync(checkpoint);
+      await expect(episode.infer(inputs.observation(1, TASK), settings)).rejects.toThrow(
+        /was cut from \d+ to 0 bytes/,
+      );
+      await model.warmUp();
       await model.release();
     },
   );

@@ -183,8 +183,9 @@ export function examineLerobot(read: LerobotPolicy, context: LerobotContext): Fi
       level: 'warning',
       finding: `context_len is ${config.context_len}, tokenizer_max_len ${config.tokenizer_max_len}`,
       where: configFile,
-      effect: 'a context of another length than in training changes what the policy attends to',
-      remedy: 'make text contexts of the length that the training had',
+      effect:
+        'LeRobot makes contexts of tokenizer_max_len rows and never reads context_len, and so does the bundle; another length changes what the policy attends to',
+      remedy: 'make sure that tokenizer_max_len is the length of the training',
     });
   }
   if (config.n_action_steps === config.action_horizon) {

@@ -104,7 +104,8 @@ export function lerobotCheckpoint(options: LerobotOptions): SourceCheckpoint {
     vae,
     dims,
     robot: robotOf(read, cameras, benchmark),
-    normalised: processors.action.mode === 'none',
+    // Without a map the dataset’s own units are the policy’s.
+    normalised: false,
     proprio: processors.proprio,
     action: processors.action,
     relative,

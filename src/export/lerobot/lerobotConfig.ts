@@ -33,7 +33,11 @@ const schema = z.object({
   output_features: z.record(z.string(), feature).nullish(),
   use_peft: z.boolean().nullish(),
   action_dim: size,
-  proprio_dim: size.nullable(),
+  proprio_dim: z
+    .number()
+    .int()
+    .positive({ error: 'expected a size, or null for a policy without a state' })
+    .nullable(),
   action_horizon: size,
   n_action_steps: size,
   image_size: z.tuple([size, size]),
@@ -136,6 +140,10 @@ export function readLerobotConfig(folder: string): LerobotConfig {
     );
   }
   if (!config.prompt_template.includes('{task}')) refuse('prompt_template has no {task} in it');
+  const field = /\{(?!task\})[^}]*\}?|\}\}/.exec(config.prompt_template)?.[0];
+  if (field !== undefined) {
+    refuse(`prompt_template has ${quoted(field)}, which Python would format; expected {task} alone`);
+  }
   const trained = config.action_scheduler?.num_train_timesteps;
   if (trained !== undefined && trained !== 1000) {
     refuse(`action_scheduler.num_train_timesteps is ${trained}, expected 1000`);
@@ -148,21 +156,28 @@ export function readLerobotConfig(folder: string): LerobotConfig {
 
 type Refuse = (problem: string) => never;
 
+/** Settings of the video expert that this model has: key, value, why, and what `WanVideoDiT` of LeRobot takes where it is absent. */
+const VIDEO_SETTINGS = [
+  [
+    'video_attention_mask_mode',
+    'first_frame_causal',
+    'the first frame may not see the others',
+    'bidirectional',
+  ],
+  ['seperated_timestep', true, 'the first frame has a timestep of its own, 0', false],
+  ['action_conditioned', false, 'actions condition nothing here', false],
+  ['in_dim', 48, 'the latents of Wan 2.2', 48],
+] as const;
+
 function checkVideo({ video_dit_config: video }: LerobotConfig, refuse: Refuse): void {
   if (!video) return;
-  const expected: readonly [keyof typeof video, unknown, string][] = [
-    ['video_attention_mask_mode', 'first_frame_causal', 'the first frame may not see the others'],
-    ['seperated_timestep', true, 'the first frame has a timestep of its own, 0'],
-    ['action_conditioned', false, 'actions condition nothing here'],
-    ['in_dim', 48, 'the latents of Wan 2.2'],
-  ];
-  for (const [key, wanted, why] of expected) {
-    const found = video[key];
-    if (found !== undefined && found !== wanted) {
-      refuse(
-        `video_dit_config.${key} is ${JSON.stringify(found)}, expected ${JSON.stringify(wanted)} (${why})`,
-      );
-    }
+  for (const [key, wanted, why, absent] of VIDEO_SETTINGS) {
+    const found = video[key] ?? absent;
+    if (found === wanted) continue;
+    const given = video[key] === undefined ? 'is left out, which LeRobot takes for' : 'is';
+    refuse(
+      `video_dit_config.${key} ${given} ${JSON.stringify(found)}, expected ${JSON.stringify(wanted)} (${why})`,
+    );
   }
   if (video.patch_size && video.patch_size.join() !== '1,2,2') {
     refuse(`video_dit_config.patch_size is [${video.patch_size.join(', ')}], expected [1, 2, 2]`);
@@ -267,7 +282,8 @@ export function lerobotDimensions(config: LerobotConfig, shift: number): Partial
     textDim: action?.text_dim ?? video?.text_dim,
     freqDim: action?.freq_dim ?? video?.freq_dim,
     eps: action?.eps ?? video?.eps,
-    contextLength: config.context_len,
+    // LeRobot pads and cuts prompts to this one, and never reads context_len.
+    contextLength: config.tokenizer_max_len ?? config.context_len,
     steps: config.num_inference_steps,
     shift,
   };

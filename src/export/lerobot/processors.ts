@@ -65,8 +65,11 @@ const POST_ORDER = [
   'fastwam_action_toggle_processor',
   'device_processor',
 ];
-/** Of no consequence here, wherever they stand. */
+/** Of no consequence here, wherever they stand (unless a device step changes the type of numbers). */
 const NEUTRAL = ['to_batch_processor', 'device_processor'];
+
+/** Types of a device step that lose nothing of a float32. */
+const EXACT_FLOATS: readonly unknown[] = ['float32', 'float', 'float64', 'double'];
 
 /** What a policy's saved pipelines do to an observation and to actions. */
 export interface Processors {
@@ -156,6 +159,13 @@ function readSteps(folder: string, file: string, order: readonly string[]): Step
         `${where} is ${quoted(name)}, whose effect is not known here; expected ${order.join(', ')}`,
       );
     }
+    const rounded = step.config.float_dtype;
+    if (name === 'device_processor' && rounded != null && !EXACT_FLOATS.includes(rounded)) {
+      throw new FileFormatError(
+        path,
+        `${where}.float_dtype is ${JSON.stringify(rounded)}: LeRobot rounds pictures, states or actions in it, which is not done here; set it to null where the policy was trained without`,
+      );
+    }
     const stateFile = step.state_file;
     if (stateFile !== undefined && /[/\\]|^\.\.?$/.test(stateFile)) {
       throw new FileFormatError(path, `${where}.state_file ${quoted(stateFile)} leaves the policy's folder`);
@@ -205,7 +215,9 @@ class NormalizerStep {
     return typeof mode === 'string' ? mode.toUpperCase() : 'IDENTITY';
   }
 
-  scaling(feature: string, type: string, dim: number): RecordedScaling {
+  /** @param usual the type of the feature; for observations the step's own entry decides, as in LeRobot */
+  scaling(feature: string, usual: 'STATE' | 'ACTION', dim: number): RecordedScaling {
+    const type = usual === 'ACTION' ? usual : this.#typeOf(feature, usual);
     const mode = this.mode(type);
     if (mode === 'IDENTITY' || !this.#covers(feature)) return identity(dim);
     if (!isStatisticMode(mode)) {
@@ -213,7 +225,8 @@ class NormalizerStep {
         `norm_map.${type} is ${quoted(mode)}, expected ${STATISTIC_MODES.join(', ')} or IDENTITY`,
       );
     }
-    if (!Object.hasOwn(this.#features, feature)) {
+    // Actions are mapped whether or not they are listed.
+    if (usual !== 'ACTION' && !Object.hasOwn(this.#features, feature)) {
       throw this.#problem(
         `features lacks ${feature}, so LeRobot would pass it on as it is, although norm_map says ${mode}`,
       );
@@ -222,12 +235,11 @@ class NormalizerStep {
     if (!first || !second) throw new Error('a mode has two statistics');
     const [low, high] = STATISTICS_OF_MODE[mode];
     checkStatistic(this.#path, (name) => `${feature}.${name}`, { [low]: first, [high]: second });
-    const eps = this.#step.config.eps;
-    return {
-      mode,
-      statistics: [[...first], [...second]],
-      ...(typeof eps === 'number' && eps !== DEFAULT_EPS && { eps }),
-    };
+    const { eps = DEFAULT_EPS } = this.#step.config;
+    if (typeof eps !== 'number' || !(Math.fround(eps) > 0)) {
+      throw this.#problem(`eps is ${JSON.stringify(eps)}, expected a number above 0`);
+    }
+    return { mode, statistics: [[...first], [...second]], ...(eps !== DEFAULT_EPS && { eps }) };
   }
 
   /** Whether this step carries other statistics of actions than those given. */
@@ -245,6 +257,17 @@ class NormalizerStep {
   #covers(feature: string): boolean {
     const keys = this.#step.config.normalize_observation_keys;
     return feature === 'action' || !Array.isArray(keys) || keys.includes(feature);
+  }
+
+  #typeOf(feature: string, usual: string): string {
+    const { type } = record(this.#features[feature]);
+    const found = typeof type === 'string' ? type.toUpperCase() : usual;
+    if (found === 'ACTION') {
+      throw this.#problem(
+        `features.${feature}.type is "ACTION", so LeRobot would pass it on as it is; expected ${usual}`,
+      );
+    }
+    return found;
   }
 
   #statistic(feature: string, name: string, dim: number, mode: string): Float32Array {

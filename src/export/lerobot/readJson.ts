@@ -20,7 +20,18 @@ export function readJson<T>(path: string, schema: z.ZodType<T>): T {
   }
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
-  const key = issue?.path.map(String).join('.') || 'the document';
-  throw new FileFormatError(path, `${key}: ${issue?.message ?? 'is not as expected'}`);
+  const [issue] = parsed.error.issues;
+  const steps = issue?.path ?? [];
+  const key = steps.map(String).join('.') || 'the document';
+  const found = steps.reduce<unknown>(memberOf, value);
+  throw new FileFormatError(
+    path,
+    found === undefined ? `lacks ${key}` : `${key}: ${issue?.message ?? 'is not as expected'}`,
+  );
+}
+
+function memberOf(value: unknown, key: PropertyKey): unknown {
+  return typeof value === 'object' && value !== null
+    ? (value as Record<PropertyKey, unknown>)[key]
+    : undefined;
 }

@@ -4,6 +4,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Bundle } from '../../../src/bundle/Bundle';
 import { policyName } from '../../../src/bundle/policyNames';
 import { bfloat16ToFloats } from '../../../src/formats/halfPrecision';
+import { readFloat32 } from '../../../src/formats/readTensor';
+import { openSafetensors } from '../../../src/formats/safetensors';
 import type { TensorData } from '../../../src/formats/safetensors';
 import { ActionTransform, ProprioTransform } from '../../../src/policy/actions';
 import { FIXTURES, removeFolders, temporaryFolder } from '../../helpers';
@@ -165,6 +167,44 @@ describe('what a policy’s configuration says', () => {
       ['front', 'cam_high'],
       ['wrist', 'cam_hand'],
     ]);
+  });
+
+  it('decides how long contexts are, as LeRobot’s tokenizer does, and not by context_len', () => {
+    const { dimensions } = Bundle.open(new PolicyFolder().config({ tokenizer_max_len: 48 }).export());
+    expect(dimensions.contextLength).toBe(48);
+  });
+
+  it('gives every feature its own normalisation', () => {
+    const folder = new PolicyFolder()
+      .step('pre', 'normalizer_processor', { norm_map: { STATE: 'IDENTITY', ACTION: 'MIN_MAX' } })
+      .step('post', 'unnormalizer_processor', { norm_map: { ACTION: 'MIN_MAX' }, features: {} });
+    const bundle = Bundle.open(folder.export());
+    const state = Float32Array.from({ length: 8 }, (_, i) => 10 * i - 35);
+    expect(new ProprioTransform(bundle).apply(state)).toEqual(state);
+    const statistics = openSafetensors(join(folder.path, folder.stateFile('post'))).tensors;
+    const [min, max] = ['min', 'max'].map((name) => readFloat32(statistics.get(`action.${name}`)!));
+    const rows = [-1, 1].flatMap((end) => new Array<number>(7).fill(end));
+    const { actions } = new ActionTransform(bundle).apply(
+      Float32Array.from({ length: 224 }, (_, i) => rows[i % 14]!),
+      state,
+    );
+    // Without the gripper, which is toggled.
+    expect(actions.slice(0, 6)).toEqual(min!.slice(0, 6));
+    for (let i = 0; i < 6; i++) expect(actions[7 + i]).toBeCloseTo(max![i]!, 6);
+    expect([actions[6], actions[13]].map((value) => Math.abs(value!))).toEqual([1, 1]);
+  });
+
+  it('says that actions without a map keep the dataset’s units', () => {
+    const folder = new PolicyFolder().step('post', 'unnormalizer_processor', { norm_map: {} });
+    const { actions } = manifestOf(folder);
+    expect(actions.normaliser.mode).toBe('none');
+    expect(new Set(actions.items.map(({ unit }) => unit))).toEqual(new Set(['']));
+  });
+
+  it('puts the task in every place that the prompt has for it', () => {
+    const folder = new PolicyFolder().config({ prompt_template: '{task}! Please {task}.' });
+    const bundle = Bundle.open(folder.export());
+    expect(bundle.prompt('wave $&')).toBe('wave $&! Please wave $&.');
   });
 
   it('puts three cameras side by side where the width does not divide', async () => {
