@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs every experiment behind docs/closed-loop.md and gathers their tables in Markdown.
+# Runs every experiment behind docs/explanation/closed-loop.md and gathers their tables in Markdown.
 #
 #   scripts/closed-loop-tables.sh [--bundle DIR] [--out DIR] [--episodes N] [--jobs N] [--list] [RUN ...]
 #

@@ -20,56 +20,55 @@ const positive = z.number().int().positive();
 const finite = z.number();
 
 const dimensions = z.strictObject({
-  height: positive,
-  width: positive,
-  action_dim: positive,
-  proprio_dim: z.number().int().nonnegative(),
-  horizon: positive,
-  layers: positive,
-  heads: positive,
-  head_dim: positive,
-  video_dim: positive,
-  video_ffn: positive,
-  action_hidden: positive,
-  action_ffn: positive,
-  text_dim: positive,
-  freq_dim: positive,
-  vae_dim: positive,
-  context_len: positive,
-  eps: z.number().positive(),
+  height: positive.describe('of the composed image, pixels'),
+  width: positive.describe('of the composed image, pixels'),
+  action_dim: positive.describe('numbers in an action'),
+  proprio_dim: z.number().int().nonnegative().describe('numbers of the proprioception; 0: it takes none'),
+  horizon: positive.describe('actions in a chunk'),
+  layers: positive.describe('transformer blocks of the video and the action expert'),
+  heads: positive.describe('attention heads'),
+  head_dim: positive.describe('width of a head'),
+  video_dim: positive.describe('width of the video expert'),
+  video_ffn: positive.describe('width of its feed-forward layers'),
+  action_hidden: positive.describe('width of the action expert'),
+  action_ffn: positive.describe('width of its feed-forward layers'),
+  text_dim: positive.describe('width of a text context'),
+  freq_dim: positive.describe('width of the sinusoidal embedding of time'),
+  vae_dim: positive.describe('base width of the image encoder'),
+  context_len: positive.describe('tokens of a text context'),
+  eps: z.number().positive().describe('of the layer norms'),
 });
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
 /** A file that the bundle refers to: relative to the bundle's folder, with what identifies its content. */
 const fileReference = z.strictObject({
-  path: z.string().min(1),
-  size: z.number().int().nonnegative(),
-  fingerprint: sha256,
-  /** of the whole file; absent where it was not hashed yet */
-  sha256: sha256.optional(),
+  path: z.string().min(1).describe("relative to the bundle's folder"),
+  size: z.number().int().nonnegative().describe('bytes'),
+  fingerprint: sha256.describe('SHA-256 of its size and of samples over the whole file'),
+  sha256: sha256.optional().describe('of the whole file; absent where it was not hashed yet'),
 });
 
 /** Weights in one file, or in several. */
 const weightsReference = fileReference.extend({
-  /** the other files of a checkpoint in several */
-  shards: z.array(fileReference).optional(),
-  /** which weights are meant where a file holds their moving average too */
-  set: z.enum(WEIGHT_SETS).optional(),
+  shards: z.array(fileReference).optional().describe('the other files of a checkpoint in several'),
+  set: z
+    .enum(WEIGHT_SETS)
+    .optional()
+    .describe('which weights are meant where a file holds their moving average too'),
 });
 
 const camera = z.strictObject({
   name: z.string().min(1),
-  /** where it lies in the composed image, pixels */
-  x: z.number().int().nonnegative(),
-  y: z.number().int().nonnegative(),
-  width: positive,
-  height: positive,
-  rotate180: z.boolean(),
-  /** `cover`: scale to cover the box, crop the middle; `stretch`: scale to the box */
-  fit: z.enum(['cover', 'stretch']),
-  /** what datasets call it, where the policy renames it */
-  source: z.string().min(1).optional(),
+  x: z.number().int().nonnegative().describe('left edge in the composed image, pixels'),
+  y: z.number().int().nonnegative().describe('upper edge, pixels'),
+  width: positive.describe('pixels'),
+  height: positive.describe('pixels'),
+  rotate180: z.boolean().describe('the picture is turned by 180 degrees first'),
+  fit: z
+    .enum(['cover', 'stretch'])
+    .describe('`cover`: scale to cover the box, crop the middle; `stretch`: scale to the box'),
+  source: z.string().min(1).optional().describe('what datasets call it, where the policy renames it'),
 });
 
 /** How cameras become the VAE's input where it is LeRobot's way and not the original's (PIL in 8 bits, no rounding). */
@@ -77,8 +76,12 @@ const image = z.strictObject({
   pipeline: z.literal('lerobot'),
   dtype: z.enum(FLOAT_TYPES),
   rounding: z.enum(['before', 'after']),
-  /** size of the picture that the cameras are composed to, where the policy knows that picture alone */
-  mosaic: z.strictObject({ width: positive, height: positive }).optional(),
+  mosaic: z
+    .strictObject({ width: positive, height: positive })
+    .optional()
+    .describe(
+      'size of the picture that the cameras are composed to, where the policy knows that picture alone',
+    ),
 });
 
 /** y = x * scale + offset, clamped to [-5, 5] where a value is normalised: the original's. */
@@ -92,97 +95,112 @@ const linearNormaliser = z.strictObject({
 const statisticNormaliser = z.strictObject({
   mode: z.enum(STATISTIC_MODES),
   statistics: z.tuple([z.array(finite), z.array(finite)]),
-  /** added to a standard deviation, or put in place of a range of 0; absent: 1e-8 */
-  eps: z.number().positive().optional(),
+  eps: z
+    .number()
+    .positive()
+    .optional()
+    .describe('added to a standard deviation, or put in place of a range of 0; absent: 1e-8'),
 });
 
 const normaliser = z.union([statisticNormaliser, linearNormaliser]);
 
 const action = z.strictObject({
   name: z.string().min(1),
-  unit: z.string(),
-  /** actions of one group are compared and limited together: translation, rotation, gripper, joints ... */
-  group: z.string().min(1),
+  unit: z.string().describe('of the physical value'),
+  group: z
+    .string()
+    .min(1)
+    .describe(
+      'actions of one group are compared and limited together: translation, rotation, gripper, joints ...',
+    ),
 });
 
 const limits = z.strictObject({
   min: z.array(finite.nullable()).optional(),
   max: z.array(finite.nullable()).optional(),
-  /** largest change between two control steps */
-  max_step: z.array(finite.nullable()).optional(),
-  /** largest rate, unit / s */
-  max_velocity: z.array(finite.nullable()).optional(),
+  max_step: z.array(finite.nullable()).optional().describe('largest change between two control steps'),
+  max_velocity: z.array(finite.nullable()).optional().describe('largest rate, unit / s'),
 });
 
 const gripper = z.strictObject({
   index: z.number().int().nonnegative(),
-  /** `libero`: g <- -(2 g - 1); `none`: as the network gives it */
-  rule: z.enum(['libero', 'none']),
+  rule: z.enum(['libero', 'none']).describe('`libero`: g <- -(2 g - 1); `none`: as the network gives it'),
   binarize: z.boolean(),
-  /** physical value at which a gripper decision flips (closed below, open above or the other way round) */
-  threshold: finite,
+  threshold: finite.describe(
+    'physical value at which a gripper decision flips (closed below, open above or the other way round)',
+  ),
 });
 
 export const bundleSchema = z.strictObject({
   format: z.literal('fast-wam-bundle'),
   version: z.literal(BUNDLE_VERSION),
   name: z.string().min(1),
-  created_by: z.string(),
+  created_by: z.string().describe('program and version'),
   dimensions,
   weights: z.strictObject({
     policy: weightsReference,
     vae: weightsReference,
-    /** folder of cached T5 contexts, relative to the bundle */
-    text_embeds: z.string().min(1),
+    text_embeds: z.string().min(1).describe('folder of cached T5 contexts, relative to the bundle'),
   }),
   /** ONNX files of the default execution (fp32), relative to the bundle */
   graphs: z.strictObject({
-    /** of the emitter; where it differs from the reader's, the graphs are emitted anew in memory */
-    revision: positive,
+    revision: positive.describe(
+      "of the emitter; where it differs from the reader's, the graphs are emitted anew in memory",
+    ),
     vae_encoder: z.string().min(1),
     context: z.string().min(1),
     prefill: z.string().min(1),
     expert: z.string().min(1),
-    /** of each of the files */
-    sha256: z.record(z.string(), sha256).optional(),
+    sha256: z.record(z.string(), sha256).optional().describe('of each of the files'),
   }),
   sampler: z.strictObject({
-    steps: positive,
-    shift: z.number().positive(),
-    /** type in which timesteps and step sizes are rounded; absent: float32 */
-    timestep_dtype: z.enum(FLOAT_TYPES).optional(),
-    /** of the noise, where the checkpoint says it */
-    seed: z.number().int().nonnegative().optional(),
+    steps: positive.describe('denoising steps'),
+    shift: z.number().positive().describe('of the schedule: 5 in the released checkpoints'),
+    timestep_dtype: z
+      .enum(FLOAT_TYPES)
+      .optional()
+      .describe('type in which timesteps and step sizes are rounded; absent: float32'),
+    seed: z.number().int().nonnegative().optional().describe('of the noise, where the checkpoint says it'),
   }),
-  control: z.strictObject({ rate: z.number().positive(), replan_steps: positive }),
-  prompt_template: z.string().includes('{task}'),
-  /** how prompts become contexts; absent in bundles that were exported before there was an encoder */
+  control: z.strictObject({
+    rate: z.number().positive().describe('control steps a second, Hz'),
+    replan_steps: positive.describe('actions executed before the next chunk'),
+  }),
+  prompt_template: z.string().includes('{task}').describe('the prompt; {task} is the instruction'),
   text: z
     .strictObject({
-      cleaning: z.enum(CLEANINGS),
-      /** fingerprint of the encoder that `fastwam encode` used; contexts of another one are refused */
-      encoder: z
-        .string()
-        .regex(/^[0-9a-f]{64}$/)
+      cleaning: z.enum(CLEANINGS).describe('what is done to a prompt before the tokenizer sees it'),
+      encoder: sha256
+        .describe(
+          'fingerprint of the encoder that `fastwam encode` used; contexts of another one are refused',
+        )
         .optional(),
     })
+    .describe('how prompts become contexts; absent in bundles that were exported before there was an encoder')
     .optional(),
-  instructions: z.array(z.string().min(1)),
+  instructions: z.array(z.string().min(1)).describe('instructions whose contexts the bundle has'),
   cameras: z.array(camera),
   image: image.optional(),
   proprio: z.strictObject({ names: z.array(z.string().min(1)), units: z.array(z.string()), normaliser }),
   actions: z.strictObject({
-    /** what an action means: absolute joint positions, a delta of the end-effector's pose, or anything else */
-    kind: z.enum(['joint_position', 'delta_pose', 'other']),
-    /** frame that poses refer to; empty for joints */
-    frame: z.string(),
+    kind: z
+      .enum(['joint_position', 'delta_pose', 'other'])
+      .describe(
+        "what an action means: absolute joint positions, a delta of the end-effector's pose, or anything else",
+      ),
+    frame: z.string().describe('frame that poses refer to; empty for joints'),
     items: z.array(action).min(1),
     normaliser,
-    /** indices of actions that are relative to the state of the same index; it is added after denormalising */
-    relative: z.array(z.number().int().nonnegative()).optional(),
+    relative: z
+      .array(z.number().int().nonnegative())
+      .optional()
+      .describe(
+        'indices of actions that are relative to the state of the same index; it is added after denormalising',
+      ),
     gripper: z.array(gripper),
-    /** null: not stated, so the node refuses to drive a robot; "none": stated that there are none */
-    limits: z.union([limits, z.literal('none'), z.null()]),
+    limits: z
+      .union([limits, z.literal('none'), z.null()])
+      .describe('null: not stated, so the node refuses to drive a robot; "none": stated that there are none'),
   }),
 });
 

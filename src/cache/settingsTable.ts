@@ -46,7 +46,7 @@ export function settingsTable(policy: CachePolicy, context: DefaultContext): str
   return [head, '| --- | --- | --- | --- | --- | --- |', ...rows].join('\n');
 }
 
-/** All policies with their settings, the content of docs/cache-settings.md. */
+/** All policies with their settings, the content of docs/reference/cache-settings.md. */
 export function settingsDocument(policies: readonly CachePolicy[], context: DefaultContext): string {
   const { steps, shift } = context.schedule;
   const sections = policies.map(
@@ -55,7 +55,7 @@ export function settingsDocument(policies: readonly CachePolicy[], context: Defa
   );
   return [
     '# Settings of the cache policies\n',
-    `Written from the code by \`npx vitest run test/cache/settingsTable.test.ts -u\`. Defaults that depend on the model are those of ${steps} steps at shift ${shift}.`,
+    `Defaults that depend on the model are those of ${steps} steps at shift ${shift}.`,
     'On the command line: `--policy NAME --set name=value`; live: `ros2 param set /fast_wam_policy PARAMETER VALUE`.\n',
     ...sections,
   ].join('\n');

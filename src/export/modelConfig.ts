@@ -12,49 +12,53 @@ const size = z.number().int().positive();
 
 /** The sizes of a model; those that the weights say too are checked against them. */
 const sizes = {
-  height: size,
-  width: size,
-  action_dim: size,
-  /** null or 0: the model takes no proprioception */
+  height: size.describe('of the composed image, pixels'),
+  width: size.describe('of the composed image, pixels'),
+  action_dim: size.describe('numbers in an action'),
   proprio_dim: z
     .number()
     .int()
     .nonnegative()
     .nullable()
-    .transform((dim) => dim ?? 0),
-  horizon: size,
-  layers: size,
-  heads: size,
-  head_dim: size,
-  video_dim: size,
-  video_ffn: size,
-  action_hidden: size,
-  action_ffn: size,
-  text_dim: size,
-  freq_dim: size,
-  vae_dim: size,
-  context_len: size,
-  steps: size,
-  shift: z.number().positive(),
-  eps: z.number().positive(),
-  patch_size: z.tuple([z.literal(1), z.literal(2), z.literal(2)]),
-  latent_channels: z.literal(48),
-  vae_spatial_factor: z.literal(16),
+    .transform((dim) => dim ?? 0)
+    .describe('numbers of the proprioception; null or 0: the model takes none'),
+  horizon: size.describe('actions in a chunk; else 32'),
+  layers: size.describe('transformer blocks'),
+  heads: size.describe('attention heads'),
+  head_dim: size.describe('width of a head'),
+  video_dim: size.describe('width of the video expert'),
+  video_ffn: size.describe('width of its feed-forward layers'),
+  action_hidden: size.describe('width of the action expert'),
+  action_ffn: size.describe('width of its feed-forward layers'),
+  text_dim: size.describe('width of a text context'),
+  freq_dim: size.describe('width of the sinusoidal embedding of time'),
+  vae_dim: size.describe('base width of the image encoder'),
+  context_len: size.describe('tokens of a text context'),
+  steps: size.describe('denoising steps; else 10'),
+  shift: z.number().positive().describe('of the schedule; else 5'),
+  eps: z.number().positive().describe('of the layer norms'),
+  patch_size: z.tuple([z.literal(1), z.literal(2), z.literal(2)]).describe('no other is known'),
+  latent_channels: z.literal(48).describe('no other is known'),
+  vae_spatial_factor: z.literal(16).describe('no other is known'),
 };
 
 const bundleEntries = {
-  normalisation: z.string().min(1),
-  replan_steps: size,
-  control_rate: z.number().positive(),
-  prompt_template: z.string().includes('{task}'),
+  normalisation: z
+    .string()
+    .min(1)
+    .describe('which statistics make the normaliser: min/max, q01/q99 or z-score'),
+  replan_steps: size.describe('actions executed before the next chunk'),
+  control_rate: z.number().positive().describe('control steps a second, Hz, where the robot does not say'),
+  prompt_template: z.string().includes('{task}').describe('the prompt; {task} is the instruction'),
 };
 
 /** Keys of training runs and golden vectors that say nothing about the model. */
 const IGNORED = ['seed', 'chunks', 'drift', 'dprop', 'prompt', 'name'] as const;
 
-const schema = z.strictObject({ ...sizes, ...bundleEntries }).partial();
+/** Content of a `--config` file. */
+export const modelConfigSchema = z.strictObject({ ...sizes, ...bundleEntries }).partial();
 
-export type ModelConfig = z.infer<typeof schema>;
+export type ModelConfig = z.infer<typeof modelConfigSchema>;
 
 /** The original's prompt. Source: `DEFAULT_PROMPT` in `robot_video_dataset.py`. */
 export const DEFAULT_PROMPT_TEMPLATE =
@@ -92,7 +96,7 @@ export function parseModelConfig(value: unknown, source: string): ModelConfig {
     }
     kept[key] = entry;
   }
-  const parsed = schema.safeParse(kept);
+  const parsed = modelConfigSchema.safeParse(kept);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
   throw new UsageError(`${source}: ${issue?.path.map(String).join('.')}: ${issue?.message}`);

@@ -11,46 +11,79 @@ const DEFAULT_REPLAN_STEPS = 10;
 /** A camera and its box in a picture that several are composed into, pixels. */
 export const placedCamera = z.strictObject({
   name: z.string().min(1),
-  x: z.number().int().nonnegative(),
-  y: z.number().int().nonnegative(),
-  width: z.number().int().positive(),
-  height: z.number().int().positive(),
-  rotate180: z.boolean().default(false),
-  fit: z.enum(['cover', 'stretch']).default('stretch'),
+  x: z.number().int().nonnegative().describe('left edge in the composed image, pixels'),
+  y: z.number().int().nonnegative().describe('upper edge, pixels'),
+  width: z.number().int().positive().describe('pixels'),
+  height: z.number().int().positive().describe('pixels'),
+  rotate180: z.boolean().default(false).describe('turn the picture by 180 degrees first'),
+  fit: z
+    .enum(['cover', 'stretch'])
+    .default('stretch')
+    .describe('cover: scale to cover the box, crop the middle; stretch: scale to the box'),
 });
 
-/** What a checkpoint does not say about the robot it was trained for. Everything is optional. */
 const perDimension = z.array(z.number().nullable());
 
-const robotSchema = z.strictObject({
-  name: z.string().min(1).optional(),
+/** What a checkpoint does not say about the robot it was trained for. Everything is optional. */
+export const robotSchema = z.strictObject({
+  name: z.string().min(1).optional().describe("the robot's, for people"),
   control: z
     .strictObject({
-      rate: z.number().positive().optional(),
-      replan_steps: z.number().int().positive().optional(),
+      rate: z.number().positive().optional().describe('control steps a second, Hz; else 10'),
+      replan_steps: z
+        .number()
+        .int()
+        .positive()
+        .optional()
+        .describe('actions executed before the next chunk; else 10'),
     })
     .optional(),
   cameras: z
-    .array(placedCamera.extend({ source: z.string().min(1).optional() }))
+    .array(
+      placedCamera.extend({
+        source: z.string().min(1).optional().describe('what datasets call it, where the policy renames it'),
+      }),
+    )
     .min(1)
     .optional(),
   proprio: z
-    .strictObject({ names: z.array(z.string().min(1)).optional(), units: z.array(z.string()).optional() })
+    .strictObject({
+      names: z
+        .array(z.string().min(1))
+        .optional()
+        .describe('joints or other numbers, in the order of training'),
+      units: z.array(z.string()).optional().describe('of each: rad, m, ...'),
+    })
     .optional(),
   actions: z
     .strictObject({
-      kind: z.enum(['joint_position', 'delta_pose', 'other']).optional(),
-      frame: z.string().optional(),
-      names: z.array(z.string().min(1)).optional(),
-      units: z.array(z.string()).optional(),
-      groups: z.array(z.string().min(1)).optional(),
+      kind: z
+        .enum(['joint_position', 'delta_pose', 'other'])
+        .optional()
+        .describe('absolute joint positions, a step of the end-effector, or anything else'),
+      frame: z.string().optional().describe('frame that poses refer to'),
+      names: z
+        .array(z.string().min(1))
+        .optional()
+        .describe('joints as the controller calls them; else action_0, ...'),
+      units: z.array(z.string()).optional().describe('of each action'),
+      groups: z
+        .array(z.string().min(1))
+        .optional()
+        .describe('a word for each action; those of one group are compared with each other'),
       gripper: z
         .array(
           z.strictObject({
-            index: z.number().int().nonnegative(),
-            rule: z.enum(['libero', 'none']).default('none'),
-            binarize: z.boolean().default(false),
-            threshold: z.number().default(0),
+            index: z.number().int().nonnegative().describe('of the action, from 0'),
+            rule: z
+              .enum(['libero', 'none'])
+              .default('none')
+              .describe('libero: g becomes -(2 g - 1); none: as the network gives it'),
+            binarize: z.boolean().default(false).describe('send only -1 or 1'),
+            threshold: z
+              .number()
+              .default(0)
+              .describe('value at which open and shut meet, for counting flips'),
           }),
         )
         .optional(),
@@ -59,10 +92,10 @@ const robotSchema = z.strictObject({
           [
             z.literal('none'),
             z.strictObject({
-              min: perDimension.optional(),
-              max: perDimension.optional(),
-              max_step: perDimension.optional(),
-              max_velocity: perDimension.optional(),
+              min: perDimension.optional().describe('smallest value of each action; null: no limit'),
+              max: perDimension.optional().describe('largest value'),
+              max_step: perDimension.optional().describe('largest change between two control steps'),
+              max_velocity: perDimension.optional().describe('largest rate, unit / s'),
             }),
           ],
           { error: 'expected none, or some of min, max, max_step, max_velocity' },

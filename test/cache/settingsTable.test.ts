@@ -1,9 +1,6 @@
-import { join } from 'node:path';
-import { format, resolveConfig } from 'prettier';
 import { describe, expect, it } from 'vitest';
 import { c3ache } from '../../src/cache/c3ache';
-import { POLICIES } from '../../src/cache/registry';
-import { settingsDocument, settingsTable } from '../../src/cache/settingsTable';
+import { settingsTable } from '../../src/cache/settingsTable';
 import { createSchedule } from '../../src/sampler/schedule';
 
 const context = {
@@ -20,14 +17,5 @@ describe('the table of settings', () => {
     );
     expect(rows[3]).toMatch(/^\| `range` \| `cache.range` \| start:end \(steps\) \| \[0, 6\] \|/);
     expect(rows[5]).toMatch(/^\| `mode` \| `cache.c3ache.mode` \| affine, residual \| affine \|/);
-  });
-
-  it('is what docs/cache-settings.md says', async () => {
-    const file = join(__dirname, '../../docs/cache-settings.md');
-    const text = await format(settingsDocument(POLICIES, context), {
-      ...(await resolveConfig(file)),
-      parser: 'markdown',
-    });
-    await expect(text).toMatchFileSnapshot(file);
   });
 });

@@ -1,6 +1,3 @@
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { format } from 'prettier';
 import { describe, expect, it } from 'vitest';
 import { ExecutorSession } from '../../src/executor/ExecutorSession';
 import { REFUSAL_KINDS } from '../../src/observation/Refusal';
@@ -12,27 +9,8 @@ import { RobotCommands } from '../../src/ros/robot/RobotCommands';
 import { executorStatuses } from '../../src/ros/executor/executorDiagnostics';
 import { EXECUTOR_PROBLEMS } from '../../src/ros/executor/executorProblems';
 import { NODE_PROBLEMS } from '../../src/ros/node/nodeProblems';
-import { problemTable } from '../../src/ros/node/problemTable';
 import { POLICY_PROBLEMS } from '../../src/ros/policy/policyProblems';
 import { ROBOT_PROBLEMS } from '../../src/ros/robot/robotProblems';
-
-const PAGE = join(__dirname, '..', '..', 'docs', 'ros.md');
-
-/** The page with its tables written anew between their marks. */
-async function written(page: string): Promise<string> {
-  const tables = {
-    policy: problemTable(POLICY_PROBLEMS),
-    executor: problemTable(EXECUTOR_PROBLEMS),
-    robot: problemTable(ROBOT_PROBLEMS),
-  };
-  let text = page;
-  for (const [name, table] of Object.entries(tables)) {
-    const marks = new RegExp(`(<!-- problems: ${name} -->\\n)[^]*?(\\n<!-- end -->)`);
-    expect(page).toMatch(marks);
-    text = text.replace(marks, (_, begin: string, end: string) => `${begin}\n${table}\n${end}`);
-  }
-  return format(text, { parser: 'markdown', printWidth: 110 });
-}
 
 function jointSession(): ExecutorSession {
   return new ExecutorSession({
@@ -52,13 +30,6 @@ function jointSession(): ExecutorSession {
 }
 
 describe('the tables of what is refused', () => {
-  it('stand on the page as the code has them (UPDATE_DOCS=1 writes them)', async () => {
-    const page = readFileSync(PAGE, 'utf8');
-    const wanted = await written(page);
-    if (process.env['UPDATE_DOCS'] === '1') writeFileSync(PAGE, wanted);
-    expect(readFileSync(PAGE, 'utf8')).toBe(wanted);
-  });
-
   it('name values that the diagnostics have', () => {
     const counts = {
       ...{

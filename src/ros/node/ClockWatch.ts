@@ -10,7 +10,7 @@ const STANDSTILL = 600;
 
 type ClockState = 'system' | 'running' | 'absent' | 'stopped';
 
-/** The row of the tables in docs/ros.md. */
+/** The row of the tables in docs/reference/diagnostics.md. */
 export const CLOCK_PROBLEM: Problem = {
   what: 'with `use_sim_time`, `/clock` does not come or has stopped',
   status: 'Clock',

@@ -1,6 +1,6 @@
 import type { LEVEL } from './Diagnostics';
 
-/** One thing that can go wrong, for the table in docs/ros.md. */
+/** One thing that can go wrong, for the table in docs/reference/diagnostics.md. */
 export interface Problem {
   readonly what: string;
   /** name of the status on /diagnostics */
