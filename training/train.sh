@@ -12,14 +12,7 @@ out=$(cd "$1" && pwd)
 shift
 cd "$(dirname "$0")"
 
-if [ -z "${PYTHON:-}" ]; then
-  PYTHON=.venv/bin/python
-  if [ ! -e .venv/installed ]; then
-    python3 -m venv .venv
-    "$PYTHON" -m pip install --quiet --require-hashes -r requirements.txt
-    touch .venv/installed
-  fi
-fi
+PYTHON=$(./python.sh)
 
 # Waiting threads sleep: with anything else on the machine, spinning ones cost whole seconds.
 export OMP_WAIT_POLICY=passive

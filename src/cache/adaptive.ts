@@ -90,6 +90,15 @@ const fields = {
 
 type AdaptiveSettings = FieldValues<typeof fields>;
 
+/** Settings under which nothing that it sees leads to a refresh: C3ache at the price of the looks. */
+export const UNMOVED: Partial<AdaptiveSettings> = {
+  tolerance: OFF,
+  drift_threshold: OFF,
+  latent_threshold: OFF,
+  proprio_threshold: OFF,
+  gripper_switch: false,
+};
+
 /** C3ache whose refresh is decided by what the robot sees and by what the first full step after the range shows. */
 export const adaptive: CachePolicy<typeof fields> = {
   name: 'adaptive',

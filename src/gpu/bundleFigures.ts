@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { Bundle } from '../bundle/Bundle';
+import { UNMOVED } from '../cache/adaptive';
 import { UNCACHED } from '../cache/choice';
-import type { Configuration } from '../cache/choice';
+import type { Configuration, Settings } from '../cache/choice';
 import { relativeDistance } from '../cache/matrix';
 import { messageOf } from '../errors';
 import { distributionOf } from '../evaluation/distribution';
@@ -95,19 +96,23 @@ export function difference(own: Float32Array, other: Float32Array): number | und
   return relativeDistance(own, other);
 }
 
-/** What is measured: no cache, and the cache as the paper's tables run it most and where it is fastest. */
+/**
+ * What is measured: no cache; the cache as the paper's tables run it most, and where it is fastest; and what the looks
+ * of adaptive cost, whose chunks that reuse are two calls of the expert.
+ */
 function configurations(steps: number): Configuration[] {
   const last = (share: number): number => Math.max(0, Math.round(share * steps) - 1);
-  const c3ache = (name: string, interval: number, end: number): Configuration => ({
+  const caching = (policy: string, interval: number, end: number, values: Settings = {}): Configuration => ({
     ...UNCACHED,
-    name,
-    policy: 'c3ache',
-    values: { refresh_interval: interval, range: [0, end] },
+    name: `${policy} R=${interval} [0,${end}]`,
+    policy,
+    values: { refresh_interval: interval, range: [0, end], ...values },
   });
   return [
     { ...UNCACHED, name: 'no cache' },
-    c3ache(`c3ache R=4 [0,${last(0.7)}]`, 4, last(0.7)),
-    c3ache(`c3ache R=0 [0,${last(0.8)}]`, 0, last(0.8)),
+    caching('c3ache', 4, last(0.7)),
+    caching('c3ache', 0, last(0.8)),
+    ...(steps > 1 ? [caching('adaptive', 4, last(0.7), UNMOVED)] : []),
   ];
 }
 

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Bundle } from '../bundle/Bundle';
+import { UNMOVED } from '../cache/adaptive';
 import { UNCACHED, readChoices } from '../cache/choice';
 import type { Choice, Settings } from '../cache/choice';
 import { policyNamed } from '../cache/registry';
@@ -110,8 +111,16 @@ function goldenRuns(name: string): GoldenRun[] {
     if (!found) return [];
     const [interval = 0, start = 0, end = 0] = found.slice(1).map(Number);
     const values: Settings = { refresh_interval: interval, range: [start, end] };
-    const label = `c3ache R=${interval} [${start},${end}]`;
-    return [{ label, choice: { ...UNCACHED, policy: 'c3ache', values }, actions: float32(episode, key) }];
+    const actions = float32(episode, key);
+    // With nothing to move it, adaptive computes what C3ache does, in two calls.
+    return [
+      { policy: 'c3ache', values },
+      { policy: 'adaptive', values: { ...values, ...UNMOVED } },
+    ].map((choice) => ({
+      label: `${choice.policy} R=${interval} [${start},${end}]`,
+      choice: { ...UNCACHED, ...choice },
+      actions,
+    }));
   });
   const rest = Object.entries(cases).map(([label, settings]): GoldenRun => {
     const [policy = ''] = label.split('.');

@@ -28,7 +28,15 @@ describe('the GPU check, on the CPU', () => {
     const named = new Set(exact.map(({ policy }) => policy.split(/[ .]/)[0]));
     const withGolden = POLICIES.map(({ name }) => name).filter((name) => named.has(name));
     expect(withGolden).toEqual(
-      expect.arrayContaining(['none', 'c3ache', 'x_cache', 'worldcache_ca', 'worldcache_ht', 'bac']),
+      expect.arrayContaining([
+        'none',
+        'c3ache',
+        'adaptive',
+        'x_cache',
+        'worldcache_ca',
+        'worldcache_ht',
+        'bac',
+      ]),
     );
     expect(Math.max(...exact.map(({ error }) => error!))).toBeLessThan(1e-5);
     expect(exact.every(({ sameDecisions }) => sameDecisions === undefined || sameDecisions === 1)).toBe(true);
@@ -56,6 +64,7 @@ describe('the GPU check, on the CPU', () => {
         'no cache',
         'c3ache R=4 [0,6]',
         'c3ache R=0 [0,7]',
+        'adaptive R=4 [0,6]',
       ]);
       expect(figures.stepMilliseconds).toBeGreaterThan(0);
       expect(figures.bound!.memoryMilliseconds).toBeGreaterThan(0);
