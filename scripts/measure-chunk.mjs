@@ -2,6 +2,7 @@
 // chunk: npm run build && node scripts/measure-chunk.mjs BUNDLE [chunks] ['NAME=COMMAND' ...]
 // Each COMMAND is another program that takes its turn (training/fastwam_tiny/peer.py): for each line of JSON it reads,
 // the observation as the network takes it, it computes one chunk and answers with one line, its time and its actions.
+import { Buffer } from 'node:buffer';
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { Bundle } from '../dist/bundle/Bundle.js';

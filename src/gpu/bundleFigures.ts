@@ -97,8 +97,8 @@ export function difference(own: Float32Array, other: Float32Array): number | und
 }
 
 /**
- * What is measured: no cache; the cache as the paper's tables run it most, and where it is fastest; and what the looks
- * of adaptive cost, whose chunks that reuse are two calls of the expert.
+ * What is measured: no cache; the cache as the paper's tables run it most, and where it is fastest; what the looks of
+ * adaptive cost, whose chunks that reuse are two calls of the expert; and two steps, which any cache has to beat.
  */
 function configurations(steps: number): Configuration[] {
   const last = (share: number): number => Math.max(0, Math.round(share * steps) - 1);
@@ -112,7 +112,12 @@ function configurations(steps: number): Configuration[] {
     { ...UNCACHED, name: 'no cache' },
     caching('c3ache', 4, last(0.7)),
     caching('c3ache', 0, last(0.8)),
-    ...(steps > 1 ? [caching('adaptive', 4, last(0.7), UNMOVED)] : []),
+    ...(steps > 1
+      ? [
+          caching('adaptive', 4, last(0.7), UNMOVED),
+          { ...UNCACHED, name: 'few_steps, 2 steps', policy: 'few_steps' },
+        ]
+      : []),
   ];
 }
 

@@ -101,11 +101,17 @@ function goldenRuns(name: string): GoldenRun[] {
     Record<string, unknown>
   >;
   const chunks = [...episode.tensors.keys()].filter((key) => /^chunk\d+\.action$/.test(key));
-  const uncached = {
-    label: 'none',
-    choice: UNCACHED,
-    actions: joined(chunks.map((key) => float32(episode, key))),
-  };
+  const actions = joined(chunks.map((key) => float32(episode, key)));
+  const timesteps = episode.tensors.get('timesteps');
+  const steps = Array.from({ length: timesteps?.shape[0] ?? 0 }, (_, k) => k);
+  const uncached: GoldenRun[] = [
+    { label: 'none', choice: UNCACHED, actions },
+    {
+      label: `few_steps, all ${steps.length}`,
+      choice: { ...UNCACHED, policy: 'few_steps', values: { steps } },
+      actions,
+    },
+  ];
   const c3ache = [...episode.tensors.keys()].flatMap((key): GoldenRun[] => {
     const found = /^c3ache\.R(\d+)\.range(\d+)-(\d+)\.action$/.exec(key);
     if (!found) return [];
@@ -129,7 +135,7 @@ function goldenRuns(name: string): GoldenRun[] {
     const decisions = float32(others, `${label}.computed`);
     return { label, choice, actions: float32(others, `${label}.action`), decisions };
   });
-  return [uncached, ...c3ache, ...rest];
+  return [...uncached, ...c3ache, ...rest];
 }
 
 /** Makes the schedules that policies need beforehand, on the CPU in float32, so that every precision runs the same. */

@@ -95,7 +95,7 @@ function goldenText(check: GpuCheck): string {
 function grouped(errors: readonly GoldenError[]): Map<string, GoldenError[]> {
   const groups = new Map<string, GoldenError[]>();
   for (const error of errors) {
-    const key = [error.golden, error.precision, error.policy.split(/[ .]/)[0] ?? ''].join('\n');
+    const key = [error.golden, error.precision, error.policy.split(/[ .,]/)[0] ?? ''].join('\n');
     groups.set(key, [...(groups.get(key) ?? []), error]);
   }
   return groups;

@@ -25,7 +25,7 @@ describe('the GPU check, on the CPU', () => {
 
   it('finds the golden actions of every policy that has some, and the decisions behind them', () => {
     const exact = check.golden.filter(({ precision }) => precision === 'fp32');
-    const named = new Set(exact.map(({ policy }) => policy.split(/[ .]/)[0]));
+    const named = new Set(exact.map(({ policy }) => policy.split(/[ .,]/)[0]));
     const withGolden = POLICIES.map(({ name }) => name).filter((name) => named.has(name));
     expect(withGolden).toEqual(
       expect.arrayContaining([
@@ -65,6 +65,7 @@ describe('the GPU check, on the CPU', () => {
         'c3ache R=4 [0,6]',
         'c3ache R=0 [0,7]',
         'adaptive R=4 [0,6]',
+        'few_steps, 2 steps',
       ]);
       expect(figures.stepMilliseconds).toBeGreaterThan(0);
       expect(figures.bound!.memoryMilliseconds).toBeGreaterThan(0);
