@@ -1,6 +1,8 @@
 import { addScaled, at, identity, multiply, multiplyTransposed, transpose } from './matrix';
 import type { Numbers } from './matrix';
 import type { LinearMap } from './types';
+import { NOTHING, isGuided } from '../sampler/eulerStep';
+import type { EulerStep } from '../sampler/eulerStep';
 
 /**
  * The affine algebra of reused denoising steps. Encoder and head of Fast-WAM are plain linear maps,
@@ -8,15 +10,15 @@ import type { LinearMap } from './types';
  * is one small row map x -> x P + q. Everything is float64; x and D are [T, a], A and P are [a, a], rows are tokens.
  */
 
-/** x -> x P + q with P [a, a] and q [T, a]. */
+/** x -> x P + q with q [T, a], and P [a, a] or [T, a, a] where each row has its own. */
 export interface RowMap {
   readonly P: Float64Array;
   readonly q: Float64Array;
 }
 
-/** One reused Euler step: its (negative) step size and its constant D [T, a]. */
+/** One reused Euler step: how x moves in it, and its constant D [T, a]. */
 export interface ReusedStep {
-  readonly delta: number;
+  readonly euler: EulerStep;
   readonly D: Numbers;
 }
 
@@ -48,25 +50,55 @@ export function reusedVelocity(A: Float64Array, x: Numbers, D: Numbers): Float64
 }
 
 /**
- * The row map of consecutive reused Euler steps (§6.2): P' = P (I + delta A)^T, q' = q (I + delta A)^T + delta D.
- * An empty run is the identity with q = 0, for which `elements` (T a) gives the size.
+ * The row map of consecutive reused Euler steps (§6.2): P' = P F and q' = q F + gain D + pull with
+ * F = keep I + gain A^T, which without guidance is (I + delta A)^T. Guided steps have a P for each row. An empty run is
+ * the identity with q = 0, for which `elements` (T a) gives the size.
  */
 export function composeReusedSteps(A: Float64Array, steps: readonly ReusedStep[], elements: number): RowMap {
   const actionDim = Math.sqrt(A.length);
   const tokens = elements / actionDim;
-  const unit = identity(actionDim);
-  const rowsOfA = transpose(A, actionDim, actionDim);
-  let P: Float64Array = unit;
-  let q: Float64Array = new Float64Array(elements);
-  for (const { delta, D } of steps) {
-    const factor = addScaled(unit, rowsOfA, delta);
-    P = multiply(P, factor, actionDim, actionDim, actionDim);
-    q = addScaled(multiply(q, factor, tokens, actionDim, actionDim), D, delta);
+  if (!steps.some(({ euler }) => isGuided(euler))) return composeRows(A, steps, 0, tokens);
+  const P = new Float64Array(tokens * A.length);
+  const q = new Float64Array(elements);
+  for (let row = 0; row < tokens; row++) {
+    const own = composeRows(A, steps, row, row + 1);
+    P.set(own.P, row * A.length);
+    q.set(own.q, row * actionDim);
   }
   return { P, q };
 }
 
-/** x P + q, [T, a]. */
+/** The same for the rows `from` to `to` - 1, which move alike; q has these alone. */
+function composeRows(A: Float64Array, steps: readonly ReusedStep[], from: number, to: number): RowMap {
+  const actionDim = Math.sqrt(A.length);
+  const unit = identity(actionDim);
+  const rowsOfA = transpose(A, actionDim, actionDim);
+  let P: Float64Array = unit;
+  let q: Float64Array = new Float64Array((to - from) * actionDim);
+  for (const { euler, D } of steps) {
+    const [keep, gain] = [rowOf(euler.keep, from), rowOf(euler.gain, from)];
+    const factor = addScaled(
+      unit.map((value) => value * keep),
+      rowsOfA,
+      gain,
+    );
+    P = multiply(P, factor, actionDim, actionDim, actionDim);
+    q = multiply(q, factor, to - from, actionDim, actionDim);
+    for (let i = 0; i < q.length; i++) {
+      const element = from * actionDim + i;
+      const pull = euler.pull === undefined ? NOTHING : at(euler.pull, element);
+      q[i] = at(q, i) + gain * at(D, element) + pull;
+    }
+  }
+  return { P, q };
+}
+
+/** A coefficient of one row. */
+function rowOf(values: Float64Array, row: number): number {
+  return at(values, values.length === 1 ? 0 : row);
+}
+
+/** x P + q, [T, a], with one P for all rows. */
 export function applyRowMap(x: Numbers, { P, q }: RowMap): Float64Array {
   const actionDim = Math.sqrt(P.length);
   return addScaled(multiply(x, P, x.length / actionDim, actionDim, actionDim), q, 1);
@@ -87,16 +119,18 @@ export function endByDifference(
 
 /**
  * How far a run of reused steps ends from where it should, if the velocity constant of each of its steps is off by
- * `errors[i]` [T, a] (§6.4): sum of delta_k e_k prod_{i>k} (I + delta_i A)^T.
+ * `errors[i]` [T, a] (§6.4): sum of delta_k e_k prod_{i>k} (I + delta_i A)^T, or of what guidance makes of that. What
+ * pulls is the same with and without the error.
  */
 export function shiftOfStaleSteps(
   A: Float64Array,
-  steps: readonly { readonly delta: number; readonly error: Numbers }[],
+  steps: readonly { readonly euler: EulerStep; readonly error: Numbers }[],
   elements: number,
 ): Float64Array {
+  const without = (pull: Float64Array | undefined) => pull && new Float64Array(pull.length);
   return composeReusedSteps(
     A,
-    steps.map(({ delta, error }) => ({ delta, D: error })),
+    steps.map(({ euler, error }) => ({ euler: { ...euler, pull: without(euler.pull) }, D: error })),
     elements,
   ).q;
 }

@@ -45,12 +45,12 @@ export function residualDrift(
   residual: Numbers,
   atRefresh: Numbers,
 ): ResidualDrift {
-  const { shape, schedule, head, A } = expert;
+  const { shape, head, A } = expert;
   const change = addScaled(residual, atRefresh, -1);
   const error = multiplyTransposed(change, head.weight, shape.horizon, shape.hidden, shape.actionDim);
   const [start, end] = reused;
   const steps = Array.from({ length: end - start + 1 }, (_, i) => ({
-    delta: at(schedule.delta, start + i),
+    euler: expert.step(start + i),
     error,
   }));
   const shift = shiftOfStaleSteps(A, steps, error.length);

@@ -1,7 +1,8 @@
-import { addScaled, at } from './matrix';
+import { at } from './matrix';
 import { constantOfVelocity, reusedVelocity } from './affine';
 import { residualsByStep, runInFull, stepElements, subBlocksOfStack } from './StepRun';
 import { WithinChunkState } from './WithinChunkState';
+import { advance } from '../sampler/eulerStep';
 import { roundTo } from '../formats/halfPrecision';
 import type { Schedule } from '../sampler/types';
 import type { FieldTable, FieldValues } from './fields';
@@ -126,7 +127,7 @@ async function runHolding(
   chosen: readonly number[],
   recordResiduals: boolean,
 ): Promise<StepRun> {
-  const { shape, schedule, A } = expert;
+  const { shape, A } = expert;
   const size = stepElements(shape);
   const [first = 0] = chosen;
   const velocity = new Float32Array((shape.steps - first) * size);
@@ -147,7 +148,7 @@ async function runHolding(
     for (let k = to + 1; k < until; k++) {
       const v = reusedVelocity(A, held, D);
       velocity.set(v, (k - first) * size);
-      held = addScaled(held, v, at(schedule.delta, k));
+      held = advance(held, v, expert.step(k));
     }
     x = held instanceof Float32Array ? held : Float32Array.from(held);
     gateSeconds += (performance.now() - began) / 1000;

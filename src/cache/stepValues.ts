@@ -2,6 +2,8 @@ import { addScaled, allFinite } from './matrix';
 import { composeReusedSteps, constantOfVelocity, reusedVelocity } from './affine';
 import { applyLinear } from './linearMap';
 import { residualsByStep, stepElements, subBlocksOfStack } from './StepRun';
+import { advance } from '../sampler/eulerStep';
+import type { ReusedStep } from './affine';
 import type { Expert, FullRun, FullStep, StepRun } from './types';
 
 /** What a refresh leaves of its N steps. The range only selects which of them are reused, so all are kept. */
@@ -55,17 +57,16 @@ export async function runWithReuse(expert: Expert, x: Float32Array, plan: ReuseP
  * The velocities of the reused steps are worked out afterwards, in float64.
  */
 async function runAffine(expert: Expert, start: Float32Array, plan: ReusePlan): Promise<StepRun> {
-  const { shape, schedule, A } = expert;
+  const { shape, A } = expert;
   const size = stepElements(shape);
   const constant = (k: number) => slice(plan.values.constants, k, size);
-  const delta = (k: number) => schedule.delta[k] ?? Number.NaN;
 
   const before = performance.now();
   const steps: FullStep[] = [];
-  let waiting: { delta: number; D: Float32Array }[] = [];
+  let waiting: ReusedStep[] = [];
   for (let k = plan.from; k < plan.to; k++) {
     if (plan.reused(k)) {
-      waiting.push({ delta: delta(k), D: constant(k) });
+      waiting.push({ euler: expert.step(k), D: constant(k) });
     } else if (waiting.length === 0) {
       steps.push({ index: k });
     } else {
@@ -92,7 +93,7 @@ async function runAffine(expert: Expert, start: Float32Array, plan: ReusePlan): 
     if (full === undefined || plan.reused(k)) {
       const v = reusedVelocity(A, x, constant(k));
       velocity.set(v, row);
-      x = addScaled(x, v, delta(k));
+      x = advance(x, v, expert.step(k));
     } else {
       velocity.set(slice(full.vs, ran, size), row);
       computed[k - plan.from] = 1;
@@ -100,7 +101,7 @@ async function runAffine(expert: Expert, start: Float32Array, plan: ReusePlan): 
       // The graph's own x, so that nothing done here can move a full step.
       x =
         ran < steps.length
-          ? addScaled(slice(full.xs, ran - 1, size), slice(full.vs, ran - 1, size), delta(k))
+          ? advance(slice(full.xs, ran - 1, size), slice(full.vs, ran - 1, size), expert.step(k))
           : full.x;
     }
   }
@@ -126,7 +127,7 @@ async function runAffine(expert: Expert, start: Float32Array, plan: ReusePlan): 
 
 /** Encoder, stored residual and head for each reused step; one call for each stretch of full steps. */
 async function runByResidual(expert: Expert, start: Float32Array, plan: ReusePlan): Promise<StepRun> {
-  const { shape, schedule, encoder, head } = expert;
+  const { shape, encoder, head } = expert;
   const size = stepElements(shape);
   const hiddenSize = shape.horizon * shape.hidden;
   const stored = plan.values.residuals ?? new Float32Array(0);
@@ -142,7 +143,7 @@ async function runByResidual(expert: Expert, start: Float32Array, plan: ReusePla
       const hidden = addScaled(applyLinear(encoder, x, shape.horizon), slice(stored, k, hiddenSize), 1);
       const v = applyLinear(head, hidden, shape.horizon);
       velocity.set(v, (k - plan.from) * size);
-      x = Float32Array.from(addScaled(x, v, schedule.delta[k] ?? Number.NaN));
+      x = Float32Array.from(advance(x, v, expert.step(k)));
       gateSeconds += (performance.now() - began) / 1000;
       k++;
     } else {

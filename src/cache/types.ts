@@ -1,3 +1,4 @@
+import type { EulerStep } from '../sampler/eulerStep';
 import type { Schedule } from '../sampler/types';
 import type { DefaultContext, FieldTable, FieldValues } from './fields';
 
@@ -21,11 +22,14 @@ export interface LinearMap {
   readonly outputs: number;
 }
 
-/** One full denoising step. Before the stack runs, x <- x P + q where `before` is given (row vectors). */
+/**
+ * One full denoising step. Before the stack runs, x <- x P + q where `before` is given (row vectors). Afterwards x makes
+ * the Euler step of the chunk, which guidance may change.
+ */
 export interface FullStep {
   /** Denoising step index k. */
   readonly index: number;
-  /** P [a, a] and q [T, a], float32: the reused steps that lie before this one, see affine.ts. */
+  /** P [a, a], or [T, a, a] where rows differ, and q [T, a], float32: the reused steps before this one, see affine.ts. */
   readonly before?: { readonly P: Float32Array; readonly q: Float32Array };
   /** Euler step size in place of the schedule's, where the step also stands for those after it. */
   readonly delta?: number;
@@ -37,7 +41,7 @@ export interface FullRun {
   readonly x: Float32Array;
   /** x that entered each stack (after `before`), [M, T, a] */
   readonly xs: Float32Array;
-  /** velocity of each step, [M, T, a] */
+  /** velocity of each step as the stack gives it, without guidance, [M, T, a] */
   readonly vs: Float32Array;
   /** hL - h0 of each step, [M, T, d]; only if asked for */
   readonly residuals?: Float32Array;
@@ -98,6 +102,13 @@ export interface Expert {
   readonly head: LinearMap;
   /** A = W_h W_e, [a, a] row-major, float64: v = x A^T + D on a reused step. */
   readonly A: Float64Array;
+
+  /**
+   * How x moves in denoising step k of this chunk: `advance` it with this after every step that is not run here, so that
+   * guidance towards the chunk before holds there too.
+   * @param delta its length in place of the schedule's, where the step also stands for those after it
+   */
+  step(index: number, delta?: number): EulerStep;
 
   /** Full steps in one call; x [T, a]. */
   fullSteps(
@@ -217,7 +228,7 @@ export interface ChunkOutcome extends Omit<
 > {
   /** final x, normalised actions [T, a] */
   readonly x: Float32Array;
-  /** velocity used at each step, [N, T, a] */
+  /** velocity of each step, before guidance, [N, T, a] */
   readonly velocity: Float32Array;
   /** hL - h0 of the full steps by step index, if `recordResiduals` */
   readonly residuals?: ReadonlyMap<number, Float32Array>;

@@ -1,6 +1,6 @@
 import { horizonFlow, warpTokens } from './horizonWarp';
 import { applyLinear } from './linearMap';
-import { addScaled, at } from './matrix';
+import { addScaled } from './matrix';
 import {
   inputMotion,
   probeDrift,
@@ -11,6 +11,7 @@ import {
 } from './probeDrift';
 import { residualsByStep, runInFull, stepElements, subBlocksOfStack } from './StepRun';
 import { WithinChunkState } from './WithinChunkState';
+import { advance } from '../sampler/eulerStep';
 import type { FieldTable, FieldValues } from './fields';
 import type { CachePolicy, Expert, ExpertShape, StepRun } from './types';
 import { SUB_BLOCKS } from '../bundle/layout';
@@ -216,7 +217,7 @@ class ProbedChunk {
 
   /** Runs the probe of the next step, and the rest of it unless it may be skipped. */
   async runProbed(maySkip: boolean): Promise<void> {
-    const { shape, schedule, head } = this.#expert;
+    const { shape, head } = this.#expert;
     const history = this.#histories[this.step % this.#histories.length];
     if (history === undefined) return;
     const { h0, y } = await this.#expert.probe(this.#x, this.step, this.#settings.probe_depth);
@@ -227,7 +228,7 @@ class ProbedChunk {
     if (hidden !== undefined) {
       const v = applyLinear(head, hidden, shape.horizon);
       this.#store(v);
-      this.#x = Float32Array.from(addScaled(this.#x, v, at(schedule.delta, this.step)));
+      this.#x = Float32Array.from(advance(this.#x, v, this.#expert.step(this.step)));
       this.#gateSeconds += (performance.now() - before) / 1000;
     } else {
       this.#gateSeconds += (performance.now() - before) / 1000;

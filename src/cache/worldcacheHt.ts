@@ -5,6 +5,7 @@ import { chaoticError, forecastFrom, forecastOutput } from './hermiteForecast';
 import type { Forecast, ForecastMoment, TimedOutput, Token } from './hermiteForecast';
 import { residualsByStep, stepElements, subBlocksOfStack } from './StepRun';
 import { WithinChunkState } from './WithinChunkState';
+import { advance } from '../sampler/eulerStep';
 import type { FieldTable, FieldValues } from './fields';
 import type { CachePolicy, Expert, ExpertShape, StepRun } from './types';
 
@@ -260,7 +261,7 @@ class ForecastingChunk {
     const forecast = this.#forecast;
     if (forecast === undefined) throw new FastWamError(`no forecast at denoising step ${this.step}`);
     const began = performance.now();
-    const { shape, schedule, head } = this.#expert;
+    const { shape, head } = this.#expert;
     const output = forecastOutput(forecast, this.#tokens, this.#moment(this.step));
     const v =
       this.#settings.space === 'hidden'
@@ -275,7 +276,7 @@ class ForecastingChunk {
     );
     this.#largestError = Math.max(this.#largestError, this.#error);
     this.#velocity.set(v, (this.step - this.#first) * stepElements(shape));
-    this.#x = Float32Array.from(addScaled(this.#x, v, at(schedule.delta, this.step)));
+    this.#x = Float32Array.from(advance(this.#x, v, this.#expert.step(this.step)));
     this.step++;
     this.#gateSeconds += (performance.now() - began) / 1000;
   }

@@ -4,6 +4,8 @@ import { InputError } from '../errors';
 import { calibrationChunks } from '../evaluation/calibrationChunks';
 import { inferRecorded } from '../policy/inferRecorded';
 import type { RecordedChunk } from '../policy/inferRecorded';
+import type { ActionChunk } from '../policy/types';
+import { RTC_FIELDS, readRtc } from '../settings/rtc';
 import { printLine, say } from '../terminal';
 import {
   addExecutionOptions,
@@ -24,6 +26,7 @@ interface InferFlags extends PolicyOptions, ExecutionFlags {
   readonly noise: string;
   readonly seed?: string;
   readonly out: string;
+  readonly rtc?: string | true;
 }
 
 /** `fastwam infer` */
@@ -44,14 +47,25 @@ export function inferCommand(program: Command): Command {
     )
     .option('--noise <mode>', 'fixed: the same for every chunk; fresh: seed + chunk number', 'fixed')
     .option('--seed <n>', "seed of the noise; by default the bundle's")
+    .option(
+      '--rtc [settings]',
+      `real-time chunking: guide each chunk towards the one before it, as name=value,...: ${Object.keys(
+        RTC_FIELDS,
+      )
+        .filter((name) => name !== 'enabled')
+        .join(', ')}, and executed, the steps between two chunks where the stamps are not to tell`,
+    )
     .requiredOption('--out <file>', 'safetensors with action, velocity, latents, computed, refreshed');
   addPolicyOptions(command, 'none');
   addExecutionOptions(command);
   return command.action(async (flags: InferFlags) => {
     const { manifest } = Bundle.describe(flags.bundle);
     const settings = { ...readPolicyOptions(flags), ...readSampler(flags, manifest) };
+    const { rtc: rtcText, ...others } = flags;
+    const rtc = rtcText === undefined ? undefined : readRtc(rtcText === true ? '' : rtcText);
     const { chunks, notices } = await inferRecorded({
-      ...flags,
+      ...others,
+      ...(rtc && { rtc }),
       inputs: flags.params === undefined ? flags.inputs : await episodeOf(flags),
       settings,
       execution: readExecutionOptions(flags),
@@ -60,9 +74,17 @@ export function inferCommand(program: Command): Command {
     const refreshes = chunks.filter((c) => c.report.refreshed).length;
     const stacks = chunks.reduce((n, c) => n + c.report.stackEvaluations, 0);
     printLine(
-      `${chunks.length} chunks, ${refreshes} refreshes, ${stacks.toFixed(1)} stack evaluations -> ${flags.out}`,
+      `${chunks.length} chunks, ${refreshes} refreshes, ${stacks.toFixed(1)} stack evaluations${rtc ? `, ${guidanceText(chunks)}` : ''} -> ${flags.out}`,
     );
   });
+}
+
+/** How many chunks were guided, and why the others were not: `5 guided (1 not: first_chunk)`. */
+function guidanceText(chunks: readonly ActionChunk[]): string {
+  const reasons = chunks.flatMap(({ guidance }) => guidance.reason || []);
+  const guided = chunks.length - reasons.length;
+  const why = reasons.length === 0 ? '' : ` (${reasons.length} not: ${[...new Set(reasons)].join(', ')})`;
+  return `${guided} guided${why}`;
 }
 
 /** The observations of one episode of a recording. */

@@ -20,7 +20,7 @@ export const GRAPH_NAMES = ['vae_encoder', 'context', 'prefill', 'expert'] as co
 export type GraphName = (typeof GRAPH_NAMES)[number];
 
 /** Moves on with every change of what is emitted, so that an older bundle's files are not mistaken for today's. */
-export const GRAPH_REVISION = 5;
+export const GRAPH_REVISION = 6;
 
 /** What a graph computes in. */
 export interface NumberFormat {

@@ -77,10 +77,13 @@ export interface StepStart {
   readonly x: Value;
   /** number of the denoising step */
   readonly index: Value;
-  readonly delta: Value;
+  /** the Euler step after it */
+  readonly keep: Value;
+  readonly gain: Value;
+  readonly pull: Value;
 }
 
-/** Emits the beginning of an iteration: the reused steps before it as one affine map. */
+/** Emits the beginning of an iteration: the reused steps before it as one affine map, of all rows or of each. */
 export function affineStep(
   body: GraphBuilder,
   iteration: Value,
@@ -89,9 +92,17 @@ export function affineStep(
 ): StepStart {
   const row = (table: Value): Value =>
     body.op('Gather', [table, iteration], { attributes: { axis: int(0) } });
-  const scaled = body.op('MatMul', [carried, row(inputs.before_scale)]);
+  const rows = body.op('Unsqueeze', [carried, body.int64([1])]);
+  const mapped = body.op('MatMul', [rows, row(inputs.before_scale)]);
+  const scaled = body.op('Squeeze', [mapped, body.int64([1])]);
   const x = body.op('Add', [scaled, row(inputs.before_shift)]);
-  return { x, index: row(inputs.index), delta: row(inputs.delta) };
+  return {
+    x,
+    index: row(inputs.index),
+    keep: row(inputs.keep),
+    gain: row(inputs.gain),
+    pull: row(inputs.pull),
+  };
 }
 
 /** Emits the modulation of every block in one step. */
@@ -121,9 +132,11 @@ function blockModulation(parts: readonly Value[], layer: number): BlockModulatio
   return [shiftA, scaleA, gateA, shiftF, scaleF, gateF];
 }
 
-/** Emits the Euler step: x + delta v. */
+/** Emits the Euler step: x keep + v gain + pull, which without guidance is x + delta v bit for bit. */
 export function eulerStep(body: GraphBuilder, step: StepStart, v: Value): Value {
-  return body.op('Add', [step.x, body.op('Mul', [v, step.delta])]);
+  const kept = body.op('Mul', [step.x, step.keep]);
+  const moved = body.op('Add', [kept, body.op('Mul', [v, step.gain])]);
+  return body.op('Add', [moved, step.pull]);
 }
 
 /**

@@ -17,11 +17,13 @@ export const stackInputs = ({ horizon: t, actionDim: a }: ExpertSizes) => ({
   x: float32(t, a),
   /** denoising step indices */
   index: int64('M'),
-  /** x <- x P + q before each step */
-  before_scale: float32('M', a, a),
+  /** x <- x P + q before each step, with one P for all rows or one for each */
+  before_scale: float32('M', 'maps', a, a),
   before_shift: float32('M', t, a),
-  /** Euler step sizes */
-  delta: float32('M'),
+  /** x <- x keep + v gain + pull after the stack: for all rows the same, or for each its own (`EulerStep`) */
+  keep: float32('M', 'rows', 1),
+  gain: float32('M', 'rows', 1),
+  pull: float32('M', 'rows', 'pulls'),
 });
 
 /** Outputs of the Loop over full steps. */

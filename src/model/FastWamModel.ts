@@ -11,6 +11,7 @@ import { distinctRows } from './distinctRows';
 import { KeptFeeds } from './KeptFeeds';
 import { PrivateWeights } from './PrivateWeights';
 import { WeightWatch } from './WeightWatch';
+import type { GuidanceTarget } from '../sampler/guidance';
 import type { Schedule } from '../sampler/types';
 import { BlockExpert } from './BlockExpert';
 import { executionOn, refuseExecution } from './execution';
@@ -209,11 +210,11 @@ export class FastWamModel {
     return this.#proprioEncoder ? applyLinear(this.#proprioEncoder, proprio, 1) : new Float32Array(0);
   }
 
-  /** The expert for one chunk. */
-  expert(binding: ChunkBinding): StackExpert | BlockExpert {
+  /** The expert for one chunk, whose steps are pulled towards `target` where there is one. */
+  expert(binding: ChunkBinding, target?: GuidanceTarget): StackExpert | BlockExpert {
     const { expert, grain } = this.sessions;
     const Kind = grain === 'block' ? BlockExpert : StackExpert;
-    return new Kind(this.facts, expert, binding.feeds);
+    return new Kind(this.facts, expert, binding.feeds, target);
   }
 
   /**

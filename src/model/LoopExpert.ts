@@ -1,6 +1,11 @@
+import { identity } from '../cache/matrix';
 import type { Expert, ExpertShape, FullRun, FullStep, LinearMap } from '../cache/types';
 import { InputError } from '../errors';
 import type { StackInput, StackOutput } from '../graphs/expertSignature';
+import { NOTHING, isGuided, plainStep } from '../sampler/eulerStep';
+import type { EulerStep } from '../sampler/eulerStep';
+import { guidedStep } from '../sampler/guidance';
+import type { GuidanceTarget } from '../sampler/guidance';
 import type { Schedule } from '../sampler/types';
 import type { Feeds, Session, Tensor } from './Session';
 
@@ -20,6 +25,8 @@ export abstract class LoopExpert<Output extends string = StackOutput> implements
     protected readonly session: Session,
     /** K/V of the chunk, or what the graph computes them from */
     private readonly binding: Feeds,
+    /** what the chunk is pulled towards */
+    private readonly target?: GuidanceTarget,
   ) {}
 
   get shape(): ExpertShape {
@@ -38,6 +45,11 @@ export abstract class LoopExpert<Output extends string = StackOutput> implements
     return this.facts.A;
   }
 
+  step(index: number, delta?: number): EulerStep {
+    const { schedule, target } = this;
+    return target ? guidedStep(schedule, index, target, delta) : plainStep(schedule, index, delta);
+  }
+
   abstract fullSteps(...args: Parameters<Expert['fullSteps']>): Promise<FullRun>;
   abstract probe(...args: Parameters<Expert['probe']>): ReturnType<Expert['probe']>;
   abstract resume(...args: Parameters<Expert['resume']>): ReturnType<Expert['resume']>;
@@ -49,34 +61,53 @@ export abstract class LoopExpert<Output extends string = StackOutput> implements
   /** Feeds of the Loop over full steps. */
   protected stepFeeds(x: Float32Array, steps: readonly FullStep[]): Record<StackInput, Tensor> {
     const { horizon: t, actionDim: a } = this.shape;
-    const { delta } = this.schedule;
     const count = steps.length;
-    const scale = new Float32Array(count * a * a);
+    const eulers = steps.map(({ index, delta }) => this.step(index, delta));
+    const guided = eulers.some(isGuided);
+    const perRow = steps.some(({ before }) => before !== undefined && before.P.length > a * a);
+    const maps = perRow ? t : 1;
+    const scale = new Float32Array(count * maps * a * a);
     const shift = new Float32Array(count * t * a);
-    steps.forEach((step, i) => {
-      if (step.before) {
-        scale.set(step.before.P, i * a * a);
-        shift.set(step.before.q, i * t * a);
-      } else {
-        for (let j = 0; j < a; j++) scale[i * a * a + j * a + j] = 1;
+    steps.forEach(({ before }, i) => {
+      for (let map = 0; map < maps; map++) {
+        const own = before?.P.subarray(before.P.length > a * a ? map * a * a : 0).subarray(0, a * a);
+        scale.set(own ?? unit(a), (i * maps + map) * a * a);
       }
+      if (before) shift.set(before.q, i * t * a);
     });
     const index = BigInt64Array.from(steps, (s) => BigInt(s.index));
-    const sizes = Float32Array.from(steps, (s) => s.delta ?? delta[s.index] ?? Number.NaN);
+    const [rows, pulls] = guided ? [t, a] : [1, 1];
+    const table = (width: number, row: (euler: EulerStep) => Float64Array | undefined): Tensor => {
+      const values = new Float32Array(count * rows * width).fill(NOTHING);
+      eulers.forEach((euler, i) => {
+        const own = row(euler);
+        const part = values.subarray(i * rows * width, (i + 1) * rows * width);
+        if (own?.length === 1) part.fill(own[0] ?? Number.NaN);
+        else if (own) part.set(own);
+      });
+      return this.session.tensor('float32', values, [count, rows, width]);
+    };
     const make = this.session;
     return {
       count: make.tensor('int64', BigInt64Array.of(BigInt(count)), []),
       x: make.tensor('float32', x, [t, a]),
       index: make.tensor('int64', index, [count]),
-      before_scale: make.tensor('float32', scale, [count, a, a]),
+      before_scale: make.tensor('float32', scale, [count, maps, a, a]),
       before_shift: make.tensor('float32', shift, [count, t, a]),
-      delta: make.tensor('float32', sizes, [count]),
+      keep: table(1, ({ keep }) => keep),
+      gain: table(1, ({ gain }) => gain),
+      pull: table(pulls, ({ pull }) => pull),
     };
   }
 
   protected run<K extends Output>(feeds: Feeds, fetches: readonly K[]): Promise<Readonly<Record<K, Tensor>>> {
     return this.session.run({ ...this.binding, ...feeds }, fetches);
   }
+}
+
+/** Identity [n, n]. */
+function unit(n: number): Float32Array {
+  return Float32Array.from(identity(n));
 }
 
 /** The float32 data of an output. */

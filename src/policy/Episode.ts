@@ -10,6 +10,8 @@ import type { StillPicture } from '../observation/PictureWatch';
 import type { RgbImage } from '../observation/types';
 import { chunkNoise } from '../sampler/noise';
 import { ActionTransform } from './actions';
+import { continuation } from './Continuation';
+import type { FormerChunk } from './Continuation';
 import { BundleResources } from './CalibrationFile';
 import { Perception } from './Perception';
 import type { ActionChunk, InferOptions, Observation } from './types';
@@ -36,6 +38,7 @@ export class Episode {
   #instruction: string | undefined;
   #cache: Cache | undefined;
   #sampler: string | undefined;
+  #former: FormerChunk | undefined;
   /** A camera that has stopped has not started again because an episode does: it outlives them. */
   readonly #pictures = new PictureWatch();
   /** moves on at every reset, so that a chunk in flight notices */
@@ -55,6 +58,7 @@ export class Episode {
     if (this.#chunk > 0) this.#episode += 1;
     this.#chunk = 0;
     this.#instruction = undefined;
+    this.#former = undefined;
     this.#cache?.state.clear('first_chunk');
   }
 
@@ -91,7 +95,13 @@ export class Episode {
     await this.model.ensureGrain(grain);
     const cache = this.#cacheFor(policy, settings);
     const { state } = cache;
-    const expert = this.model.expert(binding);
+    const period = options.period ?? 1 / this.model.bundle.manifest.control.rate;
+    const now = { stamp: observation.stamp, proprio: observation.proprio, period };
+    const { target, report: guidance } = continuation(this.#former, now, options.rtc, {
+      horizon: this.model.shape.horizon,
+      actions: this.#actions,
+    });
+    const expert = this.model.expert(binding, target);
     const expertStarted = performance.now();
     let outcome: ChunkOutcome;
     try {
@@ -99,7 +109,7 @@ export class Episode {
         {
           chunk: this.#chunk,
           time: observation.stamp,
-          period: options.period ?? 1 / this.model.bundle.manifest.control.rate,
+          period,
           noise: options.noise ?? this.#noise(settings),
           proprio,
           latents,
@@ -134,6 +144,7 @@ export class Episode {
         clamped,
         still,
         report: this.#report(policy, values, outcome, state),
+        guidance,
         times: {
           ...times,
           expert: (expertEnded - expertStarted) / 1000,
@@ -144,6 +155,12 @@ export class Episode {
       };
       this.#chunk += 1;
       this.#instruction = instruction;
+      this.#former = {
+        normalised: outcome.x.slice(),
+        state: Array.from(observation.proprio),
+        stamp: observation.stamp,
+        period,
+      };
       return chunk;
     } catch (error) {
       state.discard();

@@ -2,12 +2,13 @@ import type { Bundle } from '../bundle/Bundle';
 import type { BundleManifest } from '../bundle/schema';
 import { InputError } from '../errors';
 import { scalingOf } from '../formats/scaling';
+import type { Scaling } from '../formats/scaling';
 
 type GripperRule = BundleManifest['actions']['gripper'][number];
 
 /** From the network's actions to the robot's: statistics, what they are relative to, gripper rule, limits. */
 export class ActionTransform {
-  readonly #denormalise: (y: Float32Array) => Float32Array;
+  readonly #scaling: Scaling;
   /** actions that count from the state of the same index */
   readonly #relative: readonly number[];
   readonly #gripper: readonly GripperRule[];
@@ -16,8 +17,7 @@ export class ActionTransform {
 
   constructor(bundle: Bundle) {
     const { normaliser, relative = [], gripper, limits } = bundle.manifest.actions;
-    const scaling = scalingOf(normaliser);
-    this.#denormalise = (y) => scaling.denormalise(y);
+    this.#scaling = scalingOf(normaliser);
     this.#relative = relative;
     this.#gripper = gripper;
     const bounds = limits === null || limits === 'none' ? {} : limits;
@@ -35,7 +35,7 @@ export class ActionTransform {
    * @throws InputError if a value is not finite: such a chunk must never reach a robot
    */
   apply(normalised: Float32Array, state: ArrayLike<number>): { actions: Float32Array; clamped: number } {
-    const actions = this.#denormalise(normalised);
+    const actions = this.#scaling.denormalise(normalised);
     const width = this.#min.length;
     for (const index of this.#relative) {
       const base = Math.fround(state[index] ?? Number.NaN);
@@ -67,6 +67,27 @@ export class ActionTransform {
       }
     });
     return { actions, clamped };
+  }
+
+  /**
+   * A chunk as it would read had it been made in another state: where actions count from the state, the same places are
+   * told from the new one.
+   * @param normalised [T, a]
+   * @param from state that it was made in, physical units
+   * @param to the other state
+   * @returns [T, a], normalised; the chunk itself where no action is relative
+   */
+  reanchored(normalised: Float32Array, from: ArrayLike<number>, to: ArrayLike<number>): Float32Array {
+    if (this.#relative.length === 0) return normalised;
+    const physical = this.#scaling.denormalise(normalised);
+    const width = this.#min.length;
+    for (const index of this.#relative) {
+      const moved = (from[index] ?? Number.NaN) - (to[index] ?? Number.NaN);
+      for (let i = index; i < physical.length; i += width) physical[i] = (physical[i] ?? Number.NaN) + moved;
+    }
+    const again = this.#scaling.normalise(physical);
+    // What does not count from the state stays as predicted, bit for bit.
+    return normalised.map((value, i) => (this.#relative.includes(i % width) ? (again[i] ?? value) : value));
   }
 }
 

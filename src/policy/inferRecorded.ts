@@ -3,8 +3,11 @@ import { fit } from '../cache/choice';
 import type { PolicySettings } from '../cache/choice';
 import { UsageError } from '../errors';
 import { makeOutputFolder } from '../formats/outputFolder';
+import { MEASURED_DELAY } from '../settings/rtc';
+import type { RtcFlag } from '../settings/rtc';
 import type { ExecutionOptions } from '../model/execution';
 import { RecordedInputs, writeChunks } from './recordedEpisode';
+import { InferenceDelay } from './InferenceDelay';
 import { PolicyClient } from './PolicyClient';
 import { modelFacts } from './modelFacts';
 import type { Bundle } from '../bundle/Bundle';
@@ -25,6 +28,8 @@ export interface InferRecordedOptions {
   readonly settings: PolicySettings;
   readonly execution: ExecutionOptions;
   readonly out: string;
+  /** real-time chunking; absent: none */
+  readonly rtc?: RtcFlag;
 }
 
 /**
@@ -40,16 +45,32 @@ export async function inferRecorded(
     const notices = [...client.loaded.notices];
     const { warning } = fit(options.settings, modelFacts(client.bundle));
     if (warning) notices.push(warning);
+    if (options.rtc?.settings.inference_delay === MEASURED_DELAY) {
+      notices.push(
+        'rtc: the inference delay is measured, so a second run may give other numbers; name it to fix it (--rtc inference_delay=3)',
+      );
+    }
     const inputs =
       typeof options.inputs === 'string'
         ? chunksOfFile(options.inputs, options.instruction, client.bundle)
         : options.inputs;
     const episode = await client.createEpisode();
     const chunks: ActionChunk[] = [];
+    const period = 1 / client.bundle.manifest.control.rate;
+    const delay = new InferenceDelay();
     for (const { observation, noise } of inputs) {
-      chunks.push(
-        await episode.infer(observation, options.settings, { recordTrace: true, ...(noise && { noise }) }),
-      );
+      const measuredDelay = delay.steps(period);
+      const rtc = options.rtc && {
+        ...options.rtc,
+        ...(measuredDelay === undefined ? {} : { measuredDelay }),
+      };
+      const chunk = await episode.infer(observation, options.settings, {
+        recordTrace: true,
+        ...(noise && { noise }),
+        ...(rtc && { rtc }),
+      });
+      delay.add(chunk.times.total);
+      chunks.push(chunk);
     }
     writeChunks(options.out, chunks, client.bundle.dimensions);
     return { chunks, notices };

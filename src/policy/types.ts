@@ -1,6 +1,7 @@
 import type { ChunkReport } from '../cache/types';
 import type { StillPicture } from '../observation/PictureWatch';
 import type { RawFrame } from '../observation/RawFrame';
+import type { GuidanceReport, RtcRequest } from './Continuation';
 
 /** What the robot saw at one moment. */
 export interface Observation {
@@ -27,6 +28,8 @@ export interface InferOptions {
   readonly period?: number;
   /** actions executed before the next chunk; default: the bundle's */
   readonly replanSteps?: number;
+  /** real-time chunking: how the chunk is to continue the one before it; absent: not at all */
+  readonly rtc?: RtcRequest;
   /** starting noise [T, a] instead of the sampler's */
   readonly noise?: Float32Array;
   /** keep the whole-stack residuals of full steps, for evaluation */
@@ -70,6 +73,7 @@ export interface ActionChunk {
   /** cameras that have repeated a picture for so long that one should know */
   readonly still: readonly StillPicture[];
   readonly report: ChunkReport;
+  readonly guidance: GuidanceReport;
   readonly times: StageTimes;
   /** hL - h0 of full steps by step index, if recorded */
   readonly residuals?: ReadonlyMap<number, Float32Array>;

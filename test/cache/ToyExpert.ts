@@ -9,6 +9,10 @@ import type {
   GatedRun,
   LinearMap,
 } from '../../src/cache/types';
+import { advance, plainStep } from '../../src/sampler/eulerStep';
+import type { EulerStep } from '../../src/sampler/eulerStep';
+import { guidedStep } from '../../src/sampler/guidance';
+import type { GuidanceTarget } from '../../src/sampler/guidance';
 import { createSchedule } from '../../src/sampler/schedule';
 
 export interface ToySizes {
@@ -47,6 +51,7 @@ export class ToyExpert implements Expert {
   readonly #blocks: readonly ToyBlock[];
   #observation: Float32Array;
   #condition: Float32Array;
+  #target: GuidanceTarget | undefined;
 
   constructor(sizes: ToySizes = {}) {
     const { steps = 10, shift = 5, horizon = 6, actionDim = 3, hidden = 8, layers = 4, seed = 1 } = sizes;
@@ -73,6 +78,17 @@ export class ToyExpert implements Expert {
     const random = randomNumbers(1000 + seed);
     this.#observation = matrix(random, this.shape.hidden, strength);
     this.#condition = matrix(random, this.shape.hidden, strength);
+  }
+
+  /** Pulls the steps of the chunks from now on towards `target`; undefined: no more. */
+  guide(target: GuidanceTarget | undefined): void {
+    this.#target = target;
+  }
+
+  step(index: number, delta?: number): EulerStep {
+    return this.#target
+      ? guidedStep(this.schedule, index, this.#target, delta)
+      : plainStep(this.schedule, index, delta);
   }
 
   fullSteps(
@@ -270,17 +286,17 @@ export class ToyExpert implements Expert {
     return applyLinear(block.down, applyLinear(block.up, h, horizon).map(Math.tanh), horizon);
   }
 
-  #euler(x: Float32Array, v: Float32Array, step: number, size = this.schedule.delta[step]!): Float32Array {
-    const delta = Math.fround(size);
-    return x.map((value, i) => value + delta * v[i]!);
+  #euler(x: Float32Array, v: Float32Array, step: number, delta?: number): Float32Array {
+    return Float32Array.from(advance(x, v, this.step(step, delta)));
   }
 
   #rowMap(x: Float32Array, P: Float32Array, q: Float32Array): Float32Array {
     const n = this.shape.actionDim;
     return x.map((_, i) => {
       const row = i - (i % n);
+      const own = P.length > n * n ? row * n : 0;
       let sum = q[i]!;
-      for (let m = 0; m < n; m++) sum += x[row + m]! * P[m * n + (i % n)]!;
+      for (let m = 0; m < n; m++) sum += x[row + m]! * P[own + m * n + (i % n)]!;
       return sum;
     });
   }

@@ -206,7 +206,7 @@ describe('the measures of drift', () => {
     expect(drift.relative).toBeCloseTo(0.5 / Math.sqrt(horizon * hidden), 12);
     const error = new Float64Array(horizon * actionDim);
     for (let j = 0; j < actionDim; j++) error[j] = 0.5 * expert.head.weight[j * hidden]!;
-    const steps = Array.from({ length: 7 }, (_, k) => ({ delta: expert.schedule.delta[k]!, error }));
+    const steps = Array.from({ length: 7 }, (_, k) => ({ euler: expert.step(k), error }));
     const shift = shiftOfStaleSteps(expert.A, steps, error.length);
     expect(drift.predictedDeviation).toBeCloseTo(norm(shift) / Math.sqrt(shift.length), 12);
   });

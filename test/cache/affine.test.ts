@@ -11,6 +11,7 @@ import {
 } from '../../src/cache/affine';
 import { addScaled, identity, multiply, transpose } from '../../src/cache/matrix';
 import type { LinearMap } from '../../src/cache/types';
+import { plainStep } from '../../src/sampler/eulerStep';
 import { createSchedule } from '../../src/sampler/schedule';
 import { matrix, randomNumbers } from './ToyExpert';
 
@@ -19,7 +20,8 @@ const [TOKENS, ACTION, HIDDEN, STEPS] = [32, 7, 96, 10];
 const random = randomNumbers(3);
 const encoder = linear(ACTION, HIDDEN);
 const head = linear(HIDDEN, ACTION);
-const { delta } = createSchedule(STEPS, 5);
+const schedule = createSchedule(STEPS, 5);
+const { delta } = schedule;
 const residuals = Array.from({ length: STEPS }, () => Float64Array.from(matrix(random, TOKENS * HIDDEN)));
 const A = stepMatrix(encoder, head);
 const constants = residuals.map((residual) => constantOfResidual(encoder, head, residual));
@@ -98,7 +100,7 @@ describe('the affine form of reused steps', () => {
     const zero = new Float64Array(TOKENS * ACTION);
     const predicted = shiftOfStaleSteps(
       A,
-      Array.from({ length: 7 }, (_, k) => ({ delta: delta[k]!, error: k === 3 ? error : zero })),
+      Array.from({ length: 7 }, (_, k) => ({ euler: plainStep(schedule, k), error: k === 3 ? error : zero })),
       TOKENS * ACTION,
     );
     expect(largestDifference(addScaled(stale, walk(start, 0, 7), -1), predicted)).toBeLessThan(1e-12);
@@ -107,7 +109,7 @@ describe('the affine form of reused steps', () => {
 
 function compose(first: number, count: number) {
   const steps = Array.from({ length: count }, (_, i) => ({
-    delta: delta[first + i]!,
+    euler: plainStep(schedule, first + i),
     D: constants[first + i]!,
   }));
   return composeReusedSteps(A, steps, TOKENS * ACTION);

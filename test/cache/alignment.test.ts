@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { misaligned, shiftedTokens, stepsSince } from '../../src/cache/alignment';
 import type { ChunkOutcome, Expert, FullRun } from '../../src/cache/types';
+import { plainStep } from '../../src/sampler/eulerStep';
 import { ToyExpert } from './ToyExpert';
 import { ToyEpisode, relativeError } from './runEpisode';
 import type { ToyChunk } from './runEpisode';
@@ -246,6 +247,7 @@ class ConstantOverTokens implements Expert {
     this.A = A;
   }
 
+  step = (index: number) => plainStep(this.schedule, index);
   probe = () => Promise.reject(new Error('not asked for'));
   resume = () => Promise.reject(new Error('not asked for'));
   scheduledSteps = () => Promise.reject(new Error('not asked for'));

@@ -353,6 +353,7 @@ class Spy implements Expert {
     return this.last;
   }
 
+  step = (...given: Parameters<Expert['step']>) => this.toy.step(...given);
   probe = (...given: Parameters<Expert['probe']>) => this.toy.probe(...given);
   resume = (...given: Parameters<Expert['resume']>) => this.toy.resume(...given);
   scheduledSteps = (...given: Parameters<Expert['scheduledSteps']>) => this.toy.scheduledSteps(...given);

@@ -1,6 +1,6 @@
-import { addScaled, at } from '../../src/cache/matrix';
 import { runInFull, stepElements, subBlocksOfStack } from '../../src/cache/StepRun';
 import { WithinChunkState } from '../../src/cache/WithinChunkState';
+import { advance } from '../../src/sampler/eulerStep';
 import type { FieldTable, FieldValues } from '../../src/cache/fields';
 import type { CachePolicy, Expert, StepRun } from '../../src/cache/types';
 
@@ -44,7 +44,7 @@ async function runHolding(
   recordResiduals: boolean,
 ): Promise<StepRun> {
   if (held_steps === 0) return runInFull(expert, start, first, recordResiduals);
-  const { shape, schedule } = expert;
+  const { shape } = expert;
   const size = stepElements(shape);
   const velocity = new Float32Array((shape.steps - first) * size);
   const computed = new Uint8Array(shape.steps - first);
@@ -60,7 +60,7 @@ async function runHolding(
       computed[row] = 1;
       if (run.residuals !== undefined) residuals.set(k, run.residuals);
     } else {
-      x = Float32Array.from(addScaled(x, held, at(schedule.delta, k)));
+      x = Float32Array.from(advance(x, held, expert.step(k)));
     }
     velocity.set(held, row * size);
   }

@@ -42,6 +42,7 @@ export function fakeChunk({ report, times, ...parts }: ChunkParts = {}): ActionC
     clamped: 0,
     still: [],
     report: fakeReport(report),
+    guidance: { rows: 0, delay: 0, executed: 0, reason: 'off' },
     times: { decode: 0, vae: 0.001, prefill: 0.002, expert: 0.01, total: 0.02, ...times },
     ...parts,
   };

@@ -5,8 +5,16 @@ import { UsageError } from '../../src/errors';
 import { readFloat32 } from '../../src/formats/readTensor';
 import { openSafetensors } from '../../src/formats/safetensors';
 import { DEFAULT_EXECUTION } from '../../src/model/execution';
+import { readRtc } from '../../src/settings/rtc';
 import { inferRecorded } from '../../src/policy/inferRecorded';
-import { DEFAULT_SETTINGS, goldenCase, relativeError, removeFolders, temporaryFolder } from '../helpers';
+import {
+  DEFAULT_SETTINGS,
+  FIXTURES,
+  goldenCase,
+  relativeError,
+  removeFolders,
+  temporaryFolder,
+} from '../helpers';
 
 describe('the chunks of a recorded episode', () => {
   const golden = goldenCase('robotwin_micro');
@@ -26,6 +34,24 @@ describe('the chunks of a recorded episode', () => {
     expect(action.shape[0]).toBe(chunks.length);
     const first = readFloat32(action).subarray(0, chunks[0]!.actions.length);
     expect(relativeError(first, golden.tensor('chunk0.action'))).toBeLessThan(5e-6);
+  });
+
+  it('are chained where real-time chunking is asked for, by their stamps or by what is said', async () => {
+    const folder = temporaryFolder();
+    const rtc = readRtc('inference_delay=3,executed=8');
+    const { chunks, notices } = await inferRecorded({ ...options, out: join(folder, 'a'), rtc });
+    const file = openSafetensors(join(FIXTURES, 'robotwin_micro', 'rtc.safetensors'));
+    const expected = readFloat32(file.tensors.get('linear.d3.action')!);
+    const actions = Float32Array.from(chunks.flatMap(({ normalised }) => [...normalised]));
+    expect(relativeError(actions, expected)).toBeLessThan(1e-5);
+    expect(notices).toEqual([]);
+    const measured = await inferRecorded({ ...options, out: join(folder, 'b'), rtc: readRtc('') });
+    expect(measured.chunks.map(({ guidance }) => guidance.reason).slice(0, 2)).toEqual([
+      'first_chunk',
+      'unmeasured',
+    ]);
+    expect(measured.chunks.slice(2).every(({ guidance }) => guidance.reason === '')).toBe(true);
+    expect(measured.notices.join()).toMatch(/inference delay is measured/);
   });
 
   it('are not computed where they could not be written', async () => {
