@@ -17,6 +17,13 @@ export function at(values: Numbers, index: number): number {
   return values[index] ?? OUTSIDE;
 }
 
+/** Sum of all elements, from the first to the last; 0 of none. */
+export function sum(values: Numbers): number {
+  let total = 0;
+  for (let i = 0; i < values.length; i++) total += values[i] ?? OUTSIDE;
+  return total;
+}
+
 /** Identity [n, n]. */
 export function identity(n: number): Float64Array {
   const matrix = new Float64Array(n * n);

@@ -9,6 +9,7 @@ import type { Sampler, Schedule } from '../sampler/types';
 import type { CalibrationChunk } from './calibrationChunks';
 import { loosestThatAlso, loosestWithin } from './calibrationSearch';
 import { actionLayout } from './EngineRunner';
+import { sum } from '../cache/matrix';
 
 /** What is searched is told, and set, in four digits. */
 function settingsAt(threshold: Threshold, looseness: number, schedule: Schedule): Settings {
@@ -199,7 +200,6 @@ function partResult(
   const errors = results.map((chunk, i) =>
     meanSquare(chunk.normalised.subarray(0, executed), reference[i]?.normalised ?? new Float32Array(0)),
   );
-  const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
   return {
     chunks: results.length,
     deviation: Math.sqrt(sum(errors) / errors.length),

@@ -1,6 +1,7 @@
 import { LIVE } from './liveRun';
 import { disturbance, speedUp } from './speedUp';
 import type { ConfigurationRun, ObservationFacts, Warning } from './types';
+import { sum } from '../cache/matrix';
 
 /**
  * Warnings that the chunks themselves give rise to: values cut by limits, stored values that did not fit, times that the
@@ -44,8 +45,4 @@ function disturbedTimes([uncached, ...others]: readonly ConfigurationRun[]): rea
     if (disturbed === undefined) return [];
     return [{ kind: 'other', configuration: name, message: disturbed }];
   });
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
 }

@@ -1,5 +1,6 @@
 import { InputError } from '../errors';
 import { Random } from './Random';
+import { sum } from '../cache/matrix';
 
 /** An estimate with its confidence interval. */
 export interface Estimate {
@@ -105,10 +106,4 @@ function pairedBootstrap(
     low: draws[Math.floor(tail * (resamples - 1))] ?? NaN,
     high: draws[Math.ceil((1 - tail) * (resamples - 1))] ?? NaN,
   };
-}
-
-function sum(values: ArrayLike<number>): number {
-  let total = 0;
-  for (let i = 0; i < values.length; i++) total += values[i] ?? NaN;
-  return total;
 }

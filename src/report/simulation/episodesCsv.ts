@@ -1,4 +1,5 @@
 import type { EpisodeRecord } from '../../sim/episodeRecord';
+import { sum } from '../../cache/matrix';
 
 type Cell = string | number | boolean;
 
@@ -53,5 +54,3 @@ function cellText(value: Cell): string {
   // Names of configurations hold ranges, and those a comma.
   return /[",\r\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value;
 }
-
-const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);

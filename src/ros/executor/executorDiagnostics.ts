@@ -1,6 +1,7 @@
 import type { ExecutorSession } from '../../executor/ExecutorSession';
 import { LEVEL } from '../node/Diagnostics';
 import type { Status } from '../node/Diagnostics';
+import { sum } from '../../cache/matrix';
 
 /** Counts up to which somebody was told. */
 export interface Reported {
@@ -98,10 +99,6 @@ function safetyStatus(
       ...Object.fromEntries(session.counts.limited.map((count, i) => [`limited, ${names[i] ?? i}`, count])),
     },
   };
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
 }
 
 function prefixed(prefix: string, counts: Readonly<Record<string, number>>): Record<string, number> {

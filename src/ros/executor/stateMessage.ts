@@ -3,6 +3,7 @@ import { toSeconds } from '../../observation/stamp';
 import { timeMessage } from '../../observation/stamp';
 import { durationMessage } from '../client/time';
 import { toWire } from '../client/toWire';
+import { sum } from '../../cache/matrix';
 
 /** The modes of fast_wam_msgs/msg/ExecutorState. */
 const MODES: Readonly<Record<Mode, number>> = {
@@ -45,8 +46,4 @@ export function stateMessage(
     hold_reasons: Object.keys(heldCommands),
     hold_counts: Object.values(heldCommands).map((count) => toWire.int64(count)),
   };
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
 }
