@@ -27,10 +27,17 @@ export type PolicySettings = Choice & Sampler;
 export type Configuration = Choice & {
   /** unique among them */
   readonly name: string;
+  /** actions executed of each chunk, where that is another number than the bundle's */
+  readonly replanSteps?: number;
 };
 
 /** Every step of every chunk in full: what all others are measured against. */
 export const UNCACHED: Choice = { policy: UNCACHED_POLICY, values: {}, companions: {} };
+
+/** Whether a configuration is what all others are measured against: no cache, executed as the bundle says. */
+export function isUncached({ policy, replanSteps }: Omit<Configuration, 'name'>): boolean {
+  return policy === UNCACHED_POLICY && replanSteps === undefined;
+}
 
 /** A choice that fits a model, with everything filled in. */
 export interface Fit extends Companion {

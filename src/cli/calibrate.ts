@@ -13,7 +13,13 @@ import { PolicyClient } from '../policy/PolicyClient';
 import { print, printJson, say } from '../terminal';
 import { interruptible } from './interruption';
 import type { Interruptible } from './interruption';
-import { addExecutionOptions, readExecutionOptions, readPolicyOptions, readSampler } from './policyOptions';
+import {
+  NOISE_HELP,
+  addExecutionOptions,
+  readExecutionOptions,
+  readPolicyOptions,
+  readSampler,
+} from './policyOptions';
 import type { ExecutionFlags } from './policyOptions';
 import { wholeNumber } from './flagValues';
 
@@ -61,7 +67,7 @@ export function calibrateCommand(program: Command): Command {
     )
     .option('--trials <n>', 'most thresholds to try', '14')
     .option('--chunks <n>', 'stop after so many chunks')
-    .option('--noise <mode>', 'fixed: the same for every chunk; fresh: seed + chunk number', 'fixed')
+    .option('--noise <mode>', NOISE_HELP, 'fixed')
     .option('--seed <n>', "seed of the noise; by default the bundle's")
     .option('--json', 'the result as one JSON line');
   addExecutionOptions(command);

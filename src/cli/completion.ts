@@ -1,5 +1,6 @@
 import type { Command, Option } from 'commander';
 import { POLICIES } from '../cache/registry';
+import { NOISE_MODES } from '../sampler/types';
 import { SPEED_NAMES } from '../sim/speeds';
 import { CONDITIONS, SUITES } from '../sim/tasks';
 import { print } from '../terminal';
@@ -13,7 +14,7 @@ const WORDS: Readonly<Record<string, readonly string[]>> = {
   '--suite': SUITES,
   '--world-speed': SPEED_NAMES,
   '--condition': CONDITIONS,
-  '--noise': ['fixed', 'fresh'],
+  '--noise': NOISE_MODES,
   '--provider': ['cpu', 'cuda', 'auto'],
   '--precision': ['fp32', 'int8', 'fp16', 'bf16'],
   '--tolerance-measure': ['rmse', 'worst'],

@@ -8,6 +8,7 @@ import type { ActionChunk } from '../policy/types';
 import { RTC_FIELDS, readRtc } from '../settings/rtc';
 import { printLine, say } from '../terminal';
 import {
+  NOISE_HELP,
   addExecutionOptions,
   addPolicyOptions,
   readExecutionOptions,
@@ -45,7 +46,7 @@ export function inferCommand(program: Command): Command {
       '--instruction <text>',
       'the bare task; not needed where the inputs have a context, which stands in for one that the bundle does not know',
     )
-    .option('--noise <mode>', 'fixed: the same for every chunk; fresh: seed + chunk number', 'fixed')
+    .option('--noise <mode>', NOISE_HELP, 'fixed')
     .option('--seed <n>', "seed of the noise; by default the bundle's")
     .option(
       '--rtc [settings]',

@@ -7,8 +7,13 @@ import { POLICIES } from '../cache/registry';
 import { PROVIDER_CHOICES } from '../model/execution';
 import type { ExecutionOptions } from '../model/execution';
 import { PRECISION_NAMES } from '../model/precisions';
+import { NOISE_MODES } from '../sampler/types';
 import type { Sampler } from '../sampler/types';
 import { collect, oneOf, wholeNumber } from './flagValues';
+
+/** What `--noise` takes, for its help. */
+export const NOISE_HELP =
+  'fixed: the same for every chunk; fresh: seed + chunk number; episode: seed + episode number';
 
 /** Options by which every command names a policy and its settings. */
 export interface PolicyOptions {
@@ -60,7 +65,7 @@ export function readSampler(
   manifest: Pick<BundleManifest, 'sampler'>,
 ): Sampler {
   return {
-    noise: oneOf('--noise', flags.noise, ['fixed', 'fresh']),
+    noise: oneOf('--noise', flags.noise, NOISE_MODES),
     seed: flags.seed === undefined ? noiseSeed(manifest) : wholeNumber('--seed', flags.seed),
   };
 }

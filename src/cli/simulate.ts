@@ -43,6 +43,7 @@ interface SimulateFlags extends ExecutionFlags, WorldFlags {
   readonly policy: readonly string[];
   readonly refresh?: string;
   readonly range?: string;
+  readonly replanSteps?: string;
   readonly set: readonly string[];
   readonly grid?: boolean;
   readonly initialStates?: string;
@@ -69,6 +70,10 @@ export function simulateCommand(program: Command): Command {
     )
     .option('--refresh <R>', 'refresh interval in chunks; with --grid a list, for instance 0,4,8')
     .option('--range <a:b>', 'first and last reused step; with --grid a list, for instance 0:6,0:7')
+    .option(
+      '--replan-steps <n>',
+      "actions executed of each chunk (default: the bundle's); with --grid a list, for instance 10,20",
+    )
     .option(
       '--set <name=value>',
       "one of the policies' settings, or policy.name=value; with --grid a list; may be repeated",
@@ -249,21 +254,50 @@ function worldFacts(
     ['world', `${speed}, ${condition}`],
     ['seed', String(seed)],
     ...(initialStates === undefined ? [] : [['initial states', initialStates] as const]),
-    ['noise', noise === 'fixed' ? `fixed, seed ${noiseSeed}` : `fresh, seed ${noiseSeed} + chunk`],
+    ['noise', `${noise}, seed ${noiseSeed}${{ fixed: '', fresh: ' + chunk', episode: ' + episode' }[noise]}`],
     ['control', `${manifest.control.rate} Hz, ${manifest.control.replan_steps} actions of a chunk`],
   ];
 }
 
 /** What is run: the one configuration, with the uncached one to compare it with unless only a line is asked for. */
 export function simulatedConfigurations(
-  flags: Pick<SimulateFlags, 'policy' | 'refresh' | 'range' | 'set' | 'grid' | 'json'>,
+  flags: Pick<SimulateFlags, 'policy' | 'refresh' | 'range' | 'replanSteps' | 'set' | 'grid' | 'json'>,
   model: ModelFacts,
 ): readonly Configuration[] {
   const policies = flags.policy.length > 0 ? flags.policy : [flags.grid ? 'c3ache' : 'none'];
   const choices = readChoices({ policies, texts: givenTexts(flags), lists: flags.grid === true });
-  const configurations = choices.map((choice) => configurationOf(choice, model));
+  const paces = replanStepsOf(flags, model);
+  const configurations = choices.flatMap((choice) =>
+    paces.map((pace) => executedAt(configurationOf(choice, model), pace, model)),
+  );
   if (configurations.length > 1 && !flags.grid) {
     throw new UsageError(`--policy names ${configurations.length} policies; add --grid to compare them`);
   }
   return flags.json && !flags.grid ? configurations : withUncached(configurations);
+}
+
+/** @throws UsageError for numbers that the model's chunks do not allow */
+function replanStepsOf(
+  { replanSteps, grid }: Pick<SimulateFlags, 'replanSteps' | 'grid'>,
+  { control, shape }: ModelFacts,
+): readonly number[] {
+  if (replanSteps === undefined) return [control.replanSteps];
+  const numbers = (grid ? listed(replanSteps) : [replanSteps]).map((text) =>
+    wholeNumber('--replan-steps', text, 1),
+  );
+  const tooMany = numbers.find((steps) => steps > shape.horizon);
+  if (tooMany === undefined) return numbers;
+  throw new UsageError(
+    `--replan-steps ${tooMany}: must be at most ${shape.horizon}, the model gives ${shape.horizon} actions in a chunk`,
+  );
+}
+
+/** A configuration whose chunks are executed so far; its name says so where the bundle says otherwise. */
+function executedAt(
+  configuration: Configuration,
+  replanSteps: number,
+  { control }: ModelFacts,
+): Configuration {
+  if (replanSteps === control.replanSteps) return configuration;
+  return { ...configuration, name: `${configuration.name} replan=${replanSteps}`, replanSteps };
 }

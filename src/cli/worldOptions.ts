@@ -1,9 +1,11 @@
 import type { Command } from 'commander';
 import type { EpisodeSelection } from '../sim/episodes';
+import { NOISE_MODES } from '../sampler/types';
 import type { Sampler } from '../sampler/types';
 import { SPEED_NAMES } from '../sim/speeds';
 import { CONDITIONS } from '../sim/tasks';
 import { oneOf, wholeNumber } from './flagValues';
+import { NOISE_HELP } from './policyOptions';
 
 /** Options by which a command chooses the episodes of the simulated world, and the noise of the policy in it. */
 export interface WorldFlags {
@@ -20,7 +22,7 @@ export function addWorldOptions(command: Command): Command {
     .option('--seed <n>', 'seed of the episodes', '0')
     .option('--world-speed <name>', 'slow or fast', 'slow')
     .option('--condition <name>', 'clean, or random: objects also jump and slip', 'clean')
-    .option('--noise <mode>', 'fixed: the same for every chunk; fresh: seed + chunk number', 'fixed')
+    .option('--noise <mode>', NOISE_HELP, 'fixed')
     .option('--noise-seed <n>', 'seed of the noise', '42');
 }
 
@@ -36,7 +38,7 @@ export function readWorldOptions(flags: WorldFlags): {
       condition: oneOf('--condition', flags.condition, CONDITIONS),
     },
     sampler: {
-      noise: oneOf('--noise', flags.noise, ['fixed', 'fresh']),
+      noise: oneOf('--noise', flags.noise, NOISE_MODES),
       seed: wholeNumber('--noise-seed', flags.noiseSeed),
     },
   };

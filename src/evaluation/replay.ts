@@ -1,4 +1,4 @@
-import { UNCACHED } from '../cache/choice';
+import { UNCACHED, isUncached } from '../cache/choice';
 import type { Configuration } from '../cache/choice';
 import { InputError, Interrupted, UsageError } from '../errors';
 import { residualCosines, type ResidualsByStep } from './residualCosine';
@@ -43,7 +43,7 @@ export interface ReplayOptions<O> {
 
 /** The configurations with the uncached one first, added where it is missing; names must be unique. */
 export function withUncached(configurations: readonly Configuration[]): readonly Configuration[] {
-  const uncached = configurations.find(({ policy }) => policy === UNCACHED.policy) ?? {
+  const uncached = configurations.find(isUncached) ?? {
     ...UNCACHED,
     name: UNCACHED.policy,
   };

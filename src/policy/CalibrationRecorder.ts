@@ -48,7 +48,9 @@ export class CalibrationRecorder {
     const { binding } = await this.#perception.perceive(this.#perception.check(observation));
     const parts = this.#calibration.looksAt === 'parts';
     await model.ensureGrain(parts ? 'block' : 'stack');
-    const noise = options.noise ?? chunkNoise(sampler.noise, sampler.seed, this.#chunks, horizon * actionDim);
+    // All that is learnt from is one episode.
+    const place = { chunk: this.#chunks, episode: 0 };
+    const noise = options.noise ?? chunkNoise(sampler, place, horizon * actionDim);
     const all = Array.from({ length: steps }, (_, index) => ({ index }));
     this.#learner.add(
       await model.expert(binding).fullSteps(noise, all, parts ? { parts } : { residuals: true }),

@@ -183,7 +183,8 @@ export class Episode {
 
   #noise(settings: PolicySettings): Float32Array {
     const { horizon, actionDim } = this.model.shape;
-    return chunkNoise(settings.noise, settings.seed, this.#chunk, horizon * actionDim);
+    const place = { chunk: this.#chunk, episode: this.#episode };
+    return chunkNoise(settings, place, horizon * actionDim);
   }
 
   #report(

@@ -1,4 +1,5 @@
 import { MersenneTwister } from './MersenneTwister';
+import type { Sampler } from './types';
 
 const TWO_PI = 2 * Math.PI;
 
@@ -14,14 +15,17 @@ export function randn(seed: number, count: number): Float32Array {
   return count < BLOCK ? drawOneByOne(random, count) : drawInBlocks(random, count);
 }
 
-/** Noise of chunk `chunk`: `fixed` draws the same for every chunk, `fresh` moves the seed by the chunk number. */
+/**
+ * Noise of a chunk: `fixed` draws the same for every chunk, `fresh` moves the seed by the number of the chunk, `episode` by
+ * that of the episode.
+ */
 export function chunkNoise(
-  mode: 'fixed' | 'fresh',
-  seed: number,
-  chunk: number,
+  { noise, seed }: Sampler,
+  { chunk, episode }: { readonly chunk: number; readonly episode: number },
   count: number,
 ): Float32Array {
-  return randn(mode === 'fresh' ? seed + chunk : seed, count);
+  const moved = { fixed: 0, fresh: chunk, episode };
+  return randn(seed + moved[noise], count);
 }
 
 function drawInBlocks(random: MersenneTwister, count: number): Float32Array {

@@ -1,9 +1,12 @@
 import type { FloatType } from '../formats/halfPrecision';
 
+/** fixed: the same for every chunk; fresh: seed + number of the chunk; episode: seed + number of the episode */
+export const NOISE_MODES = ['fixed', 'fresh', 'episode'] as const;
+export type NoiseMode = (typeof NOISE_MODES)[number];
+
 /** Where the starting noise of a chunk comes from. */
 export interface Sampler {
-  /** fixed: the same for every chunk; fresh: seed + number of the chunk */
-  readonly noise: 'fixed' | 'fresh';
+  readonly noise: NoiseMode;
   readonly seed: number;
 }
 

@@ -36,7 +36,7 @@ export function policySettings(values: ParameterValues): PolicySettings {
 
 export function samplerOf(values: ParameterValues): Sampler {
   return {
-    noise: text(values, 'sampler.noise') === 'fresh' ? 'fresh' : 'fixed',
+    noise: text(values, 'sampler.noise') as Sampler['noise'],
     seed: number(values, 'sampler.seed'),
   };
 }

@@ -1,6 +1,7 @@
 import { POLICIES, parameterName } from '../cache/registry';
 import { PROVIDER_CHOICES } from '../model/execution';
 import { PRECISION_NAMES, precisionsOf } from '../model/precisions';
+import { NOISE_MODES } from '../sampler/types';
 import type { Parameter, ParameterField } from './Parameter';
 import { ParameterTable } from './ParameterTable';
 import type { ParameterFamily } from './ParameterTable';
@@ -201,10 +202,10 @@ const runParameters: readonly Parameter[] = [
     settable: 'live',
     field: {
       type: 'enum',
-      values: ['fixed', 'fresh'],
+      values: NOISE_MODES,
       default: 'fixed',
       description:
-        'fixed: the same noise for every chunk, as the public evaluation; fresh: seed + chunk number. A change empties the cache',
+        'fixed: the same noise for every chunk, as the public evaluation; fresh: seed + chunk number; episode: seed + episode number. A change empties the cache',
       source: 'the public evaluation',
     },
   },

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Configuration } from '../cache/choice';
+import { NOISE_MODES } from '../sampler/types';
 import type { EpisodeResult } from './closedLoop';
 
 const settings = z
@@ -12,12 +13,20 @@ const configurationSchema = z.strictObject({
   policy: z.string(),
   settings,
   companions: z.record(z.string(), settings).readonly().exactOptional(),
+  /** actions executed of each chunk, where that is not the run's */
+  replan_steps: z.int().positive().exactOptional(),
 });
 export type DefinedConfiguration = Readonly<z.infer<typeof configurationSchema>>;
 
-export function definitionOf({ name, policy, values, companions }: Configuration): DefinedConfiguration {
-  const others = Object.keys(companions).length > 0 && { companions };
-  return { name, policy, settings: values, ...others };
+export function definitionOf(configuration: Configuration): DefinedConfiguration {
+  const { name, policy, values, companions, replanSteps } = configuration;
+  return {
+    name,
+    policy,
+    settings: values,
+    ...(Object.keys(companions).length > 0 && { companions }),
+    ...(replanSteps !== undefined && { replan_steps: replanSteps }),
+  };
 }
 
 const recordSchema = z.strictObject({
@@ -56,7 +65,7 @@ const runSchema = z.strictObject({
   suites: z.array(z.string()),
   /** sha256 of the file of initial states, if one was given */
   initial_states: z.string().optional(),
-  noise: z.enum(['fixed', 'fresh']),
+  noise: z.enum(NOISE_MODES),
   noise_seed: z.int().nonnegative(),
   replan_steps: z.int().positive(),
 });

@@ -76,6 +76,14 @@ export async function runConfigurations(options: SimulationOptions): Promise<voi
   }
 }
 
+/**
+ * The noise of one episode of a plan. Which episode is an engine's how manieth depends on how many copies share the work,
+ * so `episode` goes by the number in the plan.
+ */
+export function samplerOf({ noise, seed }: Sampler, { index }: EpisodePlan): Sampler {
+  return noise === 'episode' ? { noise: 'fixed', seed: seed + index } : { noise, seed };
+}
+
 /** One copy of the model, with an episode handle (and so a cache) for each configuration. */
 export class ModelCopy {
   private constructor(
@@ -115,8 +123,10 @@ export class ModelCopy {
     configuration: Configuration,
     loop: Partial<LoopOptions> = {},
   ): Promise<EpisodeRecord> {
-    const source = policySource(this.#handle(configuration), () => this.#settings(configuration));
-    const options = { ...REFERENCE_LOOP, replanSteps: this.options.replanSteps, ...loop };
+    const { replanSteps = this.options.replanSteps } = configuration;
+    const settings = { ...configuration, ...samplerOf(this.options.sampler, plan) };
+    const source = policySource(this.#handle(configuration), () => settings, { replanSteps });
+    const options = { ...REFERENCE_LOOP, replanSteps, ...loop };
     return recordOf(configuration.name, await runEpisode(plan, source, options));
   }
 

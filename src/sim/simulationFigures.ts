@@ -1,5 +1,5 @@
+import { isUncached } from '../cache/choice';
 import type { Configuration } from '../cache/choice';
-import { UNCACHED_POLICY } from '../cache/none';
 import type { EpisodeRecord } from './episodeRecord';
 import { mcNemar, pairedDifference, pairedRatio, successRate, type Estimate } from './successStatistics';
 import { SUITES, type Suite } from './tasks';
@@ -96,7 +96,7 @@ export function simulationFigures(
     configuration,
     episodes: shared.flatMap((episode) => byConfiguration[i]?.get(episode) ?? []),
   }));
-  const uncached = runs.find(({ configuration }) => configuration.policy === UNCACHED_POLICY)?.episodes;
+  const uncached = runs.find(({ configuration }) => isUncached(configuration))?.episodes;
   const bins = uncached ? lengthBins(uncached.map(({ stacks }) => stacks.length)) : [];
   const suites = SUITES.filter((suite) => runs[0]?.episodes.some((one) => one.suite === suite));
   return {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { InputError } from '../errors';
+import { NOISE_MODES } from '../sampler/types';
 import { SPEED_NAMES } from '../sim/speeds';
 import { CONDITIONS, SUITES } from '../sim/tasks';
 
@@ -15,7 +16,7 @@ const requestSchema = z.discriminatedUnion('do', [
     do: z.literal('settings'),
     policy: text,
     values: z.record(text, text),
-    noise: z.enum(['fixed', 'fresh']),
+    noise: z.enum(NOISE_MODES),
   }),
   z.strictObject({
     do: z.literal('world'),

@@ -25,10 +25,10 @@ export function settingsInUse(bundle: Bundle, written: WrittenSettings, seed: nu
   const [choice = UNCACHED] = readChoices({ policies: [policy], texts });
   const facts = modelFacts(bundle);
   const { warning = '' } = fit(choice, facts);
-  const fresh = noise === 'fresh' ? ', fresh noise' : '';
+  const other = noise === 'fixed' ? '' : `, ${noise === 'fresh' ? 'fresh noise' : 'noise by the episode'}`;
   return {
     written,
-    name: `${nameOf(choice, facts)}${fresh}`,
+    name: `${nameOf(choice, facts)}${other}`,
     settings: { ...choice, noise, seed },
     warning,
   };

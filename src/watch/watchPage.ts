@@ -9,6 +9,7 @@ import { jsonForScript, markup, verbatim, type Markup } from '../report/Markup';
 import { PAGE_STYLE } from '../report/pageStyle';
 import { CAMERA_SIZE, CAMERAS } from '../sim/renderer';
 import { knownSuites } from '../sim/simulate';
+import { NOISE_MODES } from '../sampler/types';
 import { SPEED_NAMES } from '../sim/speeds';
 import { CONDITIONS, SUITES } from '../sim/tasks';
 import { LARGEST_SEED, PACES } from './controlRequest';
@@ -114,7 +115,7 @@ function controls(bundle: Bundle): Markup {
 <p class="hint warn" id="settings-warning" hidden></p>
 <p class="hint">In use: <b id="configuration"></b></p>
 <details id="more"><summary>more settings</summary><div id="fields"></div>
-<label class="row"><span>noise</span><select id="noise"><option value="fixed">fixed</option><option value="fresh">fresh</option></select></label></details>
+<label class="row"><span>noise</span><select id="noise">${NOISE_MODES.map((mode) => markup`<option value="${mode}">${mode}</option>`)}</select></label></details>
 </fieldset>
 <fieldset><legend>World <small>begins a new episode</small></legend>
 <label class="row"><span>suite</span><select id="world-suite"><option value="all">all</option>${SUITES.map((suite) => markup`<option value="${suite}"${!known.includes(suite) && verbatim(' disabled title="the bundle does not know its instructions"')}>${suite}</option>`)}</select></label>

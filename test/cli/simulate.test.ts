@@ -52,6 +52,37 @@ describe('fastwam simulate', () => {
   afterAll(removeFolders);
 
   it(
+    'compares numbers of executed actions on the same episodes, and says so in the name',
+    async () => {
+      const words = ['--json', '--jobs', '1', '--suite', 'object', '--episodes', '2', '--grid'];
+      const printed = await run(
+        ...words,
+        '--policy',
+        'none',
+        '--replan-steps',
+        '10,20',
+        '--noise',
+        'episode',
+      );
+      const lines = printed
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line) as Line);
+      expect(lines.map(({ configuration }) => configuration)).toEqual(['none', 'none replan=20']);
+      for (const [i, every] of [10, 20].entries()) {
+        for (const { steps, chunks } of lines[i]!.episodes) expect(chunks).toBe(Math.ceil(steps / every));
+      }
+    },
+    PATIENCE,
+  );
+
+  it('refuses to execute more actions than a chunk has', async () => {
+    await expect(run('--replan-steps', '33')).rejects.toThrow(
+      '--replan-steps 33: must be at most 32, the model gives 32 actions in a chunk',
+    );
+  });
+
+  it(
     'meets the outcomes that PyTorch recorded from the same states, and counts the work',
     async () => {
       const words = ['--initial-states', OUTCOMES, '--episodes', '6', '--grid', '--policy', 'c3ache'];

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { MersenneTwister } from '../../src/sampler/MersenneTwister';
 import { chunkNoise, randn } from '../../src/sampler/noise';
+import type { NoiseMode } from '../../src/sampler/types';
 import { createSchedule } from '../../src/sampler/schedule';
 import { openSafetensors } from '../../src/formats/safetensors';
 import { readFloat32 } from '../../src/formats/readTensor';
@@ -35,9 +36,17 @@ describe('noise', () => {
     const noise = golden('libero_micro');
     for (let chunk = 0; chunk < 6; chunk++) {
       const expected = noise.subarray(chunk * 224, (chunk + 1) * 224);
-      expect(relativeError(chunkNoise('fresh', 42, chunk, 224), expected)).toBeLessThan(1e-6);
+      expect(
+        relativeError(chunkNoise({ noise: 'fresh', seed: 42 }, { chunk, episode: 5 }, 224), expected),
+      ).toBeLessThan(1e-6);
     }
-    expect(chunkNoise('fixed', 42, 3, 224)).toEqual(chunkNoise('fixed', 42, 0, 224));
+    const at = (noise: NoiseMode, chunk: number, episode: number) =>
+      chunkNoise({ noise, seed: 42 }, { chunk, episode }, 224);
+    expect(at('fixed', 3, 1)).toEqual(at('fixed', 0, 0));
+    expect(at('episode', 3, 0)).toEqual(at('fixed', 0, 0));
+    // the same within an episode, another in each
+    expect(at('episode', 0, 2)).toEqual(at('episode', 7, 2));
+    expect(at('episode', 0, 2)).toEqual(randn(44, 224));
   });
 
   it('draws the last block again where the count is no multiple of 16, and one by one below 16', () => {

@@ -6,6 +6,7 @@ import { PolicyClient } from '../../policy/PolicyClient';
 import { REFERENCE_LOOP, runEpisode } from '../../sim/closedLoop';
 import type { EpisodePlan } from '../../sim/episodes';
 import { policySource } from '../../sim/policySource';
+import { samplerOf } from '../../sim/runConfigurations';
 import type { Sampler } from '../../sampler/types';
 import { Film } from './Film';
 import type { Exhibit } from './Simulation';
@@ -40,8 +41,10 @@ export async function collectExhibits(request: ExhibitRequest): Promise<{
     for (const plan of firstOfEach(plans, ({ task }) => task.suite)) {
       for (const configuration of configurations) {
         const film = new Film();
-        const source = policySource(handle, () => ({ ...configuration, ...sampler }));
-        const result = await runEpisode(plan, source, { ...REFERENCE_LOOP, replanSteps, onStep: film.see });
+        const pace = { replanSteps: configuration.replanSteps ?? replanSteps };
+        const settings = { ...configuration, ...samplerOf(sampler, plan) };
+        const source = policySource(handle, () => settings, pace);
+        const result = await runEpisode(plan, source, { ...REFERENCE_LOOP, ...pace, onStep: film.see });
         exhibits.push({
           configuration: configuration.name,
           episode: plan.index,
@@ -68,7 +71,7 @@ export async function collectExhibits(request: ExhibitRequest): Promise<{
             return chunk;
           },
         },
-        () => ({ ...UNCACHED, ...sampler }),
+        () => ({ ...UNCACHED, ...samplerOf(sampler, plan) }),
       );
       await runEpisode(plan, uncached, { ...REFERENCE_LOOP, replanSteps });
     }

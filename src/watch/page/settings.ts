@@ -60,7 +60,7 @@ export function wireSettings(): void {
   for (const input of [start, end])
     input.addEventListener('input', () => set('range', `${start.value}:${end.value}`));
   noise.addEventListener('change', () => {
-    draft = { ...draft, noise: noise.value === 'fresh' ? 'fresh' : 'fixed' };
+    draft = { ...draft, noise: noise.value as WrittenSettings['noise'] };
     void sender.send();
   });
 }
