@@ -5,7 +5,13 @@ import { FileFormatError, InputError } from '../errors';
 
 import { readJson } from '../formats/readJson';
 import type { TensorFile } from '../formats/StoredTensor';
-import { findTextContexts, openTextContext, promptHash, promptOf } from '../formats/textContext';
+import {
+  checkTextContext,
+  findTextContexts,
+  openTextContext,
+  promptHash,
+  promptOf,
+} from '../formats/textContext';
 import { createSchedule } from '../sampler/schedule';
 import type { Schedule } from '../sampler/types';
 import { quoted } from '../words/quoted';
@@ -262,10 +268,7 @@ export class Bundle {
     const file = this.#contexts.get(key);
     if (!file) throw new InputError(this.unknownTask(task));
     const context = openTextContext(file);
-    const { textDim } = this.dimensions;
-    if (context.dim !== textDim) {
-      throw new FileFormatError(file, `has rows of ${context.dim} values, the model takes ${textDim}`);
-    }
+    checkTextContext(file, context, this.dimensions);
     const encoder = this.manifest.text?.encoder;
     if (encoder !== undefined && context.encoder !== undefined && context.encoder !== encoder) {
       throw new FileFormatError(

@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { Bundle, MANIFEST_FILE } from '../bundle/Bundle';
 import { policyTensors } from '../bundle/checkpointFiles';
 import type { NamedWeights } from '../bundle/checkpointFiles';
@@ -11,6 +11,7 @@ import { readFloat32 } from '../formats/readTensor';
 import { openSafetensors } from '../formats/safetensors';
 import { scalingOf } from '../formats/scaling';
 import { findTextContexts, openTextContext } from '../formats/textContext';
+import type { TextContext } from '../formats/textContext';
 import type { Finding } from './Finding';
 import { examineLerobot } from './lerobot/examineLerobot';
 import { policyWeights, readLerobotPolicy } from './lerobot/lerobotCheckpoint';
@@ -324,6 +325,7 @@ function auditBundle(path: string): Finding[] {
       remedy: 'fastwam info --record',
     });
   }
+  findings.push(...outliersBeside(bundle));
   findings.push(...promptTemplate(manifest.prompt_template, file), ...contextsOf(bundle, findings));
   return findings;
 }
@@ -343,10 +345,12 @@ function contextsOf(bundle: Bundle, findings: Finding[]): Finding[] {
       },
     ];
   }
-  return files.flatMap((file) => {
+  const read = files.flatMap((file) => {
     const context = examined(findings, file, () => openTextContext(file));
-    if (!context) return [];
-    const { tokens, dim, trueRows } = context;
+    return context ? [{ file, ...context, size: meanSize(context) }] : [];
+  });
+  const usual = [...read].sort((a, b) => a.size - b.size)[read.length >> 1]?.size ?? 0;
+  return read.flatMap(({ file, tokens, dim, trueRows, size }) => {
     const other = (finding: string): Finding => ({
       id: 'context-of-another-encoder',
       level: 'warning',
@@ -358,6 +362,52 @@ function contextsOf(bundle: Bundle, findings: Finding[]): Finding[] {
     if (dim !== textDim) return [other(`rows of ${dim} numbers, the policy takes ${textDim}`)];
     if (tokens !== contextLength)
       return [other(`${tokens} rows, the policy was trained with ${contextLength}`)];
-    return trueRows === 0 ? [other('no row belongs to the prompt: its mask is all false')] : [];
+    if (trueRows === 0) return [other('no row belongs to the prompt: its mask is all false')];
+    if (size === 0) return [other('the prompt’s rows are zeros, which no encoder makes')];
+    const ratio = Math.max(size, usual) / Math.min(size, usual);
+    return ratio > OTHER_SIZE
+      ? [
+          other(
+            `its values are ${ratio.toPrecision(2)} times ${size > usual ? 'larger' : 'smaller'} than the others’`,
+          ),
+        ]
+      : [];
   });
+}
+
+/** The encoder ends with a norm, so that all its contexts have values of about one size; others are of another. */
+const OTHER_SIZE = 8;
+
+/** Root mean square of the values in the prompt's own rows. */
+function meanSize({ context, trueRows, dim }: TextContext): number {
+  const squares = context.reduce((sum, value) => sum + value * value, 0);
+  return Math.sqrt(squares / Math.max(1, trueRows * dim));
+}
+
+/**
+ * Outliers of the statistics that lie beside a bundle's weights: in the policy's own folder, or as the original's file. A
+ * bundle itself records only the two that its map needs.
+ */
+function outliersBeside({ policyWeights, manifest }: Bundle): Finding[] {
+  const folder = dirname([...policyWeights.tensors.values()][0]?.file ?? policyWeights.path);
+  try {
+    if (isPolicyFolder(folder)) return lerobotOutliers(readLerobotPolicy(folder));
+    const stats = join(folder, 'dataset_stats.json');
+    if (!existsSync(stats)) return [];
+    const { state, action } = openDatasetStats(stats);
+    return (
+      [
+        ['state', state, manifest.proprio],
+        ['action', action, manifest.actions],
+      ] as const
+    ).flatMap(([kind, fields, { normaliser }]) => {
+      if (fields.size === 0) return [];
+      const { values } = concatenateFields(fields);
+      return outliers(kind, normaliser.mode, (name) => values[name], stats);
+    });
+  } catch (error) {
+    // What lies beside the weights need not be theirs; the bundle does not depend on it.
+    if (error instanceof FastWamError) return [];
+    throw error;
+  }
 }

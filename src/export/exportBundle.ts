@@ -14,7 +14,13 @@ import { makeOutputFolder } from '../formats/outputFolder';
 import type { RecordedScaling } from '../formats/scaling';
 import type { TensorFile } from '../formats/StoredTensor';
 import { checkZipContent } from '../formats/torchFile';
-import { findTextContexts, openTextContext, promptHash, promptOf } from '../formats/textContext';
+import {
+  checkTextContext,
+  findTextContexts,
+  promptHash,
+  promptOf,
+  textContextSizes,
+} from '../formats/textContext';
 import {
   DEFAULT_VARIANT,
   GRAPH_NAMES,
@@ -104,6 +110,7 @@ function writeBundle(options: ExportOptions, out: string): ExportReport {
     `${countOf(source.policy)} parameters in ${source.policy.tensors.size} tensors of ${source.policy.path}; ${countOf(source.vae)} in the VAE`,
     ...source.notes,
   ];
+  for (const file of contexts.values()) checkTextContext(file, textContextSizes(file), source.dims);
   for (const file of [...source.policy.files, ...source.vae.files]) {
     if (statSync(file).size <= CHECKED_AT_ONCE) checkZipContent(file);
   }
@@ -165,13 +172,7 @@ function readSource(options: ExportOptions, contexts: ReadonlyMap<string, string
       '--stats: a LeRobot policy has its statistics with it, in its processors; leave it out',
     );
   }
-  const source = lerobotCheckpoint({ ...options, lerobot });
-  if (contextLength !== undefined && contextLength !== source.dims.contextLength) {
-    throw new UsageError(
-      `--text-embeds: the contexts have ${contextLength} rows, the policy takes ${source.dims.contextLength} (tokenizer_max_len)`,
-    );
-  }
-  return source;
+  return lerobotCheckpoint({ ...options, lerobot });
 }
 
 function describe(
@@ -321,7 +322,7 @@ function contextTokens(contexts: ReadonlyMap<string, string>): number {
   if (first.done) {
     throw new UsageError('--text-embeds: no file named <sha256>.t5_len<n>.wan22ti2v5b.pt in that folder');
   }
-  return openTextContext(first.value).tokens;
+  return textContextSizes(first.value).tokens;
 }
 
 /** Contexts stay where they are beside the weights; from any other folder they are carried into the bundle. */

@@ -1,7 +1,9 @@
 import { FileFormatError, InputError, messageOf } from '../errors';
 import { quoted } from '../words/quoted';
 import { checkStatistic } from './checkStatistic';
+import { Budget } from './Budget';
 import { RangedFile } from './RangedFile';
+import { countValues } from './readJson';
 
 export const STATISTICS = ['min', 'max', 'mean', 'std', 'q01', 'q99'] as const;
 export type Statistic = (typeof STATISTICS)[number];
@@ -19,6 +21,8 @@ export interface DatasetStats {
 }
 
 const LARGEST_FILE = 64 * 2 ** 20;
+/** Statistics of 10,000 episodes, of state, actions and four cameras each, have half as many. */
+const MOST_VALUES = 5_000_000;
 
 /** What `get_dataset_stats` of the original writes beside the fields. */
 const COUNTS = ['num_episodes', 'num_transition'];
@@ -54,8 +58,9 @@ export function openDatasetStats(path: string): DatasetStats {
       .toString('utf8')
       .replace(/^\uFEFF/, '');
   });
-  if (path.endsWith('.jsonl')) return joinEpisodes(text, path);
-  const root = asObject(parseJson(text, path), path, 'the file');
+  const budget = new Budget({ elements: MOST_VALUES });
+  if (path.endsWith('.jsonl')) return joinEpisodes(text, path, budget);
+  const root = asObject(parseJson(text, path, budget), path, 'the file');
   const openpi = root.norm_stats;
   if (openpi !== undefined) {
     const { state, actions } = asObject(openpi, path, '"norm_stats"');
@@ -83,12 +88,20 @@ export function openDatasetStats(path: string): DatasetStats {
   return { state: readFields(root.state, path, 'state'), action: readFields(root.action, path, 'action') };
 }
 
-function parseJson(text: string, path: string): unknown {
+/** @param where the part of the file that it is, for messages */
+function parseJson(text: string, path: string, budget: Budget, where = ''): unknown {
+  let value: unknown;
   try {
-    return JSON.parse(text);
+    value = JSON.parse(text);
   } catch (error) {
-    throw new FileFormatError(path, `is not JSON: ${messageOf(error)}`, { cause: error });
+    throw new FileFormatError(path, `${where}is not JSON: ${messageOf(error)}`, { cause: error });
   }
+  try {
+    countValues(value, budget);
+  } catch (error) {
+    throw new FileFormatError(path, messageOf(error), { cause: error });
+  }
+  return value;
 }
 
 /** LeRobot's features hold statistics themselves; the original's hold fields. */
@@ -108,12 +121,12 @@ function oneField(json: unknown, path: string, key: string): ReadonlyMap<string,
 }
 
 /** Statistics of a whole dataset from those of its episodes, weighted by their lengths; quantiles cannot be joined. */
-function joinEpisodes(text: string, path: string): DatasetStats {
+function joinEpisodes(text: string, path: string, budget: Budget): DatasetStats {
   const episodes = text
     .split('\n')
     .filter((line) => line.trim() !== '')
     .map((line, i) => {
-      const entry = asObject(parseJson(line, path), path, `line ${i + 1}`);
+      const entry = asObject(parseJson(line, path, budget, `line ${i + 1} `), path, `line ${i + 1}`);
       return asObject(entry.stats, path, `"stats" of line ${i + 1}`);
     });
   const join = (feature: string): ReadonlyMap<string, FieldStatistics> => {

@@ -38,8 +38,11 @@ function placeOf(error: unknown, text: string): string {
   return `: line ${before.length}, column ${(before.at(-1) ?? '').length + 1} holds what cannot stand there`;
 }
 
-/** Without recursion, since values nest as deep as the file likes. */
-function countValues(root: unknown, budget: Budget): void {
+/**
+ * Takes every value of a document from a budget; without recursion, since values nest as deep as the file likes.
+ * @throws what the budget throws
+ */
+export function countValues(root: unknown, budget: Budget): void {
   const waiting: unknown[] = [root];
   for (let value = waiting.pop(); waiting.length > 0 || value !== undefined; value = waiting.pop()) {
     if (typeof value !== 'object' || value === null) continue;

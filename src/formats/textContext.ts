@@ -3,6 +3,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { FileFormatError, messageOf } from '../errors';
 import { readBool, readBytes, readFloat32 } from './readTensor';
+import type { StoredTensor } from './StoredTensor';
 import { openTorchFile, tensorDictionary } from './torchFile';
 import { TensorContent, writeTorchFile } from './torchWriter';
 
@@ -41,6 +42,65 @@ export function textContextFileName(prompt: string, tokens: number): string {
  * Throws FileFormatError where a tensor is missing or has another shape or type.
  */
 export function openTextContext(file: string): TextContext {
+  const { stored, storedMask, encoder, tokens, dim } = contextTensors(file);
+  const context = readFloat32(stored);
+  const mask = readBool(storedMask);
+  let trueRows = 0;
+  mask.forEach((real, row) => {
+    if (real === 1) trueRows += 1;
+    else context.fill(0, row * dim, (row + 1) * dim);
+  });
+  const bad = context.findIndex((x) => !Number.isFinite(x));
+  if (bad >= 0) {
+    throw new FileFormatError(
+      file,
+      `has a context that is not finite, first in row ${Math.floor(bad / dim)}`,
+    );
+  }
+  return {
+    context,
+    tokens,
+    dim,
+    trueRows,
+    ...(encoder && { encoder: Buffer.from(readBytes(encoder)).toString('hex') }),
+  };
+}
+
+/**
+ * Refuses a context that a model cannot have been trained with, by its sizes alone.
+ * @throws FileFormatError naming the file, whose name has the key of the prompt
+ */
+export function checkTextContext(
+  file: string,
+  { tokens, dim }: Pick<TextContext, 'tokens' | 'dim'>,
+  { contextLength, textDim }: { readonly contextLength: number; readonly textDim: number },
+): void {
+  if (dim !== textDim) {
+    throw new FileFormatError(
+      file,
+      `has rows of ${dim} values, the model takes ${textDim}: it was made by another text encoder`,
+    );
+  }
+  if (tokens !== contextLength) {
+    throw new FileFormatError(
+      file,
+      `has ${tokens} rows, the model was trained with ${contextLength}; make it again (fastwam encode)`,
+    );
+  }
+}
+
+/** Rows and values a row of a cached context; its numbers are not read. @throws as `openTextContext` */
+export function textContextSizes(file: string): Pick<TextContext, 'tokens' | 'dim'> {
+  return contextTensors(file);
+}
+
+interface ContextTensors extends Pick<TextContext, 'tokens' | 'dim'> {
+  readonly stored: StoredTensor;
+  readonly storedMask: StoredTensor;
+  readonly encoder: StoredTensor | undefined;
+}
+
+function contextTensors(file: string): ContextTensors {
   const tensors = tensorDictionary(openTorchFile(file).root, file);
   const stored = tensors.get('context');
   const storedMask = tensors.get('mask');
@@ -63,28 +123,7 @@ export function openTextContext(file: string): TextContext {
       `has mask of shape [${storedMask.shape.join(', ')}], expected [${tokens}]`,
     );
   }
-  const context = readFloat32(stored);
-  const mask = readBool(storedMask);
-  let trueRows = 0;
-  mask.forEach((real, row) => {
-    if (real === 1) trueRows += 1;
-    else context.fill(0, row * dim, (row + 1) * dim);
-  });
-  const bad = context.findIndex((x) => !Number.isFinite(x));
-  if (bad >= 0) {
-    throw new FileFormatError(
-      file,
-      `has a context that is not finite, first in row ${Math.floor(bad / dim)}`,
-    );
-  }
-  const encoder = tensors.get('encoder');
-  return {
-    context,
-    tokens,
-    dim,
-    trueRows,
-    ...(encoder && { encoder: Buffer.from(readBytes(encoder)).toString('hex') }),
-  };
+  return { stored, storedMask, encoder: tensors.get('encoder'), tokens, dim };
 }
 
 /**

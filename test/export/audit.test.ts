@@ -4,6 +4,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { MANIFEST_FILE } from '../../src/bundle/Bundle';
 import { auditText } from '../../src/cli/audit';
 import { audit } from '../../src/export/audit';
+import { textContextFileName, writeTextContext } from '../../src/formats/textContext';
 import { FIXTURES, removeFolders } from '../helpers';
 import { LEGACY, PolicyFolder } from './lerobot/policyFolder';
 
@@ -108,6 +109,34 @@ describe('an audit of a bundle', () => {
     const out = policy().export();
     cpSync(join(FIXTURES, 'libero_micro', 'text_embeds'), join(out, 'text_embeds'), { recursive: true });
     expect(ids(out)).toContain('context-of-another-encoder');
+  });
+
+  it('finds a range that a few frames decide, in the statistics beside its weights', () => {
+    const folder = policy();
+    folder.tensors(folder.stateFile('post'), (all) =>
+      all.map((tensor) =>
+        tensor.name === 'action.max' ? { ...tensor, data: new Float32Array(7).fill(1000) } : tensor,
+      ),
+    );
+    expect(ids(folder.export())).toContain('outliers');
+    expect(ids(policy().export())).not.toContain('outliers');
+  });
+
+  it('finds a context whose values are of another size than the others’', () => {
+    const out = policy().export();
+    const context = (task: string, value: number): void =>
+      writeTextContext(join(out, 'text_embeds', textContextFileName(task, 96)), {
+        ...{ tokens: 96, dim: 40, encoder: 'ab' },
+        rows: new Float32Array(400).fill(value),
+      });
+    context('a', 0.3);
+    context('b', 0.5);
+    expect(ids(out)).not.toContain('context-of-another-encoder');
+    context('c', 30);
+    const { findings } = audit(out);
+    expect(findings.filter(({ id }) => id === 'context-of-another-encoder')).toMatchObject([
+      { finding: expect.stringMatching(/values are 60 times larger than the others’/) as string },
+    ]);
   });
 
   it('finds one that cannot be opened, and goes on', () => {

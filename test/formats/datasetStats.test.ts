@@ -64,6 +64,45 @@ describe('dataset statistics', () => {
     expect(() => concatenateFields(state, ['leg'])).toThrow(/no key "leg"; they have "arm", "hand"/);
   });
 
+  it('of LeRobot’s episodes (v2.1) are those of all their frames together', () => {
+    const frames = [
+      [1, 2, 6],
+      [3, 5, 7, 9, 11],
+    ];
+    const of = (values: readonly number[]): Record<string, number[]> => {
+      const mean = values.reduce((a, b) => a + b, 0) / values.length;
+      const variance = values.reduce((sum, x) => sum + (x - mean) ** 2, 0) / values.length;
+      const [min, max] = [Math.min(...values), Math.max(...values)];
+      return { min: [min], max: [max], mean: [mean], std: [Math.sqrt(variance)], count: [values.length] };
+    };
+    const lines = frames.map((values, episode_index) =>
+      JSON.stringify({
+        episode_index,
+        stats: { 'observation.state': of(values), action: of(values.map((x) => -x)) },
+      }),
+    );
+    const file = join(folder, 'episodes_stats.jsonl');
+    writeFileSync(file, `${lines.join('\n')}\n\n`);
+    const all = of(frames.flat());
+    const { state, action } = openDatasetStats(file);
+    const found = concatenateFields(state).values;
+    for (const name of ['min', 'max', 'mean', 'std'] as const) {
+      expect(found[name]![0], name).toBeCloseTo(all[name]![0]!, 6);
+    }
+    expect(concatenateFields(action).values.max).toEqual(Float32Array.of(-1));
+    writeFileSync(file, `${lines[0]}\n{"stats": `);
+    expect(() => openDatasetStats(file)).toThrow(/line 2 is not JSON/);
+    writeFileSync(file, lines[0]!.replaceAll('"count":[3]', '"count":[0]'));
+    expect(() => openDatasetStats(file)).toThrow(/"action\.count" of line 1 is no number of frames/);
+  });
+
+  it('of more values than any dataset has are refused before they are looked at', () => {
+    write(
+      JSON.stringify({ state: {}, action: {}, list: '#' }).replace('"#"', `[${'[],'.repeat(5_000_001)}[]]`),
+    );
+    expect(() => openDatasetStats(path)).toThrow(FileFormatError);
+  });
+
   it.each([
     ['not JSON', '{"state": NaN}', /is not JSON/],
     ['a list', [1], /the file is not an object/],
