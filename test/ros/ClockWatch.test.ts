@@ -1,19 +1,21 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { PARAMETER_TYPE } from '../../src/ros/client/rclnodejs';
 import type { RosNode } from '../../src/ros/client/rclnodejs';
 import { ClockWatch } from '../../src/ros/node/ClockWatch';
 import { LEVEL } from '../../src/ros/node/Diagnostics';
+import { standIn } from './standIn';
 
 const running: ClockWatch[] = [];
 
 function setUp(useSimTime: boolean) {
   const node = { time: 0n, publishers: 0, useSimTime };
   const told: string[] = [];
-  const fake = {
+  const ros = standIn<RosNode>({
     getClock: () => ({ now: () => ({ nanoseconds: node.time }) }),
-    getParameter: () => ({ value: node.useSimTime }),
+    getParameter: (name) => ({ name, type: PARAMETER_TYPE.bool, value: node.useSimTime }),
     countPublishers: () => node.publishers,
-  };
-  const watch = new ClockWatch(fake as unknown as RosNode, ({ message }) => told.push(message));
+  });
+  const watch = new ClockWatch(ros, ({ message }) => told.push(message));
   running.push(watch);
   return { node, watch, told, start: performance.now() };
 }

@@ -7,7 +7,9 @@ import type {
   LabelledId,
   RosLifecycleNode,
   RosResponse,
+  TransitionDescription,
 } from '../../src/ros/client/rclnodejs';
+import { standIn } from './standIn';
 
 /** The state machine of lifecycle_msgs, as far as this project uses it: state, transition, next state. */
 const MACHINE: readonly (readonly [from: string, id: number, label: string, to: string])[] = [
@@ -34,7 +36,7 @@ const MACHINE: readonly (readonly [from: string, id: number, label: string, to: 
 ];
 
 /** rclnodejs' node as Lifecycle needs it: every half of a transition ends in the callback, which throws. */
-class FakeNode {
+class FakeNode implements Partial<RosLifecycleNode> {
   state = 'unconfigured';
   readonly passed: string[] = [];
 
@@ -42,9 +44,11 @@ class FakeNode {
     return { id: 0, label: this.state };
   }
 
-  get availableTransitions(): { transition: LabelledId }[] {
-    return MACHINE.filter(([from]) => from === this.state).map(([, id, label]) => ({
+  get availableTransitions(): readonly TransitionDescription[] {
+    return MACHINE.filter(([from]) => from === this.state).map(([from, id, label, to]) => ({
       transition: { id, label },
+      startState: { id: 0, label: from },
+      goalState: { id: 0, label: to },
     }));
   }
 
@@ -70,7 +74,7 @@ function setUp(handlers: Partial<TransitionHandlers> = {}) {
   const failures: string[] = [];
   const nothing = (): void => undefined;
   const lifecycle = new Lifecycle({
-    node: node as unknown as RosLifecycleNode,
+    node: standIn<RosLifecycleNode>(node),
     handlers: {
       configure: nothing,
       activate: nothing,
@@ -194,7 +198,7 @@ describe('the lifecycle of a node', () => {
     const { node, lifecycle, failures, ask } = setUp();
     node._changeState = fail('rcl is gone');
     const broken = new Lifecycle({
-      node: node as unknown as RosLifecycleNode,
+      node: standIn<RosLifecycleNode>(node),
       handlers: {
         configure: () => undefined,
         activate: () => undefined,

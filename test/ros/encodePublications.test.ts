@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { definitionText } from '../../src/bag/definitionText';
 import { encodePublications, encoderOf } from '../../src/ros/client/encodePublications';
 import type { RosNode, RosPublisher } from '../../src/ros/client/rclnodejs';
+import { standIn } from './standIn';
 
 const TYPE = 'trajectory_msgs/msg/JointTrajectory';
 const trajectory = {
@@ -30,12 +31,12 @@ describe('publications as bytes', () => {
 
   it('are handed to the publisher in place of objects, but for types that nobody has defined', () => {
     const published: object[] = [];
-    const node = {
+    const node = standIn<RosNode>({
       createPublisher: (): RosPublisher => ({
         publish: (message) => void published.push(message),
         waitForAllAcked: () => true,
       }),
-    } as unknown as RosNode;
+    });
     encodePublications(node);
     const bytes = Buffer.from([0, 1, 0, 0]);
     const known = node.createPublisher(TYPE, 'a');

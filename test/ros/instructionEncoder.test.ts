@@ -3,6 +3,7 @@ import { FastWamError } from '../../src/errors';
 import { InstructionEncoder } from '../../src/ros/policy/InstructionEncoder';
 import type { PolicyBundle } from '../../src/ros/policy/policyService';
 import type { EncodedContext, EncoderRequest } from '../../src/text/encoderMessages';
+import { standIn } from './standIn';
 
 /** A process whose work ends when the test says so. */
 class Workshop {
@@ -34,13 +35,13 @@ class Workshop {
   }
 }
 
-const bundle = {
+const bundle = standIn<PolicyBundle>({
   folder: 'my_bundle',
-  manifest: {},
-  dimensions: { textDim: 4, contextLength: 8 },
+  manifest: standIn<PolicyBundle['manifest']>({ text: undefined }),
+  dimensions: standIn<PolicyBundle['dimensions']>({ textDim: 4, contextLength: 8 }),
   cleaning: 'upstream',
   prompt: (task: string) => `do: ${task}`,
-} as unknown as PolicyBundle;
+});
 
 describe('instructions that have to be encoded', () => {
   let workshop: Workshop;

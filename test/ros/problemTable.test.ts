@@ -11,6 +11,7 @@ import { EXECUTOR_PROBLEMS } from '../../src/ros/executor/executorProblems';
 import { NODE_PROBLEMS } from '../../src/ros/node/nodeProblems';
 import { POLICY_PROBLEMS } from '../../src/ros/policy/policyProblems';
 import { ROBOT_PROBLEMS } from '../../src/ros/robot/robotProblems';
+import { standIn } from './standIn';
 
 function jointSession(): ExecutorSession {
   return new ExecutorSession({
@@ -42,7 +43,14 @@ describe('the tables of what is refused', () => {
       },
       ...{ clamped: 0, late: 0, episodes: 0 },
     };
-    const producer = { counts, refusals: [], active: false } as unknown as ChunkProducer;
+    const producer = standIn<ChunkProducer>({
+      counts,
+      refusals: [],
+      active: false,
+      last: undefined,
+      failure: undefined,
+      dropped: undefined,
+    });
     const source = { name: '<source>', topic: 't', received: 2, malformed: 1, problem: 'short', at: 0 };
     const refused = new Map(REFUSAL_KINDS.map((kind) => [kind, 1]));
     const messagesRefused = new Map([['<source>', new Map([['<kind>' as RefusalKind, 1]])]]);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { QosOverrides } from '../../src/ros/node/qosOverrides';
 import type { Rclnodejs, RosNode, RosQos } from '../../src/ros/client/rclnodejs';
+import { standIn } from './standIn';
 
 /** rmw's numbers, which only have to differ. */
 class Qos implements RosQos {
@@ -20,7 +21,7 @@ class Qos implements RosQos {
     readonly durability: number,
   ) {}
 }
-const RCLNODEJS = { QoS: Qos } as unknown as Rclnodejs;
+const RCLNODEJS = standIn<Rclnodejs>({ QoS: Qos });
 const SENSOR = new Qos(1, 1, 2, 2);
 
 const overrides = (values: Readonly<Record<string, unknown>>): QosOverrides =>
@@ -45,16 +46,21 @@ describe('qos_overrides parameters', () => {
 
   it('hold for the full name of a topic, and for one about which nothing else is said', () => {
     const made: RosQos[] = [];
-    const node = {
-      resolveTopicName: (topic: string) => `/ns/${topic}`,
-      createPublisher: (_type: string, _topic: string, { qos }: { qos: RosQos }) => made.push(qos),
-      createSubscription: (_type: string, _topic: string, { qos }: { qos: RosQos }) => made.push(qos),
-    };
+    const ros = standIn<RosNode>({
+      resolveTopicName: (topic) => `/ns/${topic}`,
+      createPublisher: (_type, _topic, options) => {
+        made.push(options!.qos!);
+        return { publish: () => undefined, waitForAllAcked: () => true };
+      },
+      createSubscription: (_type, topic, { qos }) => {
+        made.push(qos!);
+        return { topic };
+      },
+    });
     overrides({
       'qos_overrides./ns/a.publisher.history': 'keep_all',
       'qos_overrides./ns/a.subscription.depth': 3,
-    }).applyTo(node as unknown as RosNode);
-    const ros = node as unknown as RosNode;
+    }).applyTo(ros);
     ros.createPublisher('t', 'a');
     ros.createSubscription('t', 'a', { qos: SENSOR, isRaw: true }, () => undefined);
     ros.createSubscription('t', 'b', { qos: SENSOR }, () => undefined);
