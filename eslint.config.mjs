@@ -8,6 +8,7 @@ export default tseslint.config(
       'node_modules/',
       '.ros/',
       '.cuda/',
+      '.openpi/',
       'out/',
       'ros_ws/',
       'training/',

@@ -16,6 +16,7 @@ import { playCommand } from './play';
 import { recordCommand } from './record';
 import { replayCommand } from './replay';
 import { rosCommand, rosSetupCommand } from './rosSetup';
+import { serveCommand } from './serve';
 import { simulateCommand } from './simulate';
 import { sweepCommand } from './sweep';
 import { synthCommand } from './synth';
@@ -35,6 +36,7 @@ export const COMMANDS: readonly ((program: Command) => Command)[] = [
   sweepCommand,
   simulateCommand,
   watchCommand,
+  serveCommand,
   demosCommand,
   benchCommand,
   synthCommand,

@@ -34,6 +34,11 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     `fastwam simulate ${BUNDLE} --episodes 40 --grid --policy c3ache --refresh 0,4,8 --range 0:6,0:7 --out out/grid`,
   ],
   watch: [`fastwam watch ${BUNDLE}`, `fastwam watch ${BUNDLE} --suite long --refresh 8 --pace 1`],
+  serve: [
+    `fastwam serve ${BUNDLE} --world`,
+    'fastwam serve --bundle my_bundle --policy c3ache --refresh 4 --rotated image,wrist_image',
+    'fastwam serve --bundle my_bundle --params my_params.yaml --host 0.0.0.0 --token-file token.txt',
+  ],
   demos: ['fastwam demos --episodes 480 --out demonstrations'],
   bench: [`fastwam bench ${BUNDLE} --chunks 40 --threads 1`],
   synth: [

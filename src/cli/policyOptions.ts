@@ -103,8 +103,42 @@ export function readExecutionOptions(flags: ExecutionFlags): ExecutionOptions {
   };
 }
 
+/** Flags of {@link addExecutionOverrides}. */
+export type ExecutionOverrides = Partial<ExecutionFlags>;
+
+/** Adds the options of {@link addExecutionOptions} where a params file says what holds without them. */
+export function addExecutionOverrides(command: Command): Command {
+  return command
+    .option('--provider <name>', 'cpu, cuda or auto')
+    .option('--device <n>', 'CUDA device')
+    .option('--precision <name>', 'fp32; int8 on the CPU; fp16, bf16 on CUDA')
+    .option(
+      '--prefill-precision <name>',
+      'of the video prefill on the CPU, where it is another: fp32 or int8',
+    )
+    .option('--threads <n>', 'threads of one model; 0 = one for each core');
+}
+
+/**
+ * Only what was said on the command line; the params file has the rest.
+ * @throws UsageError for a value that cannot be meant
+ */
+export function readExecutionOverrides(flags: ExecutionOverrides): Partial<ExecutionOptions> {
+  return {
+    ...(flags.provider !== undefined && {
+      provider: oneOf('--provider', flags.provider, PROVIDER_CHOICES),
+    }),
+    ...(flags.precision !== undefined && {
+      precision: oneOf('--precision', flags.precision, PRECISION_NAMES),
+    }),
+    ...prefillPrecisionOf(flags),
+    ...(flags.device !== undefined && { device: wholeNumber('--device', flags.device) }),
+    ...(flags.threads !== undefined && { threads: wholeNumber('--threads', flags.threads) }),
+  };
+}
+
 /** Only where it was said. */
-export function prefillPrecisionOf(
+function prefillPrecisionOf(
   flags: Pick<ExecutionFlags, 'prefillPrecision'>,
 ): Pick<ExecutionOptions, 'prefillPrecision'> {
   const { prefillPrecision: own } = flags;

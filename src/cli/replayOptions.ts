@@ -4,20 +4,18 @@ import { Interrupted } from '../errors';
 import { lockFolder } from '../formats/folderLock';
 import { makeOutputFolder } from '../formats/outputFolder';
 import { replayRecording } from '../evaluation/replayRecording';
-import type { ReplayRequest } from '../evaluation/replayRecording';
-import { PROVIDER_CHOICES } from '../model/execution';
-import { PRECISION_NAMES } from '../model/precisions';
 import { ProgressBar } from '../report/ProgressBar';
 import { terminalReport, wantsColour } from '../report/terminalReport';
 import { writeReport } from '../report/writeReport';
 import { print, printLine, progressStream, say } from '../terminal';
 import { listed } from '../words/listed';
 import { interruptible } from './interruption';
-import { givenTexts, prefillPrecisionOf } from './policyOptions';
+import { addExecutionOverrides, givenTexts, readExecutionOverrides } from './policyOptions';
+import type { ExecutionOverrides } from './policyOptions';
 import { collect, oneOf, wholeNumber } from './flagValues';
 
 /** Flags that `replay` and `sweep` have in common. */
-export interface ReplayFlags {
+export interface ReplayFlags extends ExecutionOverrides {
   readonly bundle?: string;
   readonly params: string;
   readonly policy: readonly string[];
@@ -30,17 +28,12 @@ export interface ReplayFlags {
   readonly live?: string;
   readonly chunks?: string;
   readonly residuals: boolean;
-  readonly provider?: string;
-  readonly device?: string;
-  readonly precision?: string;
-  readonly prefillPrecision?: string;
-  readonly threads?: string;
   readonly out: string;
 }
 
 /** Adds what both commands take besides their lists of settings. */
 export function addReplayOptions(command: Command, out: string): Command {
-  return command
+  command
     .argument('<bag>', 'a rosbag2 recording: folder or file, MCAP or SQLite3')
     .option('--bundle <dir>', "a bundle (default: the params file's)")
     .requiredOption('--params <file>', "the node's params file: topics, and settings to start from")
@@ -63,16 +56,9 @@ export function addReplayOptions(command: Command, out: string): Command {
       'the chunks that a node made while this recording was played (fastwam record): on the same observations',
     )
     .option('--chunks <n>', 'stop after so many chunks')
-    .option('--no-residuals', 'leave out the likeness of adjacent chunks, which costs one more chunk each')
-    .option('--provider <name>', 'cpu, cuda or auto')
-    .option('--device <n>', 'CUDA device')
-    .option('--precision <name>', 'fp32; int8 on the CPU; fp16, bf16 on CUDA')
-    .option(
-      '--prefill-precision <name>',
-      'of the video prefill on the CPU, where it is another: fp32 or int8',
-    )
-    .option('--threads <n>', 'threads of one model; 0 = one for each core')
-    .option('--out <dir>', 'folder for report.html, metrics.json and chunks.csv', out);
+    .option('--no-residuals', 'leave out the likeness of adjacent chunks, which costs one more chunk each');
+  addExecutionOverrides(command);
+  return command.option('--out <dir>', 'folder for report.html, metrics.json and chunks.csv', out);
 }
 
 /** Replays, writes the three files and prints the table. */
@@ -92,7 +78,7 @@ export async function runReplayCommand(
         bag,
         params: flags.params,
         choices: { policies: flags.policy, texts: givenTexts(flags), lists },
-        execution: executionOf(flags),
+        execution: readExecutionOverrides(flags),
         residuals: flags.residuals,
         tolerance: { texts: flags.tolerance, measure },
         command: ['fastwam', ...process.argv.slice(2)],
@@ -131,21 +117,6 @@ export async function runReplayCommand(
       bar?.finish();
     }
   });
-}
-
-/** Only what was said on the command line; the params file has the rest. */
-function executionOf(flags: ReplayFlags): ReplayRequest['execution'] {
-  return {
-    ...(flags.provider !== undefined && {
-      provider: oneOf('--provider', flags.provider, PROVIDER_CHOICES),
-    }),
-    ...(flags.precision !== undefined && {
-      precision: oneOf('--precision', flags.precision, PRECISION_NAMES),
-    }),
-    ...prefillPrecisionOf(flags),
-    ...(flags.device !== undefined && { device: wholeNumber('--device', flags.device) }),
-    ...(flags.threads !== undefined && { threads: wholeNumber('--threads', flags.threads) }),
-  };
 }
 
 function measureOf(name: string): 'rmse' | 'worst' {

@@ -143,6 +143,11 @@ export class PolicyClient {
     };
   }
 
+  /** Resolves when the worker has ended, by {@link close} or by itself; every later call fails. */
+  get ended(): Promise<void> {
+    return this.#exited;
+  }
+
   /** Lets the call in progress finish, releases the model and ends the worker. */
   close(): Promise<void> {
     this.#closed ??= this.#call('stop')

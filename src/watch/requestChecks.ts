@@ -1,5 +1,5 @@
-import { timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
+import { sameSecret } from '../words/sameSecret';
 import { TOKEN_HEADER } from './messages';
 
 /** A refusal: HTTP status and one sentence. */
@@ -38,17 +38,11 @@ export function refuseControl(
     return { status: 403, sentence: 'a control request must say which page it comes from (Origin)' };
   }
   const given = headers[TOKEN_HEADER];
-  if (typeof given !== 'string' || !sameText(given, token)) {
+  if (typeof given !== 'string' || !sameSecret(given, token)) {
     return { status: 403, sentence: 'this page belongs to an earlier run; load it again' };
   }
   if (headers['content-type'] !== 'application/json') {
     return { status: 415, sentence: 'a control request is JSON (Content-Type: application/json)' };
   }
   return undefined;
-}
-
-/** Compares without telling by its time where two texts differ. */
-function sameText(a: string, b: string): boolean {
-  const [one, other] = [Buffer.from(a), Buffer.from(b)];
-  return one.length === other.length && timingSafeEqual(one, other);
 }
