@@ -15,6 +15,9 @@ export default tseslint.config(
       'bundles/',
       'bin/',
       '.venv/',
+      'docs/api/',
+      'docs/.vitepress/cache/',
+      'docs/.vitepress/dist/',
     ],
   },
   js.configs.recommended,
@@ -61,9 +64,12 @@ export default tseslint.config(
     },
   },
   {
-    files: ['vitest.config.mts', '**/*.mjs'],
+    files: ['**/*.mts', '**/*.mjs'],
     extends: [tseslint.configs.disableTypeChecked],
-    languageOptions: { parserOptions: { project: null }, globals: { process: 'readonly' } },
+    languageOptions: {
+      parserOptions: { project: null },
+      globals: { process: 'readonly', console: 'readonly' },
+    },
     rules: { 'no-restricted-exports': 'off' },
   },
 );

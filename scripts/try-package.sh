@@ -52,6 +52,9 @@ for node in "${@:-}"; do
     attempt 0 'of 2 episodes' npx --no -- fastwam simulate --bundle "$bundle" --episodes 2
     attempt 0 'report: .*report\.html' npx --no -- fastwam replay node_modules/fast-wam-policy/bags/tabletop_demo \
       --bundle "$bundle" --params node_modules/fast-wam-policy/params/tabletop_demo.yaml --chunks 3
+    cp node_modules/fast-wam-policy/examples/embed.mjs .
+    attempt 0 'chunk 4: 10 stacks' node embed.mjs "$bundle" node_modules/fast-wam-policy/bags/tabletop_demo \
+      node_modules/fast-wam-policy/params/tabletop_demo.yaml
     attempt 0 'dry run: nothing was downloaded' npx --no -- fastwam cuda-setup --dry-run
     attempt 1 'Run once: npx fastwam ros-setup' npx --no -- fastwam ros true
     attempt 0 'known are|wheels, whatever' npx --no -- fastwam ros-setup --help
