@@ -17,8 +17,10 @@ export function defaultOf(field: Field, context: DefaultContext): FieldValue {
 export function wordsOf(field: Field): readonly string[] {
   if (field.type === 'enum') return field.values;
   if (field.type !== 'policy') return [];
-  const { offers } = field;
-  const others = POLICIES.filter((policy) => offers === undefined || policy[offers] !== undefined);
+  const { offers, except } = field;
+  const others = POLICIES.filter(
+    (policy) => policy.name !== except && (offers === undefined || policy[offers] !== undefined),
+  );
   return [...new Set([UNCACHED_POLICY, ...others.map(({ name }) => name)])];
 }
 

@@ -45,6 +45,8 @@ export interface PolicyField extends FieldBase {
   readonly type: 'policy';
   /** what that policy must offer; without it any policy will do */
   readonly offers?: 'tail';
+  /** name of a policy that will not do: the one that has the field */
+  readonly except?: string;
   readonly default: string;
 }
 /** Inclusive denoising step indices [start, end]. */

@@ -5,6 +5,7 @@ import { bac } from './bac';
 import { c3ache } from './c3ache';
 import { fewSteps } from './fewSteps';
 import { none } from './none';
+import { planReuse } from './planReuse';
 import { worldcacheCa } from './worldcacheCa';
 import { worldcacheHt } from './worldcacheHt';
 import { xCache } from './xCache';
@@ -20,6 +21,7 @@ export const POLICIES: readonly CachePolicy[] = [
   worldcacheHt,
   bac,
   adaptive,
+  planReuse,
 ];
 
 /** The policy of that name. @throws UsageError that lists the known names and the nearest one */

@@ -143,14 +143,26 @@ export interface Expert {
   gatedSteps(x: Float32Array, gate: BlockGate): Promise<GatedRun>;
 }
 
-/** What a policy may look at in one chunk. */
-export interface ChunkContext {
+/** What is known of a chunk before its images are looked at. */
+export interface EarlyContext {
   /** number of the chunk in its episode, from 0 */
   readonly chunk: number;
   /** stamp of the observation, seconds */
   readonly time: number;
   /** seconds between two actions */
   readonly period: number;
+  /** actions executed before the next chunk */
+  readonly replanSteps: number;
+  /** for normalised actions [T, a] the side of its threshold that each gripper is commanded to, [T] each; none where absent */
+  readonly gripperSides?: (actions: Float32Array) => readonly Uint8Array[];
+  /** keep the whole-stack residual of every full step for evaluation */
+  readonly recordResiduals?: boolean;
+  /** the policies that this one hands work to, by name */
+  readonly companions?: Companions;
+}
+
+/** What a policy may look at in one chunk. */
+export interface ChunkContext extends EarlyContext {
   /** starting noise [T, a] */
   readonly noise: Float32Array;
   /** normalised proprioception [p]; empty if the model has none */
@@ -160,10 +172,6 @@ export interface ChunkContext {
   readonly latentShape: readonly [number, number, number];
   /** action dimensions that are grippers; none where absent */
   readonly grippers?: readonly number[];
-  /** keep the whole-stack residual of every full step for evaluation */
-  readonly recordResiduals?: boolean;
-  /** the policies that this one hands work to, by name */
-  readonly companions?: Companions;
 }
 
 /** A policy to which another one hands work, with its settings filled in. */
@@ -259,6 +267,11 @@ export interface StepRun {
  * the state, `discard` forgets it: an aborted chunk changes nothing.
  */
 export interface CacheState<S> {
+  /**
+   * A chunk that needs nothing of the new observation: then neither images, VAE and prefill nor the action expert run.
+   * Undefined if the chunk is to be computed, by `run`. What it stages is committed or discarded as with `run`.
+   */
+  beforePerception?(chunk: EarlyContext, settings: S): ChunkOutcome | undefined;
   run(chunk: ChunkContext, settings: S, expert: Expert): Promise<ChunkOutcome>;
   commit(): void;
   discard(): void;

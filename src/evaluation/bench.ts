@@ -25,6 +25,8 @@ export interface BenchEntry {
   /** expert time of chunks computed in full, and of those that reuse; null where there are none */
   readonly expert_full_ms: Milliseconds | null;
   readonly expert_reuse_ms: Milliseconds | null;
+  /** whole time of chunks that compute nothing at all, not even what they see; null where there are none */
+  readonly total_unseen_ms: Milliseconds | null;
   readonly stack_evaluations: number;
   /** against the first configuration */
   readonly speed_up: number;
@@ -70,6 +72,7 @@ function benchEntry(
     const times = chunks.filter((chunk) => computedInFull(chunk) === inFull);
     return times.length === 0 ? null : milliseconds(distributionOf(times.map((chunk) => chunk.times.expert)));
   };
+  const unseen = chunks.flatMap(({ times }) => (times.prefill === 0 ? [times.total] : []));
   return {
     policy: configuration.policy,
     settings: configuration.values,
@@ -84,6 +87,7 @@ function benchEntry(
     },
     expert_full_ms: expert(true),
     expert_reuse_ms: expert(false),
+    total_unseen_ms: unseen.length === 0 ? null : milliseconds(distributionOf(unseen)),
     stack_evaluations: chunks.reduce((sum, chunk) => sum + chunk.report.stackEvaluations, 0),
     speed_up: rounded(gain.ratio),
     bound: rounded(gain.bound),

@@ -106,7 +106,9 @@ function withRates(
   for (const { configuration, chunks } of runs) {
     const entry = entries[configuration.name];
     if (!entry) continue;
-    const rates = chunks.map((c) => (stepFlops * c.report.stackEvaluations) / c.times.expert);
+    const rates = chunks
+      .filter((c) => c.report.stackEvaluations > 0)
+      .map((c) => (stepFlops * c.report.stackEvaluations) / c.times.expert);
     const rate = distributionOf(rates).p50;
     lines[configuration.name] = {
       ...entry,

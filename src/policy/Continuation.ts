@@ -33,6 +33,8 @@ export const UNGUIDED_REASONS = [
   'unmeasured',
   /** the settings leave no row a weight */
   'no_weight',
+  /** nothing was computed: the chunk is what is left of the one before (cache policy plan_reuse) */
+  'plan_reused',
 ] as const;
 export type UnguidedReason = (typeof UNGUIDED_REASONS)[number];
 

@@ -2,7 +2,15 @@ import { fit } from '../cache/choice';
 import type { PolicySettings } from '../cache/choice';
 import type { FieldTable, FieldValues } from '../cache/fields';
 import { subBlocksOfStack } from '../cache/StepRun';
-import type { CacheModel, CachePolicy, CacheState, ChunkOutcome, ChunkReport } from '../cache/types';
+import type {
+  CacheModel,
+  CachePolicy,
+  CacheState,
+  ChunkOutcome,
+  ChunkReport,
+  EarlyContext,
+  Grain,
+} from '../cache/types';
 import { ChunkDiscarded, OutsideLimits, PictureRefused } from '../errors';
 import type { FastWamModel } from '../model/FastWamModel';
 import { PictureWatch } from '../observation/PictureWatch';
@@ -11,10 +19,11 @@ import type { RgbImage } from '../observation/types';
 import { chunkNoise } from '../sampler/noise';
 import { ActionTransform } from './actions';
 import { continuation } from './Continuation';
-import type { FormerChunk } from './Continuation';
+import type { FormerChunk, GuidanceReport } from './Continuation';
 import { BundleResources } from './CalibrationFile';
 import { Perception } from './Perception';
-import type { ActionChunk, InferOptions, Observation } from './types';
+import type { CheckedObservation } from './Perception';
+import type { ActionChunk, InferOptions, Observation, StageTimes } from './types';
 
 type Values = FieldValues<FieldTable>;
 
@@ -23,6 +32,29 @@ interface Cache {
   readonly policy: CachePolicy;
   readonly state: CacheState<Values>;
 }
+
+/** What it takes to compute a chunk. */
+interface Computation {
+  readonly early: EarlyContext;
+  readonly values: Values;
+  readonly state: CacheState<Values>;
+  readonly grain: Grain;
+  readonly settings: PolicySettings;
+  readonly options: InferOptions;
+  readonly started: number;
+  readonly look: (camera: string, picture: RgbImage) => void;
+}
+
+interface Computed {
+  readonly outcome: ChunkOutcome;
+  readonly guidance: GuidanceReport;
+  readonly latents: Float32Array;
+  readonly times: Omit<StageTimes, 'total'>;
+}
+
+/** Times of a chunk for which nothing ran. */
+const NO_STAGES: Computed['times'] = { decode: 0, vae: 0, prefill: 0, expert: 0 };
+const PLAN_REUSED: GuidanceReport = { rows: 0, delay: 0, executed: 0, reason: 'plan_reused' };
 
 /**
  * One stream of chunks: episode and chunk numbers, and the cache. Observation -> normalise -> model with cache ->
@@ -91,38 +123,27 @@ export class Episode {
       if (seen?.refused) throw new PictureRefused('frozen', camera, seen.message);
       if (seen) still.push(seen);
     };
-    const { proprio, latents, binding, times } = await this.#perception.perceive(checked, started, look);
-    await this.model.ensureGrain(grain);
     const cache = this.#cacheFor(policy, settings);
     const { state } = cache;
-    const period = options.period ?? 1 / this.model.bundle.manifest.control.rate;
-    const now = { stamp: observation.stamp, proprio: observation.proprio, period };
-    const { target, report: guidance } = continuation(this.#former, now, options.rtc, {
-      horizon: this.model.shape.horizon,
-      actions: this.#actions,
-    });
-    const expert = this.model.expert(binding, target);
-    const expertStarted = performance.now();
-    let outcome: ChunkOutcome;
+    const { control } = this.model.bundle.manifest;
+    const period = options.period ?? 1 / control.rate;
+    const early: EarlyContext = {
+      chunk: this.#chunk,
+      time: observation.stamp,
+      period,
+      replanSteps: options.replanSteps ?? control.replan_steps,
+      gripperSides: (actions) => this.#gripperSides(actions),
+      companions,
+      ...(options.recordResiduals ? { recordResiduals: true } : {}),
+    };
+    const unseen = state.beforePerception?.(early, values);
     try {
-      outcome = await state.run(
-        {
-          chunk: this.#chunk,
-          time: observation.stamp,
-          period,
-          noise: options.noise ?? this.#noise(settings),
-          proprio,
-          latents,
-          latentShape: this.model.latentShape,
-          grippers: this.#grippers,
-          companions,
-          ...(options.recordResiduals ? { recordResiduals: true } : {}),
-        },
-        values,
-        expert,
-      );
-      const expertEnded = performance.now();
-      const { actions, clamped } = this.#actions.apply(outcome.x, observation.proprio);
+      const { outcome, guidance, latents, times } = unseen
+        ? { outcome: unseen, guidance: PLAN_REUSED, latents: undefined, times: NO_STAGES }
+        : await this.#compute(checked, { early, values, state, grain, settings, options, started, look });
+      // A plan that goes on still counts from where it was made.
+      const origin = unseen && this.#former ? this.#former.state : observation.proprio;
+      const { actions, clamped } = this.#actions.apply(outcome.x, origin);
       if (clamped > 0 && options.refuseLimited) {
         throw new OutsideLimits(
           `${clamped} values of the chunk lie outside the limits of the bundle; it was dropped (safety.limits: refuse)`,
@@ -147,17 +168,18 @@ export class Episode {
         guidance,
         times: {
           ...times,
-          expert: (expertEnded - expertStarted) / 1000,
           total: (performance.now() - started) / 1000,
         },
         ...(outcome.residuals ? { residuals: outcome.residuals } : {}),
-        ...(options.recordTrace ? { trace: { latents, velocity: outcome.velocity } } : {}),
+        ...(options.recordTrace
+          ? { trace: { latents: latents ?? this.#noLatents(), velocity: outcome.velocity } }
+          : {}),
       };
       this.#chunk += 1;
       this.#instruction = instruction;
       this.#former = {
         normalised: outcome.x.slice(),
-        state: Array.from(observation.proprio),
+        state: Array.from(origin),
         stamp: observation.stamp,
         period,
       };
@@ -166,6 +188,54 @@ export class Episode {
       state.discard();
       throw error;
     }
+  }
+
+  /** Perceives the observation and runs the policy. */
+  async #compute(
+    checked: CheckedObservation,
+    { early, values, state, grain, settings, options, started, look }: Computation,
+  ): Promise<Computed> {
+    const { observation } = checked;
+    const percept = await this.#perception.perceive(checked, started, look);
+    await this.model.ensureGrain(grain);
+    const now = { stamp: observation.stamp, proprio: observation.proprio, period: early.period };
+    const { target, report: guidance } = continuation(this.#former, now, options.rtc, {
+      horizon: this.model.shape.horizon,
+      actions: this.#actions,
+    });
+    const { proprio, latents } = percept;
+    const expertStarted = performance.now();
+    const outcome = await state.run(
+      {
+        ...early,
+        noise: options.noise ?? this.#noise(settings),
+        proprio,
+        latents,
+        latentShape: this.model.latentShape,
+        grippers: this.#grippers,
+      },
+      values,
+      this.model.expert(percept.binding, target),
+    );
+    const expert = (performance.now() - expertStarted) / 1000;
+    return { outcome, guidance, latents, times: { ...percept.times, expert } };
+  }
+
+  /** For each gripper the side of its threshold that normalised actions [T, a] command it to, [T]. */
+  #gripperSides(normalised: Float32Array): readonly Uint8Array[] {
+    const { bundle, shape } = this.model;
+    const { actions } = this.#actions.apply(normalised, this.#former?.state ?? []);
+    return bundle.manifest.actions.gripper.map(({ index, threshold }) =>
+      Uint8Array.from({ length: shape.horizon }, (_, token) =>
+        Number((actions[token * shape.actionDim + index] ?? Number.NaN) > threshold),
+      ),
+    );
+  }
+
+  /** What stands for the latents of a chunk whose images nobody looked at. */
+  #noLatents(): Float32Array {
+    const [channels, height, width] = this.model.latentShape;
+    return new Float32Array(channels * height * width).fill(Number.NaN);
   }
 
   /** The cache for this chunk: a change of policy or sampler empties it within the episode. */

@@ -47,6 +47,7 @@ describe('adaptive on recorded episodes of the table-top model', () => {
           chunk,
           time: chunk,
           period: 0.1,
+          replanSteps: 10,
           noise,
           proprio: state,
           latents,

@@ -188,7 +188,15 @@ describe('c3ache with align=time', () => {
     };
     const chunk = async (number: number, time: number) => {
       const noise = new Float32Array(HORIZON * 3).fill(0.25);
-      const context = { chunk: number, time, period: 0.1, noise, proprio: noise, latents: noise };
+      const context = {
+        chunk: number,
+        time,
+        period: 0.1,
+        replanSteps: 1,
+        noise,
+        proprio: noise,
+        latents: noise,
+      };
       const outcome = await episode.state.run(
         { ...context, latentShape: [1, 1, 1] },
         settings as never,
@@ -219,7 +227,15 @@ describe('c3ache with align=time', () => {
       let x = new Float32Array(0);
       for (let chunk = 0; chunk < 3; chunk++) {
         const noise = Float32Array.from({ length: HORIZON * 3 }, (_, i) => Math.sin(i + chunk));
-        const context = { chunk, time: chunk / 5, period: 0.1, noise, proprio: noise, latents: noise };
+        const context = {
+          chunk,
+          time: chunk / 5,
+          period: 0.1,
+          replanSteps: 1,
+          noise,
+          proprio: noise,
+          latents: noise,
+        };
         const outcome = await state.run({ ...context, latentShape: [1, 1, 1] }, settings as never, expert);
         state.commit();
         x = Float32Array.from(outcome.x);

@@ -60,15 +60,19 @@ export function arbitrarySettings(): fc.Arbitrary<Choice> {
       fc.constantFrom(...all).chain((name) => fc.tuple(fc.constant(name), someOf(name))),
       withOther,
     )
-    .chain(([policy, values]) => {
-      const named = Object.entries(policyNamed(policy).fields)
-        .filter(([, field]) => field.type === 'policy')
-        .map(([name]) => String(values[name] ?? 'none'))
-        .filter((name) => name !== 'none');
-      return fc
-        .record(Object.fromEntries(named.map((name) => [name, someOf(name)] as const)))
-        .map((companions) => ({ policy, values, companions }));
-    });
+    .chain(([policy, values]) =>
+      companionsOf(policy, values).map((companions) => ({ policy, values, companions })),
+    );
+}
+
+/** Settings of the policies that one hands work to, and of those that they hand work to. */
+function companionsOf(policy: string, values: Settings): fc.Arbitrary<Readonly<Record<string, Settings>>> {
+  const [name] = Object.entries<Field>(policyNamed(policy).fields)
+    .filter(([, field]) => field.type === 'policy')
+    .map(([field, definition]) => String(values[field] ?? definition.default))
+    .filter((named) => named !== 'none');
+  if (name === undefined) return fc.constant({});
+  return someOf(name).chain((own) => companionsOf(name, own).map((others) => ({ [name]: own, ...others })));
 }
 
 /** The settings of a choice as a person writes them, independently of the code that does so. */

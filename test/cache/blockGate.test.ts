@@ -81,6 +81,7 @@ describe('the observation as a condition of reuse', () => {
     chunk: 0,
     time: 0,
     period: 1,
+    replanSteps: 10,
     noise: new Float32Array(0),
     proprio: Float32Array.from(proprio),
     latents: Float32Array.from(latents),

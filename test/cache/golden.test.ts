@@ -51,6 +51,7 @@ describe.each(CASES)('the policies against independent results on %s', (name) =>
           chunk,
           time: observation.stamp,
           period: 1 / golden.bundle.manifest.control.rate,
+          replanSteps: 10,
           noise: inputs.noise(chunk)!,
           proprio,
           latents,

@@ -20,6 +20,8 @@ export interface ToyChunk {
   readonly noise?: number;
   readonly time?: number;
   readonly period?: number;
+  readonly replanSteps?: number;
+  readonly gripperSides?: ChunkContext['gripperSides'];
   readonly recordResiduals?: boolean;
   readonly companions?: ChunkContext['companions'];
   readonly grippers?: readonly number[];
@@ -35,6 +37,8 @@ export function contextOf(expert: ToyExpert, toy: ToyChunk): ChunkContext {
     chunk: toy.chunk,
     time: toy.time ?? toy.chunk,
     period: toy.period ?? 1,
+    replanSteps: toy.replanSteps ?? 1,
+    ...(toy.gripperSides === undefined ? {} : { gripperSides: toy.gripperSides }),
     noise: matrix(randomNumbers(500 + (toy.noise ?? 0)), horizon * actionDim),
     proprio: matrix(randomNumbers(700 + seen), 4),
     latents: matrix(randomNumbers(900 + seen), 2 * 4 * 4),
@@ -80,7 +84,9 @@ export class ToyEpisode {
     const { shape, schedule } = this.expert;
     const settings = resolveSettings(this.policy.name, this.policy.fields, this.given, { shape, schedule });
     this.expert.observe(toy.observation ?? toy.chunk, toy.strength);
-    return this.state.run(contextOf(this.expert, toy), settings as never, this.expert);
+    const context = contextOf(this.expert, toy);
+    const early = this.state.beforePerception?.(context, settings as never);
+    return early ?? this.state.run(context, settings as never, this.expert);
   }
 
   async chunk(toy: ToyChunk): Promise<ChunkOutcome> {
