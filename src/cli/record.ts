@@ -1,9 +1,12 @@
 import type { Command } from 'commander';
 import { BagWriter } from '../bag/BagWriter';
 import { TopicRecorder } from '../ros/bags/TopicRecorder';
+import { UsageError } from '../errors';
 import { sourcedMessageFolders } from '../ros/client/messageFolders';
 import { withRos } from '../ros/client/withRos';
+import { isTopicName } from '../settings/topicName';
 import { printLine, say } from '../terminal';
+import { quoted } from '../words/quoted';
 import { positive } from './flagValues';
 
 interface RecordFlags {
@@ -21,6 +24,8 @@ export function recordCommand(program: Command): Command {
     .option('--duration <s>', 'end after so many seconds')
     .action(async (topics: readonly string[], flags: RecordFlags) => {
       const duration = flags.duration === undefined ? undefined : positive('--duration', flags.duration);
+      const wrong = topics.find((topic) => !isTopicName(topic));
+      if (wrong !== undefined) throw new UsageError(`${quoted(wrong)} is not the name of a topic`);
       await withRos('fastwam record', 'fastwam_record', async (rclnodejs, node, interruption) => {
         const writer = await BagWriter.create({
           folder: flags.out,

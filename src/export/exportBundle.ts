@@ -10,6 +10,7 @@ import { UsageError } from '../errors';
 import type { FloatType } from '../formats/halfPrecision';
 import { writeAtomically, writeText } from '../formats/writeAtomically';
 import { checkManifest } from '../bundle/checkManifest';
+import { lockFolder } from '../formats/folderLock';
 import { makeOutputFolder } from '../formats/outputFolder';
 import type { RecordedScaling } from '../formats/scaling';
 import type { TensorFile } from '../formats/StoredTensor';
@@ -88,21 +89,30 @@ export interface ExportReport {
 /**
  * Turns a checkpoint into a bundle: emits the graphs, records what the weights do not say, and refers to the
  * weights where they lie. Reads headers, time embeddings and modulations only.
- * @throws UsageError, FileFormatError, InputError naming the file, tensor or key
+ * @throws UsageError, FileFormatError, InputError naming the file, tensor or key; UsageError where another process exports
+ * into the folder
  */
 export function exportBundle(options: ExportOptions): ExportReport {
   const out = resolve(options.out);
   const isNew = !existsSync(out);
+  const lock: { release?: () => void; refused?: true } = {};
   try {
-    return writeBundle(options, out);
+    return writeBundle(options, out, () => {
+      lock.refused = true;
+      lock.release = lockFolder(out, { blocking: true });
+      delete lock.refused;
+    });
   } catch (error) {
     // A folder that looks like a bundle would be taken for one.
-    if (isNew && existsSync(out)) rmSync(out, { recursive: true, force: true });
+    if (isNew && !lock.refused && existsSync(out)) rmSync(out, { recursive: true, force: true });
     throw error;
+  } finally {
+    lock.release?.();
   }
 }
 
-function writeBundle(options: ExportOptions, out: string): ExportReport {
+/** @param take is called when the folder is there, before anything is written into it */
+function writeBundle(options: ExportOptions, out: string, take: () => void): ExportReport {
   const contexts =
     options.textEmbeds === undefined ? new Map<string, string>() : cachedContexts(options.textEmbeds);
   const source = readSource(options, contexts);
@@ -115,6 +125,7 @@ function writeBundle(options: ExportOptions, out: string): ExportReport {
     if (statSync(file).size <= CHECKED_AT_ONCE) checkZipContent(file);
   }
   makeOutputFolder(out);
+  take();
   const weights =
     options.selfContained === true
       ? { policy: carry(source.policy, out), vae: carry(source.vae, out) }

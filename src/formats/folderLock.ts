@@ -9,10 +9,12 @@ const LOCK = '.fastwam.lock';
 /**
  * Takes a folder of results for this process until it is given back or the process ends: two that write into one
  * folder would mix their results.
+ * @param blocking the work never waits for anything: a signal then ends the process at once, which a handler would have
+ * to wait for, and whoever comes next finds the lock to be left behind
  * @returns what gives it back
  * @throws UsageError where another process has it
  */
-export function lockFolder(folder: string): () => void {
+export function lockFolder(folder: string, { blocking = false } = {}): () => void {
   const path = join(folder, LOCK);
   for (let attempt = 0; ; attempt++) {
     try {
@@ -36,7 +38,7 @@ export function lockFolder(folder: string): () => void {
     }
   }
   const remove = (): void => rmSync(path, { force: true });
-  const forget = beforeExit(remove);
+  const forget = blocking ? () => undefined : beforeExit(remove);
   return () => {
     forget();
     remove();

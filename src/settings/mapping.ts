@@ -14,6 +14,7 @@ import {
   messageType,
   transportOf,
 } from './sources';
+import { isTopicName } from './topicName';
 import type { CameraSource, VectorSource } from './sources';
 
 /** One setting with its full, dotted name, and where it stands: `file:line`; empty for a node's parameter. */
@@ -189,12 +190,7 @@ class MappingReader {
       throw this.wrong([...group.values()][0], `${prefix}.topic is missing`);
     }
     const { value } = entry;
-    if (
-      typeof value === 'string' &&
-      /^[~/]?[A-Za-z_][A-Za-z0-9_]*(\/[A-Za-z0-9_]+)*$/.test(value.replace(/^~\//, '~'))
-    ) {
-      return { topic: value, origin: entry.origin };
-    }
+    if (typeof value === 'string' && isTopicName(value)) return { topic: value, origin: entry.origin };
     throw this.wrong(entry, `${quoted(entry.name)} is not a topic name: ${shown(value)}`);
   }
 

@@ -1,6 +1,7 @@
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { UsageError } from '../errors';
+import { lockFolder } from '../formats/folderLock';
 import { makeOutputFolder } from '../formats/outputFolder';
 import { writeAtomically } from '../formats/writeAtomically';
 import { demonstrate } from './demonstrationEpisode';
@@ -68,10 +69,10 @@ export interface DemonstrationManifest {
  * give the same bytes.
  *
  * @param out folder, made if it does not exist
- * @throws UsageError if the options make no sense or the folder already holds a data set
+ * @throws UsageError if the options make no sense, the folder already holds a data set, or another process writes into it
  */
 export function writeDemonstrations(out: string, options: DemonstrationOptions): DemonstrationManifest {
-  const { episodes, seed, speed, suites = SUITES, shardStates = 8192, onProgress } = options;
+  const { episodes, suites = SUITES, shardStates = 8192 } = options;
   if (!Number.isInteger(episodes) || episodes < 1) {
     throw new UsageError(`episodes is ${episodes}; expected an integer from 1`);
   }
@@ -80,14 +81,37 @@ export function writeDemonstrations(out: string, options: DemonstrationOptions):
   }
   const tasks = TASKS.filter(({ suite }) => suites.includes(suite));
   if (tasks.length === 0) throw new UsageError(`no suite chosen; give at least one of ${SUITES.join(', ')}`);
-  const manifestPath = join(out, MANIFEST_NAME);
-  if (existsSync(manifestPath) && !options.overwrite) {
-    throw new UsageError(
-      `${out} already holds demonstrations; replace them with --overwrite, or choose another --out`,
-    );
-  }
   makeOutputFolder(out);
+  const release = lockFolder(out, { blocking: true });
+  try {
+    return writeDataSet(out, tasks, { ...options, shardStates });
+  } finally {
+    release();
+  }
+}
 
+function writeDataSet(
+  out: string,
+  tasks: typeof TASKS,
+  {
+    episodes,
+    seed,
+    speed,
+    shardStates,
+    overwrite,
+    onProgress,
+  }: DemonstrationOptions & { readonly shardStates: number },
+): DemonstrationManifest {
+  const manifestPath = join(out, MANIFEST_NAME);
+  if (existsSync(manifestPath)) {
+    if (!overwrite) {
+      throw new UsageError(
+        `${out} already holds demonstrations; replace them with --overwrite, or choose another --out`,
+      );
+    }
+    // Until the new one is whole there is none.
+    rmSync(manifestPath);
+  }
   const shards: { file: string; states: number }[] = [];
   const statesOfTask = new Array<number>(TASKS.length).fill(0);
   const actionMoments = new MomentSum(3);

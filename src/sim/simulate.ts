@@ -90,6 +90,14 @@ export async function simulate(request: SimulationRequest): Promise<SimulationOu
       `${beyond} episodes of this run lie beyond --episodes ${request.episodes ?? plans.length}: they stay in ${EPISODES_NAME}, and the report leaves them out`,
     );
   }
+  const others = [...new Set(known.map(({ configuration }) => configuration))].filter(
+    (name) => !names.has(name),
+  );
+  if (others.length > 0) {
+    request.onNotice?.(
+      `${EPISODES_NAME} also holds episodes of ${others.join(', ')}: they stay there, and the report leaves them out; ask for them too to have them in it`,
+    );
+  }
   const key = (configuration: string, episode: number): string => `${episode} ${configuration}`;
   const done = new Set(records.map(({ configuration, episode }) => key(configuration, episode)));
   request.onStart?.(plans.length * configurations.length, records.length);

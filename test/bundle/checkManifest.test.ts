@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { checkManifest } from '../../src/bundle/checkManifest';
@@ -7,6 +7,8 @@ import type { BundleManifest } from '../../src/bundle/schema';
 import { exportBundle } from '../../src/export/exportBundle';
 import { lockFolder } from '../../src/formats/folderLock';
 import { writeText } from '../../src/formats/writeAtomically';
+import { writeDemonstrations } from '../../src/sim/demos';
+import { exportTabletopCheckpoint } from '../tabletop';
 import { FIXTURES, goldenCase, removeFolders, temporaryFolder } from '../helpers';
 
 afterAll(removeFolders);
@@ -74,6 +76,20 @@ describe('a folder of results', () => {
     writeFileSync(join(out, '.fastwam.lock'), '99999999\n');
     lockFolder(out)();
     expect(existsSync(join(out, '.fastwam.lock'))).toBe(false);
+  });
+
+  it('is not exported into, nor are demonstrations written there, while another process writes', () => {
+    const out = temporaryFolder();
+    const lock = join(out, '.fastwam.lock');
+    writeFileSync(lock, `${process.ppid}\n`);
+    expect(() => exportTabletopCheckpoint({ out })).toThrow(/is writing into it/);
+    const demonstrations = { episodes: 1, seed: 0, speed: 'fast' } as const;
+    expect(() => writeDemonstrations(out, demonstrations)).toThrow(/is writing into it/);
+    expect(readdirSync(out)).toEqual(['.fastwam.lock']);
+    writeFileSync(lock, '99999999\n');
+    writeDemonstrations(out, demonstrations);
+    exportTabletopCheckpoint({ out });
+    expect(existsSync(lock)).toBe(false);
   });
 
   it('does not lead elsewhere: a link is replaced', () => {

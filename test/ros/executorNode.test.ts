@@ -11,11 +11,12 @@ const NODE = '/action_executor';
 const CHUNK = 'fast_wam_msgs/msg/ActionChunk';
 const CHUNKS = '/fast_wam_policy/action_chunk';
 
-interface Duration {
+interface Stamp {
   readonly sec: number;
   readonly nanosec: number;
 }
 interface State {
+  readonly header: { readonly stamp: Stamp };
   readonly mode: number;
   readonly hold: string;
   readonly reason: string;
@@ -27,9 +28,10 @@ interface State {
   readonly refusal_counts: readonly number[];
   readonly hold_reasons: readonly string[];
   readonly hold_counts: readonly number[];
-  readonly jitter: Duration;
+  readonly jitter: Stamp;
 }
-const seconds = ({ sec, nanosec }: Duration): number => sec + nanosec / 1e9;
+const nanoseconds = ({ sec, nanosec }: Stamp): number => sec * 1e9 + nanosec;
+const seconds = ({ sec, nanosec }: Stamp): number => sec + nanosec / 1e9;
 const count = ({ refusal_reasons: reasons, refusal_counts: counts }: State, reason: string): number =>
   Number(counts[reasons.indexOf(reason)]);
 
@@ -167,13 +169,21 @@ describe.skipIf(rosLacking() !== undefined)(
       peer.on<Commands>(`${NODE}/commands`).map(({ message }) => message.data);
 
     it('commands the actions at the control rate, holds when chunks stop coming, and goes on with the next', async () => {
-      await startForward();
+      // By a clock at a quarter of the real speed: what is promised in time holds in its time, however slow the machine.
+      await peer.do('clock', { start: 1000, speed: 0.25 });
+      await startForward('use_sim_time:=true');
+      const sendNow = async (action: readonly number[]): Promise<void> =>
+        send(action, { header: { stamp: await peer.do<Stamp>('time') } });
       const before = states();
-      await send([0.02, 0.5, 1]);
-      expect((await state(({ mode }) => mode === EXECUTING, before)).chunk).toBe(7);
+      await sendNow([0.02, 0.5, 1]);
+      const first = await state(({ mode, commands: n }) => mode === EXECUTING && n > 0, before);
+      expect(first.chunk).toBe(7);
       // before its first step a chunk may have been held, too, as one that is not yet due
       const executing = states();
-      await peer.message(`${NODE}/commands`, () => commands().length > 5);
+      const later = await state(({ commands: n }) => n >= first.commands + 40, executing);
+      const took = nanoseconds(later.header.stamp) - nanoseconds(first.header.stamp);
+      // 20 in a second; what is said of a command may be said a step later
+      expect(Math.abs((later.commands - first.commands) / 20 - took / 1e9)).toBeLessThan(0.1);
       expect(await remote.set({ deadline: 0.5 })).toMatchObject([{ successful: true }]);
       const held = await state(({ mode }) => mode === HOLDING, executing);
       expect(held.reason).toMatch(/deadline/);
@@ -181,7 +191,7 @@ describe.skipIf(rosLacking() !== undefined)(
       for (const command of commands()) expect(rounded(command)).toEqual([0.02, 0.5, 1]);
       await remote.set({ deadline: PATIENT });
       const again = states();
-      await send([0.03, 0.5, 1]);
+      await sendNow([0.03, 0.5, 1]);
       await state(({ mode }) => mode === EXECUTING, again);
     });
 

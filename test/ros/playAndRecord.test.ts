@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { openBag } from '../../src/bag/openBag';
 import { ObservationBuffer } from '../../src/observation/ObservationBuffer';
 import { rawFrame } from '../../src/observation/RawFrame';
@@ -91,6 +91,35 @@ describe.skipIf(rosLacking() !== undefined)('fastwam play and record', { timeout
     }
   });
   afterAll(removeFolders);
+
+  it('records nothing whole where nothing came, and refuses what cannot be meant', async () => {
+    const out = join(folder, 'nothing');
+    const recorder = fastwam(['record', '/nobody/says', '--out', out]);
+    // It says so only at the end; that it has begun shows in its folder.
+    await vi.waitUntil(() => existsSync(out), { timeout: 60_000 });
+    expect(await recorder.end('SIGINT')).toEqual({ code: 0, signal: null });
+    expect(recorder.output).toMatch(/nobody has published \/nobody\/says\n/);
+    expect(recorder.output).toContain(`nothing -> ${out}`);
+    const bag = await openBag(out);
+    expect(bag.topics).toEqual([]);
+    await bag.close();
+    for (const [words, sentence] of [
+      [['/x', '--out', out], `${out}: exists already; name a new folder`],
+      [['/x', '--out', join(folder, 'a', 'b')], 'cannot be made; is there a folder to put it in?'],
+      [['/x', '--out', join(folder, 'c'), '--duration', '0'], '--duration'],
+      [['/x y', '--out', join(folder, 'd')], '/x y'],
+      [['--out', join(folder, 'e')], "missing required argument 'topics'"],
+    ] as const) {
+      const refused = fastwam(['record', ...words]);
+      expect([(await refused.gone()).code, refused.output]).toEqual([2, expect.stringContaining(sentence)]);
+      expect(
+        refused.output
+          .trimEnd()
+          .split('\n')
+          .filter((line) => line.includes('    at ')),
+      ).toEqual([]);
+    }
+  });
 
   it('gives the node a recording from which it makes the chunks that are made offline', async () => {
     const out = join(folder, 'chunks');
