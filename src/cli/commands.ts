@@ -11,6 +11,7 @@ import { exportCommand } from './export';
 import { gpuCheckCommand } from './gpuCheck';
 import { inferCommand } from './infer';
 import { infoCommand } from './info';
+import { mergeCommand } from './merge';
 import { paramsCommand } from './params';
 import { playCommand } from './play';
 import { recordCommand } from './record';
@@ -35,6 +36,7 @@ export const COMMANDS: readonly ((program: Command) => Command)[] = [
   replayCommand,
   sweepCommand,
   simulateCommand,
+  mergeCommand,
   watchCommand,
   serveCommand,
   demosCommand,

@@ -32,7 +32,9 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   simulate: [
     `fastwam simulate ${BUNDLE} --episodes 40 --policy c3ache --refresh 4 --range 0:6`,
     `fastwam simulate ${BUNDLE} --episodes 40 --grid --policy c3ache --refresh 0,4,8 --range 0:6,0:7 --out out/grid`,
+    `fastwam simulate ${BUNDLE} --episodes 400 --policy c3ache --shard 3/8 --out out/shard-3`,
   ],
+  merge: ['fastwam merge out/shard-1 out/shard-2 out/shard-3 --out out/merged'],
   watch: [`fastwam watch ${BUNDLE}`, `fastwam watch ${BUNDLE} --suite long --refresh 8 --pace 1`],
   serve: [
     `fastwam serve ${BUNDLE} --world`,

@@ -1,4 +1,5 @@
-import { availableParallelism } from 'node:os';
+import { createHash } from 'node:crypto';
+import { availableParallelism, hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { Bundle } from '../bundle/Bundle';
@@ -20,6 +21,7 @@ import { simulationText } from '../report/simulation/simulationText';
 import { writeSimulationReport } from '../report/simulation/writeSimulationReport';
 import type { EpisodeSelection } from '../sim/episodes';
 import type { Sampler } from '../sampler/types';
+import { readShard } from '../sim/shards';
 import { simulate } from '../sim/simulate';
 import type { SimulationOutcome } from '../sim/simulate';
 import { simulationFigures } from '../sim/simulationFigures';
@@ -50,6 +52,7 @@ interface SimulateFlags extends ExecutionFlags, WorldFlags {
   readonly json?: boolean;
   readonly out?: string;
   readonly jobs?: string;
+  readonly shard?: string;
   readonly resume?: boolean;
   readonly overwrite?: boolean;
 }
@@ -87,6 +90,7 @@ export function simulateCommand(program: Command): Command {
       'one JSON line for each configuration, and nothing else; only what was asked for is run',
     )
     .option('--out <dir>', 'folder for report.html, metrics.json, episodes.csv, tables.md and episodes.jsonl')
+    .option('--shard <i/N>', 'only the i-th of N parts, into --out; fastwam merge puts them together')
     .option('--resume', 'continue the run that --out holds')
     .option('--overwrite', 'begin anew, whatever --out holds')
     .option('--jobs <n>', 'copies of the model, side by side (default: one for each core; on a GPU 1)');
@@ -124,6 +128,10 @@ async function runSimulateCommand(
   if (flags.resume && flags.overwrite) {
     throw new UsageError('--resume continues what --out holds, --overwrite begins anew: give one of them');
   }
+  const shard = flags.shard === undefined ? undefined : readShard(flags.shard);
+  if (shard && flags.out === undefined) {
+    throw new UsageError(`--shard ${flags.shard ?? ''}: name a folder of its own for it with --out`);
+  }
   const given = readExecutionOptions(flags);
   const jobs =
     flags.jobs === undefined
@@ -150,6 +158,7 @@ async function runSimulateCommand(
       }),
       ...(flags.episodes !== undefined && { episodes: wholeNumber('--episodes', flags.episodes, 1) }),
       ...(flags.initialStates !== undefined && { initialStates: flags.initialStates }),
+      ...(shard && { shard: { ...shard, engine: engineOf(bundle, execution), machines: [machineLine()] } }),
       ...(flags.out !== undefined && {
         out: flags.out,
         resume: flags.resume === true,
@@ -167,6 +176,16 @@ async function runSimulateCommand(
   }
   if (flags.json) printLines(outcome, flags.grid === true);
 
+  if (shard) {
+    const wanted = outcome.plans.length * outcome.configurations.length;
+    if (!flags.json) {
+      printLine(
+        `shard ${shard.index}/${shard.of}: ${outcome.records.length} of ${wanted} episodes in ${flags.out ?? ''}`,
+      );
+    }
+    throwIfInterrupted(`${outcome.records.length} of ${wanted} episodes; go on with --resume`);
+    return;
+  }
   const figures = simulationFigures(outcome.configurations, outcome.records);
   const choice = recommended(figures)?.configuration.name;
   const summary = { figures, pareto: simulationFront(figures), ...(choice !== undefined && { choice }) };
@@ -221,6 +240,23 @@ async function runSimulateCommand(
   throwIfInterrupted(
     `the report covers ${outcome.records.length} of ${outcome.plans.length * outcome.configurations.length} episodes; go on with --resume`,
   );
+}
+
+/** What computes, as far as it may change what happens; shards of other engines are not mixed. */
+function engineOf(
+  { manifest }: Bundle,
+  execution: ReturnType<typeof readExecutionOptions>,
+): Readonly<Record<string, string>> {
+  return {
+    'fast-wam-policy': packageVersion(join(__dirname, '..', '..', 'package.json')),
+    'onnxruntime-node': packageVersion(require.resolve('onnxruntime-node/package.json')),
+    graphs: createHash('sha256').update(JSON.stringify(manifest.graphs)).digest('hex').slice(0, 16),
+    execution: `${execution.provider}, ${describePrecision(execution)}`,
+  };
+}
+
+function machineLine(): string {
+  return [hostname(), ...machineFacts().map(([, value]) => value)].join(', ');
 }
 
 function printLines({ configurations, records }: SimulationOutcome, named: boolean): void {

@@ -11,6 +11,7 @@ import {
   type DefinedConfiguration,
   type EpisodeRecord,
   type RunIdentity,
+  type RunPart,
 } from './episodeRecord';
 
 /** Bytes; a hundred thousand episodes. */
@@ -35,6 +36,7 @@ export class EpisodeLog {
    * make episodes of the same number differ.
    *
    * @param resume continue a file that is there; without it a file that is there is refused
+   * @param part what of the run the file has, where it is divided
    * @throws UsageError if the file is there and not to be continued, or belongs to another run; FileFormatError if it
    * is damaged (a half-written last line is not damage: it is dropped)
    */
@@ -43,11 +45,13 @@ export class EpisodeLog {
     run: RunIdentity,
     configurations: readonly Configuration[],
     resume: boolean,
+    part?: RunPart,
   ): EpisodeLog {
     makeOutputFolder(dirname(path));
     const definitions = configurations.map(definitionOf);
     if (!existsSync(path)) {
-      writeText(path, [{ run }, ...definitions.map((define) => ({ define }))].map(line).join(''));
+      const head = [{ run }, ...(part ? [{ part }] : []), ...definitions.map((define) => ({ define }))];
+      writeText(path, head.map(line).join(''));
       return new EpisodeLog(path, []);
     }
     if (!resume) {
@@ -55,17 +59,16 @@ export class EpisodeLog {
         `${path} holds episodes already; continue them with --resume, begin anew with --overwrite, or choose another --out`,
       );
     }
-    const found = readLog(path);
-    const differing = Object.keys({ ...run, ...found.run }).find(
-      (key) =>
-        JSON.stringify(run[key as keyof RunIdentity]) !== JSON.stringify(found.run[key as keyof RunIdentity]),
-    );
-    if (differing !== undefined) {
-      const value = (of: RunIdentity): string => JSON.stringify(of[differing as keyof RunIdentity] ?? null);
-      throw new UsageError(
-        `${path} belongs to another run: its ${differing} is ${value(found.run)}, now it would be ${value(run)}; choose another --out`,
-      );
+    const found = readEpisodeLog(path);
+    const difference = differenceOf(found.run, run);
+    if (difference !== undefined) {
+      throw new UsageError(`${path} belongs to another run: ${difference}; choose another --out`);
     }
+    const otherPart = partDifference(found.part, part);
+    if (otherPart !== undefined) {
+      throw new UsageError(`${path} is another part of the run: ${otherPart}; choose another --out`);
+    }
+    const moved = part !== undefined && !part.machines.every((one) => found.part?.machines.includes(one));
     const added = definitions.filter((one) => {
       const known = found.configurations.find(({ name }) => name === one.name);
       if (known && JSON.stringify(known) !== JSON.stringify(one)) {
@@ -75,7 +78,8 @@ export class EpisodeLog {
       }
       return known === undefined;
     });
-    writeText(path, `${found.text}${added.map((define) => line({ define })).join('')}`);
+    const more = [...(moved ? [{ part }] : []), ...added.map((define) => ({ define }))];
+    writeText(path, `${found.text}${more.map(line).join('')}`);
     return new EpisodeLog(path, found.records);
   }
 
@@ -92,17 +96,48 @@ export class EpisodeLog {
 
 const line = (value: unknown): string => `${JSON.stringify(value)}\n`;
 
-function readLog(path: string): {
+/** What differs between two descriptions of a run, as part of a sentence; undefined where nothing does. */
+export function differenceOf<T extends object>(found: T, wanted: T): string | undefined {
+  const names = new Set([...Object.keys(found), ...Object.keys(wanted)]) as Set<keyof T & string>;
+  const value = (of: T, name: keyof T): string => JSON.stringify(of[name] ?? null);
+  const name = [...names].find((one) => value(found, one) !== value(wanted, one));
+  return name === undefined
+    ? undefined
+    : `its ${name} is ${value(found, name)}, now it would be ${value(wanted, name)}`;
+}
+
+/** How two parts of a run cannot be of one file; a part may move to another machine. */
+function partDifference(found: RunPart | undefined, wanted: RunPart | undefined): string | undefined {
+  const shownPart = (part: RunPart | undefined): string =>
+    part === undefined ? 'all of it' : `shard ${part.shards.join(', ')} of ${part.of}`;
+  if (shownPart(found) !== shownPart(wanted)) {
+    return `it is ${shownPart(found)}, now it would be ${shownPart(wanted)}`;
+  }
+  if (!found || !wanted) return undefined;
+  if (JSON.stringify(found.episodes) !== JSON.stringify(wanted.episodes)) {
+    return `it is of ${found.episodes.length} episodes, now it would be of ${wanted.episodes.length}`;
+  }
+  return differenceOf(found.engine, wanted.engine);
+}
+
+/** A file of episodes as it stands. */
+export interface FoundLog {
   readonly run: RunIdentity;
+  /** undefined where the run was not divided */
+  readonly part: RunPart | undefined;
   readonly configurations: readonly DefinedConfiguration[];
   readonly records: readonly EpisodeRecord[];
   /** what was read, whole lines only */
   readonly text: string;
-} {
+}
+
+/** @throws FileFormatError for what is no file of episodes; a half-written last line is dropped */
+export function readEpisodeLog(path: string): FoundLog {
   const content = readText(path, LARGEST_LOG);
   // What follows the last line break was cut off while it was written.
   const text = content.slice(0, content.lastIndexOf('\n') + 1);
   let run: RunIdentity | undefined;
+  let part: RunPart | undefined;
   const configurations: DefinedConfiguration[] = [];
   const records: EpisodeRecord[] = [];
   text
@@ -118,12 +153,14 @@ function readLog(path: string): {
       }
       const { data } = parsed;
       if ('run' in data) run = data.run;
-      else if ('define' in data) configurations.push(data.define);
+      else if ('part' in data) {
+        part = { ...data.part, machines: [...new Set([...(part?.machines ?? []), ...data.part.machines])] };
+      } else if ('define' in data) configurations.push(data.define);
       else records.push(data);
     });
   if (!run)
     throw new FileFormatError(path, 'does not say which run its episodes belong to; choose another --out');
-  return { run, configurations, records, text };
+  return { run, part, configurations, records, text };
 }
 
 function parseJson(text: string): unknown {

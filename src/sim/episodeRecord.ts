@@ -29,6 +29,12 @@ export function definitionOf(configuration: Configuration): DefinedConfiguration
   };
 }
 
+/** The configuration of a definition: the other way of {@link definitionOf}. */
+export function configurationOfDefinition(definition: DefinedConfiguration): Configuration {
+  const { name, policy, settings: values, companions = {}, replan_steps: replanSteps } = definition;
+  return { name, policy, values, companions, ...(replanSteps !== undefined && { replanSteps }) };
+}
+
 const recordSchema = z.strictObject({
   configuration: z.string(),
   /** number of the episode in its run */
@@ -71,10 +77,25 @@ const runSchema = z.strictObject({
 });
 export type RunIdentity = Readonly<z.infer<typeof runSchema>>;
 
+/** Which part of a run a file has, where the run is divided; runs that are not say nothing of it. */
+const partSchema = z.strictObject({
+  /** which shards, from 1, of how many */
+  shards: z.array(z.int().positive()).readonly(),
+  of: z.int().positive(),
+  /** numbers of the episodes of the whole run */
+  episodes: z.array(z.int().nonnegative()).readonly(),
+  /** what computes: versions, graphs, number format; what others have computed is not mixed with it */
+  engine: z.record(z.string(), z.string()).readonly(),
+  /** whose times these are */
+  machines: z.array(z.string()).readonly(),
+});
+export type RunPart = Readonly<z.infer<typeof partSchema>>;
+
 /** A line of `episodes.jsonl`. */
 export const lineSchema = z.union([
   recordSchema,
   z.strictObject({ define: configurationSchema }),
+  z.strictObject({ part: partSchema }),
   z.strictObject({ run: runSchema }),
 ]);
 

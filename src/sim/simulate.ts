@@ -7,12 +7,13 @@ import { InputError, UsageError } from '../errors';
 import type { ExecutionOptions } from '../model/execution';
 import type { Sampler } from '../sampler/types';
 import { planEpisodes, planFromInitialStates, type EpisodePlan, type EpisodeSelection } from './episodes';
-import type { EpisodeRecord, RunIdentity } from './episodeRecord';
+import type { EpisodeRecord, RunIdentity, RunPart } from './episodeRecord';
 import { RangedFile } from '../formats/RangedFile';
 import { EpisodeLog } from './EpisodeLog';
 import { readInitialStates } from './initialStates';
 import { CAMERA_SIZE, FRAME_WIDTH } from './renderer';
 import { runConfigurations } from './runConfigurations';
+import { ofShard, type Shard } from './shards';
 import { SUITES, TASKS, type Suite } from './tasks';
 
 /** File in the output folder that holds the episodes. */
@@ -37,6 +38,8 @@ export interface SimulationRequest {
   readonly jobs: number;
   /** where episodes are kept; nowhere if absent */
   readonly out?: string;
+  /** the part of the run to do, and what its file says of who does it */
+  readonly shard?: Shard & Pick<RunPart, 'engine' | 'machines'>;
   /** continue what `out` holds */
   readonly resume?: boolean;
   /** begin anew, whatever `out` holds */
@@ -65,7 +68,10 @@ export interface SimulationOutcome {
 export async function simulate(request: SimulationRequest): Promise<SimulationOutcome> {
   const { bundle, configurations } = request;
   checkSimulatedBundle(bundle);
-  const plans = plansOf(request);
+  const all = plansOf(request);
+  const run = identity(request);
+  const { shard } = request;
+  const plans = shard ? ofShard(all, run, shard) : all;
   const wanted = new Set(plans.map(({ index }) => index));
   const names = new Set(configurations.map(({ name }) => name));
   const ofThisRun = ({ configuration, episode }: EpisodeRecord): boolean =>
@@ -78,9 +84,16 @@ export async function simulate(request: SimulationRequest): Promise<SimulationOu
       ? undefined
       : EpisodeLog.open(
           join(request.out, EPISODES_NAME),
-          identity(request),
+          run,
           configurations,
           request.resume === true,
+          shard && {
+            shards: [shard.index],
+            of: shard.of,
+            episodes: all.map(({ index }) => index),
+            engine: shard.engine,
+            machines: shard.machines,
+          },
         );
   const known = log?.records ?? [];
   const records = known.filter(ofThisRun);
