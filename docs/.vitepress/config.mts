@@ -89,7 +89,11 @@ export default defineConfig({
     ],
     sidebar: [
       { text: 'Tutorial', items: pagesOf('tutorial') },
-      { text: 'How to', items: [...pagesOf('how-to'), page('adding-a-cache')], collapsed: false },
+      {
+        text: 'How to',
+        items: [...pagesOf('how-to'), page('extending'), page('adding-a-cache')],
+        collapsed: false,
+      },
       {
         text: 'Reference',
         items: [...pagesOf('reference'), { text: 'API of the engine', link: '/api/' }],
