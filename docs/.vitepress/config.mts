@@ -96,7 +96,12 @@ export default defineConfig({
       },
       {
         text: 'Reference',
-        items: [...pagesOf('reference'), { text: 'API of the engine', link: '/api/' }],
+        items: [
+          ...pagesOf('reference'),
+          page('troubleshooting'),
+          page('glossary'),
+          { text: 'API of the engine', link: '/api/' },
+        ],
         collapsed: false,
       },
       {
