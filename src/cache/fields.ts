@@ -1,4 +1,4 @@
-import type { ExpertShape } from './types';
+import type { ExpertShape } from './ExpertShape';
 import type { Schedule } from '../sampler/types';
 
 interface FieldBase {

@@ -1,18 +1,12 @@
 import type { EulerStep } from '../sampler/eulerStep';
 import type { Schedule } from '../sampler/types';
+import type { ExpertShape } from './ExpertShape';
 import type { DefaultContext, FieldTable, FieldValues } from './fields';
+
+export type { ExpertShape } from './ExpertShape';
 
 /** What of the action expert a policy needs to be able to address. `stack` is served by every expert graph. */
 export type Grain = 'stack' | 'block';
-
-/** Sizes of the action expert. N denoising steps, T horizon tokens, a action dimensions, d hidden, L blocks. */
-export interface ExpertShape {
-  readonly steps: number;
-  readonly horizon: number;
-  readonly actionDim: number;
-  readonly hidden: number;
-  readonly layers: number;
-}
 
 /** y = x W^T + b. `weight` [out, in] row-major, `bias` [out], float32. */
 export interface LinearMap {

@@ -15,7 +15,7 @@ import type { TextContext } from '../formats/textContext';
 import type { Finding } from './Finding';
 import { examineLerobot } from './lerobot/examineLerobot';
 import { policyWeights, readLerobotPolicy } from './lerobot/lerobotCheckpoint';
-import type { LerobotPolicy } from './lerobot/lerobotCheckpoint';
+import type { LerobotPolicy } from './lerobot/LerobotPolicy';
 import { lerobotDimensions, policyFolder } from './lerobot/lerobotConfig';
 import { DEFAULT_PROMPT_TEMPLATE, configuredDimensions, readModelConfig } from './modelConfig';
 import { unusedTensors } from './originalCheckpoint';

@@ -4,7 +4,7 @@ import { scalingOf } from '../../formats/scaling';
 import type { RecordedScaling } from '../../formats/scaling';
 import type { Finding } from '../Finding';
 import { cameraKeys, cameraName } from './lerobotConfig';
-import type { LerobotPolicy } from './lerobotCheckpoint';
+import type { LerobotPolicy } from './LerobotPolicy';
 import type { Mosaic } from './mosaic';
 import { POSTPROCESSOR_FILE, PREPROCESSOR_FILE } from './processors';
 

@@ -13,6 +13,7 @@ import type { RobotDescription } from '../robot';
 import type { SourceCheckpoint } from '../SourceCheckpoint';
 import { checkVaeConfig } from '../vaeConfig';
 import { examineLerobot } from './examineLerobot';
+import type { LerobotPolicy } from './LerobotPolicy';
 import {
   cameraKeys,
   cameraName,
@@ -21,11 +22,9 @@ import {
   policyFolder,
   readLerobotConfig,
 } from './lerobotConfig';
-import type { LerobotConfig } from './lerobotConfig';
 import { readMosaic } from './mosaic';
 import type { Mosaic } from './mosaic';
 import { hasProcessors, readProcessors, relativeDimensions } from './processors';
-import type { Processors } from './processors';
 
 export interface LerobotOptions {
   /** folder of the policy */
@@ -39,14 +38,6 @@ export interface LerobotOptions {
   readonly torchDtype?: FloatType | undefined;
   readonly timestepDtype?: FloatType | undefined;
   readonly weights?: WeightSet | undefined;
-}
-
-/** A LeRobot policy's files, read and checked, without its weights. */
-export interface LerobotPolicy {
-  readonly folder: string;
-  readonly config: LerobotConfig;
-  readonly processors: Processors;
-  readonly shift: { readonly shift: number; readonly where: string };
 }
 
 /** Reads what a policy's folder says, apart from its weights. @throws UsageError, FileFormatError */
