@@ -26,6 +26,7 @@ export interface ReplayFlags extends ExecutionOverrides {
   readonly toleranceMeasure: string;
   readonly instruction?: string;
   readonly live?: string;
+  readonly mcap?: string;
   readonly chunks?: string;
   readonly residuals: boolean;
   readonly out: string;
@@ -55,6 +56,7 @@ export function addReplayOptions(command: Command, out: string): Command {
       '--live <dir>',
       'the chunks that a node made while this recording was played (fastwam record): on the same observations',
     )
+    .option('--mcap <file>', 'also write cameras, actions and cache reports, for Foxglove or Rerun')
     .option('--chunks <n>', 'stop after so many chunks')
     .option('--no-residuals', 'leave out the likeness of adjacent chunks, which costs one more chunk each');
   addExecutionOverrides(command);
@@ -86,6 +88,7 @@ export async function runReplayCommand(
         ...(flags.bundle !== undefined && { bundle: flags.bundle }),
         ...(flags.instruction !== undefined && { instruction: flags.instruction }),
         ...(flags.live !== undefined && { live: flags.live }),
+        ...(flags.mcap !== undefined && { mcap: flags.mcap }),
         ...(flags.chunks !== undefined && { chunks: wholeNumber('--chunks', flags.chunks, 1) }),
         onStart: (total, configurations) => {
           const label = `replay, ${configurations} configurations`;
@@ -105,6 +108,7 @@ export async function runReplayCommand(
       print(terminalReport(evaluation, figures, provenance, { colour }));
       print('\n');
       printLine(`report: ${resolve(files.page)}`);
+      if (flags.mcap !== undefined) printLine(`recording: ${resolve(flags.mcap)}`);
       throwIfInterrupted(
         `${evaluation.observations.length} chunks were measured, and the report covers them alone`,
       );

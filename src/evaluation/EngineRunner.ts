@@ -14,6 +14,8 @@ export type Pace = Pick<InferOptions, 'period' | 'replanSteps'>;
 
 /** The engine as a replay sees it: one loaded model, an episode with its own cache for each configuration. */
 export class EngineRunner implements Runner<Observation> {
+  readonly #newest: ActionChunk[] = [];
+
   private constructor(
     private readonly episodes: readonly EpisodeHandle[],
     private readonly reference: EpisodeHandle,
@@ -37,7 +39,14 @@ export class EngineRunner implements Runner<Observation> {
     const episode = this.episodes[configuration];
     const chosen = this.configurations[configuration];
     if (!episode || !chosen) throw new Error(`no configuration ${configuration}`);
-    return chunkResult(await episode.infer(observation, { ...chosen, ...this.sampler }, this.pace));
+    const chunk = await episode.infer(observation, { ...chosen, ...this.sampler }, this.pace);
+    this.#newest[configuration] = chunk;
+    return chunkResult(chunk);
+  }
+
+  /** The newest chunk of each configuration, whole. */
+  get newest(): readonly ActionChunk[] {
+    return this.#newest;
   }
 
   async resetEpisode(): Promise<void> {

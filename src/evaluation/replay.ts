@@ -35,6 +35,15 @@ export interface ReplayOptions<O> {
   /** an untimed uncached pass for the cosine of adjacent residuals; costs one more chunk each observation */
   readonly recordResiduals: boolean;
   readonly warnings?: readonly Warning[];
+  /**
+   * Called when all configurations have computed an observation, outside what is timed; `results` are in the order of
+   * the configurations. What it throws ends the replay.
+   */
+  readonly onObservation?: (
+    index: number,
+    observed: ReplayObservation<O>,
+    results: readonly ChunkResult[],
+  ) => Promise<void>;
   /** called after each observation with the number done */
   readonly onProgress?: (done: number) => void;
   /** stops between two chunks; what was measured until then is returned */
@@ -84,6 +93,11 @@ export async function replay<O>(options: ReplayOptions<O>): Promise<Evaluation> 
       checkSize(result, layout, configurations[index]);
       chunks[index]?.push(result);
     }
+    await options.onObservation?.(
+      observations.length,
+      { facts, observation },
+      chunks.flatMap((all) => all.slice(-1)),
+    );
     const residuals = options.recordResiduals ? await runner.residuals?.(observation) : undefined;
     cosines.push(
       sameEpisode && previous?.residuals && residuals

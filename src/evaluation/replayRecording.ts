@@ -2,6 +2,7 @@ import { readLiveChunks } from '../bag/liveChunks';
 import { LiveSampler } from '../bag/liveObservations';
 import { sampleBag } from '../bag/observations';
 import { openBag } from '../bag/openBag';
+import type { RawFrame } from '../observation/RawFrame';
 import { toSeconds } from '../observation/stamp';
 import { Bundle } from '../bundle/Bundle';
 import { configurationOf, fit, readChoices } from '../cache/choice';
@@ -25,11 +26,13 @@ import { actionLayout, EngineRunner } from './EngineRunner';
 import { evaluate } from './evaluate';
 import type { Figures } from './evaluate';
 import { findings } from './findings';
+import { MomentPictures } from './MomentPictures';
 import { LIVE, liveRun } from './liveRun';
 import { provenanceOf } from './provenance';
 import { readTolerance } from './readTolerance';
 import { reasonLines } from './reasons';
 import { recordedObservations } from './recordedObservations';
+import { ReplayMcap } from './ReplayMcap';
 import { replay, withUncached } from './replay';
 import { readRunParameters, useModel } from './runParameters';
 import type { RunParameters } from './runParameters';
@@ -49,6 +52,8 @@ export interface ReplayRequest {
   readonly instruction?: string;
   /** a recording of the chunks that a node made of this one: its observations are used, and it is a run of its own */
   readonly live?: string;
+  /** a file to write cameras, actions and cache reports into, for viewers */
+  readonly mcap?: string;
   /** stop after so many chunks */
   readonly chunks?: number;
   /** record the residuals of adjacent chunks too, in an extra pass that is not measured */
@@ -123,12 +128,28 @@ export async function replayRecording(request: ReplayRequest): Promise<ReplayOut
     const execution = { ...executionOptions(values), ...request.execution };
     const client = await PolicyClient.load(bundle.folder, { execution });
     let whole = false;
-    /** numbers of the samples that were used */
+    /** the samples that were used: their numbers and their stamps */
     const used: number[] = [];
+    const stamps: bigint[] = [];
+    let mcap: ReplayMcap | undefined;
     try {
       const length = bag.start !== undefined && bag.end !== undefined ? toSeconds(bag.end - bag.start) : 0;
       const expected = Math.max(1, Math.ceil(length / (replanSteps * period)));
       request.onStart?.(Math.min(expected, request.chunks ?? expected), configurations.length);
+      const moments = new MomentPictures(layout);
+      const runner = await EngineRunner.create(client, configurations, samplerOf(values), {
+        period,
+        replanSteps,
+      });
+      mcap =
+        request.mcap === undefined
+          ? undefined
+          : await ReplayMcap.create({
+              path: request.mcap,
+              configurations,
+              layout,
+              manifest: bundle.manifest,
+            });
       const measured = await replay({
         layout,
         configurations,
@@ -137,13 +158,25 @@ export async function replayRecording(request: ReplayRequest): Promise<ReplayOut
           actionDim: layout.names.length,
           tasks: bundle,
           maxFrozen: number(values, 'observation.max_frozen'),
-          onUsed: ({ index }) => used.push(index),
+          onUsed: ({ index, stamp }) => {
+            used.push(index);
+            stamps.push(stamp);
+          },
           onWarning: (warning) => warnings.push(warning),
           ...(request.instruction !== undefined && { instruction: request.instruction }),
           ...(request.chunks !== undefined && { limit: request.chunks }),
         }),
-        runner: await EngineRunner.create(client, configurations, samplerOf(values), { period, replanSteps }),
+        runner,
         recordResiduals: request.residuals,
+        onObservation: async (index, { facts, observation }, results) => {
+          await moments.see(index, observation, results);
+          await mcap?.write({
+            facts,
+            stamp: stamps[index] ?? 0n,
+            cameras: observation.cameras ?? new Map<string, RawFrame>(),
+            chunks: runner.newest,
+          });
+        },
         ...(request.onProgress && { onProgress: request.onProgress }),
         ...(request.signal && { signal: request.signal }),
       });
@@ -160,9 +193,12 @@ export async function replayRecording(request: ReplayRequest): Promise<ReplayOut
       const stopped: Warning[] = request.signal?.aborted
         ? [{ kind: 'other', message: 'stopped by the user: the figures cover the recording up to here' }]
         : [];
+      await mcap?.close();
+      mcap = undefined;
       whole = true;
       const complete = {
         ...evaluation,
+        pictures: moments.pictures,
         warnings: [
           ...stopped,
           ...warnings,
@@ -188,6 +224,7 @@ export async function replayRecording(request: ReplayRequest): Promise<ReplayOut
         }),
       };
     } finally {
+      await mcap?.discard();
       // Whatever ended the run, what was found out about the recording until then is said.
       if (!whole) {
         const recording = sampler.warnings.map((message): Warning => ({ kind: 'recording', message }));

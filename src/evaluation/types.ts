@@ -90,6 +90,15 @@ export interface Warning {
   readonly configuration?: string;
 }
 
+/** What a camera saw, small enough for a report. */
+export interface SmallPicture {
+  readonly camera: string;
+  /** pixels */
+  readonly width: number;
+  readonly height: number;
+  readonly jpeg: Uint8Array;
+}
+
 /** Everything an evaluation measured, before any figure is drawn from it. */
 export interface Evaluation {
   readonly layout: ActionLayout;
@@ -100,6 +109,8 @@ export interface Evaluation {
    * for the first chunk of an episode, the whole if it was not asked for */
   readonly residualCosines?: readonly (Float64Array | undefined)[];
   readonly warnings: readonly Warning[];
+  /** what the cameras saw at the worst moments, by index of the observation */
+  readonly pictures?: ReadonlyMap<number, readonly SmallPicture[]>;
 }
 
 /** Where the figures come from: enough to run the same again. */

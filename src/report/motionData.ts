@@ -18,23 +18,32 @@ export interface MotionData {
   readonly episodes: readonly number[];
   readonly series: readonly {
     readonly name: string;
+    /** recorded and uncached are always shown, of the cached ones the chosen one */
+    readonly kind: 'recorded' | 'uncached' | 'cached';
     /** name of the style's colour */
     readonly colour: string;
     /** [column][point]; null where there is none */
     readonly values: readonly (readonly (number | null)[])[];
   }[];
+  /** for each column the number of its group: differences in one group have one scale */
+  readonly groups: readonly number[];
+  /** the worst moments of each cached line, by its name: seconds, and the fragment of the page that tells more */
+  readonly moments: Readonly<Record<string, readonly { readonly time: number; readonly id: string }[]>>;
 }
 
-export function motionData(motion: Motion): MotionData {
+/** @param more what is not drawn from the lines themselves */
+export function motionData(motion: Motion, more: Pick<MotionData, 'groups' | 'moments'>): MotionData {
   const decimals = (motion.series[0]?.values ?? []).map((_, column) =>
     decimalsFor(motion.series.map(({ values }) => values[column] ?? new Float32Array())),
   );
   return {
+    ...more,
     time: Array.from(motion.time, (value) => rounded(value, 4)),
     seams: motion.seams.map((value) => rounded(value, 4)),
     episodes: motion.episodes.map((value) => rounded(value, 4)),
     series: motion.series.map(({ name, className, values }) => ({
       name,
+      kind: className === 'recorded' ? 'recorded' : className === 's0' ? 'uncached' : 'cached',
       colour: className,
       values: values.map((one, column) =>
         Array.from(one, (value) => (Number.isFinite(value) ? rounded(value, decimals[column] ?? 6) : null)),

@@ -8,7 +8,7 @@ export const PAGE_STYLE = `
   --bg: #ffffff; --panel: #f6f7f8; --ink: #1b1e22; --muted: #59616b; --rule: #dde1e6; --grid: #e8ebee;
   --accent: #0072b2; --accent-soft: #e5f1f8; --warn: #9a4600; --warn-soft: #fdf0e4;
   --s0: #3b4149; --s1: #0072b2; --s2: #d55e00; --s3: #009e73; --s4: #c2608f; --s5: #b97f00; --s6: #7458b8; --sx: #b9bec5;
-  --recorded: #b3bac2; --executed: #eef1f4;
+  --recorded: #b3bac2; --executed: #eef1f4; --shade: rgba(27, 30, 34, 0.28);
   --decode: #cc79a7; --vae: #e69f00; --prefill: #56b4e9; --expert: #0072b2; --other: #9aa1a9;
   --refresh: #0b4f7c; --computed: #4a9fd8; --reused: #e3e8ec;
 }
@@ -17,7 +17,7 @@ export const PAGE_STYLE = `
     --bg: #14171a; --panel: #1c2024; --ink: #e7e9ec; --muted: #9fa8b3; --rule: #333a42; --grid: #272d33;
     --accent: #5cb6f2; --accent-soft: #16293a; --warn: #f3b071; --warn-soft: #33261a;
     --s0: #d3d8de; --s1: #5cb6f2; --s2: #f08a4b; --s3: #2fc79a; --s4: #e59fc5; --s5: #eebb45; --s6: #b09cf2; --sx: #5a636d;
-    --recorded: #5d6771; --executed: #20262b;
+    --recorded: #5d6771; --executed: #20262b; --shade: rgba(0, 0, 0, 0.75);
     --decode: #e59fc5; --vae: #eebb45; --prefill: #8fd0f7; --expert: #3a8fcb; --other: #737c86;
     --refresh: #8bccf7; --computed: #2f7cb3; --reused: #272d33;
   }
@@ -47,7 +47,8 @@ pre { background: var(--panel); border: 1px solid var(--rule); border-radius: 6p
 .warnings li { overflow-wrap: anywhere; }
 .warnings time { color: var(--muted); font-variant-numeric: tabular-nums; }
 details > summary { cursor: pointer; color: var(--accent); margin: 6px 0; }
-.scroll { overflow-x: auto; margin: 8px 0 4px; }
+.scroll { overflow-x: auto; margin: 8px 0 4px; background: linear-gradient(90deg, var(--bg) 40%, transparent) left / 44px 100% no-repeat local, linear-gradient(270deg, var(--bg) 40%, transparent) right / 44px 100% no-repeat local, linear-gradient(90deg, var(--shade), transparent) left / 16px 100% no-repeat scroll, linear-gradient(270deg, var(--shade), transparent) right / 16px 100% no-repeat scroll; }
+.scroll:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 table { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; min-width: 100%; }
 th, td { padding: 5px 9px; text-align: right; border-bottom: 1px solid var(--rule); white-space: nowrap; }
 th { font-weight: 600; color: var(--muted); font-size: 13px; vertical-align: bottom; }
@@ -96,7 +97,18 @@ svg .mid { text-anchor: middle; } svg .end { text-anchor: end; }
 .cell-part3 { fill: var(--computed); fill-opacity: 0.75; } .cell-part2 { fill: var(--computed); fill-opacity: 0.5; } .cell-part1 { fill: var(--computed); fill-opacity: 0.28; }
 .key.cell-refresh { background: var(--refresh); } .key.cell-computed { background: var(--computed); } .key.cell-reused { background: var(--reused); }
 .key.cell-part2 { background: var(--computed); opacity: 0.5; }
-.live, .screen { display: none; } .script .screen { display: inline; } .script .live { display: block; } .script .still { display: none; }
+.live, .screen, .legend .live { display: none; } .script .legend .live { display: flex; } .script .screen { display: inline; } .script .live { display: block; } .script .still { display: none; }
+.motion .still svg + svg { margin-top: -6px; }
+h3 small { font-weight: 400; color: var(--muted); font-size: 13px; }
+#against { font: inherit; color: var(--ink); background: var(--bg); border: 1px solid var(--rule); border-radius: 6px; padding: 2px 6px; max-width: 260px; }
+.mark { fill: var(--warn); } a:hover .mark, a:focus .mark { fill: var(--ink); }
+.carried { position: absolute; }
+.moments > summary { font-size: 14px; } .moments > summary svg { display: inline-block; vertical-align: middle; margin: 0 2px; }
+.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 320px), 1fr)); gap: 14px 18px; margin: 10px 0 16px; }
+.card { border: 1px solid var(--rule); border-radius: 8px; padding: 10px 12px; min-width: 0; scroll-margin-top: 12px; } .card:target { border-color: var(--accent); box-shadow: 0 0 0 1px var(--accent); }
+.card p { margin: 0 0 6px; font-size: 13.5px; } .card .when span { color: var(--muted); } .card .note { margin: 4px 0 0; } .card .note b { color: var(--ink); }
+.seen { display: grid; grid-template-columns: repeat(auto-fit, minmax(90px, 1fr)); gap: 8px; margin-bottom: 8px; } .seen figure { margin: 0; min-width: 0; }
+.seen svg { display: block; width: 100%; height: auto; max-height: 156px; border: 1px solid var(--rule); border-radius: 4px; image-rendering: pixelated; background: var(--panel); } .seen figcaption { font-size: 12px; color: var(--muted); overflow-wrap: anywhere; }
 .motion .head { display: flex; justify-content: space-between; gap: 12px; font-size: 12px; color: var(--muted); min-height: 19px; }
 .motion .readout { font-variant-numeric: tabular-nums; white-space: nowrap; }
 .uplot, .u-wrap { font-family: inherit; } .u-select { background: var(--s1); opacity: 0.15; }
@@ -114,7 +126,7 @@ svg .mid { text-anchor: middle; } svg .end { text-anchor: end; }
   body { font-size: 11pt; } main { max-width: none; padding: 0; }
   h2 { break-after: avoid; } .columns > *, tr, .verdict, .tiles, svg.plot { break-inside: avoid; }
   .scroll { overflow: visible; } .scroll > svg.wide { min-width: 0; } table, th, tbody th { font-size: 7.5pt; } th, td { padding: 2px 5px; }
-  .script .live, .screen { display: none; } .script .screen { display: inline; } .script .still { display: block; } .script .screen { display: none; }
+  .script .live, .screen, .legend .live { display: none; } .script .legend .live { display: flex; } .script .screen { display: inline; } .script .still { display: block; } .script .screen { display: none; }
   details { display: none; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }

@@ -48,7 +48,8 @@ describe.skipIf(chromiumMissing('the report'))('the report in a browser', () => 
 
   it('draws a live plot for every joint under its own content policy, and asks for nothing', async () => {
     const page = await open({ width: 1200 });
-    expect(await page.locator('.live canvas').count()).toBe(14);
+    expect(await page.locator('.plotted canvas').count()).toBe(14);
+    expect(await page.locator('.differences canvas').count()).toBe(14);
     expect(await page.locator('.still').first().isVisible()).toBe(false);
     expect(complaints).toEqual([]);
   });
@@ -68,6 +69,30 @@ describe.skipIf(chromiumMissing('the report'))('the report in a browser', () => 
     const readouts = await page.locator('.motion .readout').allTextContents();
     expect(new Set(readouts.map((text) => text.split(' ')[0])).size).toBe(1);
     expect(readouts[13]).toMatch(/ s {2}recorded .* none .* c3ache/);
+    expect(complaints).toEqual([]);
+  });
+
+  it('compares any configuration with the uncached run', async () => {
+    const page = await open({ width: 1200 });
+    const picture = 'document.querySelector(".differences canvas").toDataURL()';
+    const before = await page.evaluate(picture);
+    await page.locator('#against').selectOption({ label: '3 c3ache R=0 [0,7]' });
+    await page.waitForFunction(`${picture} !== ${JSON.stringify(before)}`);
+    expect(await page.locator('details.moments[open]').getAttribute('data-run')).toBe('c3ache R=0 [0,7]');
+    expect(complaints).toEqual([]);
+  });
+
+  it('leads from a mark to the moment, also where it is folded away, and from there to the actions', async () => {
+    const page = await open({ width: 1200 });
+    const folded = page.locator('details.moments:not([open])').first();
+    const run = (await folded.getAttribute('data-run'))!;
+    const card = folded.locator('.card').first();
+    const id = (await card.getAttribute('id'))!;
+    expect(await card.isVisible()).toBe(false);
+    await page.locator(`a[href="#${id}"]`).dispatchEvent('click');
+    await page.locator(`#${id}`).waitFor({ state: 'visible' });
+    await page.locator(`#${id} a[data-time]`).click();
+    expect(await page.locator('#against').inputValue()).toBe(run);
     expect(complaints).toEqual([]);
   });
 

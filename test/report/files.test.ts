@@ -66,7 +66,10 @@ describe('chunks.csv', () => {
   });
 
   it('is described in the documentation as in the code', async () => {
-    const document = await readFile(join(__dirname, '..', '..', 'docs', 'evaluation.md'), 'utf8');
+    const document = await readFile(
+      join(__dirname, '..', '..', 'docs', 'reference', 'report-files.md'),
+      'utf8',
+    );
     const perRobot = /^(rmse|worst|jump|age)_/;
     for (const { name, description } of chunkColumns(evaluation).filter(
       (column) => !perRobot.test(column.name),

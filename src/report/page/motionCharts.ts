@@ -3,47 +3,107 @@ import type { MotionData } from '../motionData';
 import { colour, plotFont, within } from './dom';
 
 const HEIGHT = 150;
+const DIFFERENCE_HEIGHT = 84;
 /** Seams closer than so many pixels shrink to ticks; closer still, they would only be a bar. */
 const SEAM_LINES = 7;
 const SEAM_TICKS = 3;
 const FULL_HEIGHT = 10_000;
+/** Half a mark's width, pixels; a click so near leads where the mark leads. */
+const MARK = 5;
+const CLICKED = 8;
+
+type Line = MotionData['series'][number];
+type Values = Line['values'][number];
 
 interface Chart {
   readonly plot: uPlot;
-  readonly box: HTMLElement;
+  /** what it is in */
+  readonly target: HTMLElement;
+  readonly height: number;
 }
 
-/** Live plots of the actions over time, with one cursor and one zoom for all. */
+/** Live plots of the actions over time and of the differences, with one cursor and one zoom for all. */
 export class MotionCharts {
   readonly #data: MotionData;
   readonly #boxes: readonly HTMLElement[];
   #charts: readonly Chart[] = [];
   #zooming = false;
+  /** the cached line that is shown */
+  #against: string;
 
-  /** @param boxes one for each column, with the column's number in `data-column` */
-  constructor(data: MotionData, boxes: Iterable<HTMLElement>) {
+  /**
+   * @param boxes one for each column, with the column's number in `data-column`
+   * @param against name of the cached line to show first
+   */
+  constructor(data: MotionData, boxes: Iterable<HTMLElement>, against: string) {
     this.#data = data;
     this.#boxes = [...boxes];
+    this.#against = against;
     this.build();
+  }
+
+  /** Shows another cached line; what was zoomed into stays. */
+  set against(name: string) {
+    if (name === this.#against) return;
+    this.#against = name;
+    const { min, max } = this.#charts[0]?.plot.scales['x'] ?? {};
+    this.build();
+    if (min !== undefined && max !== undefined) this.zoom(min, max);
   }
 
   /** Draws all anew, in the colours that hold now. */
   build(): void {
     for (const { plot } of this.#charts) plot.destroy();
-    this.#charts = this.#boxes.map((box) => ({ box, plot: this.#chart(box) }));
+    this.#charts = this.#boxes.flatMap((box) => this.#chartsOf(box));
   }
 
   /** Fits all to the width of their boxes. */
   resize(): void {
-    for (const { plot, box } of this.#charts)
-      plot.setSize({ width: within(box, '.plotted').clientWidth, height: HEIGHT });
+    for (const { plot, target, height } of this.#charts) plot.setSize({ width: target.clientWidth, height });
   }
 
-  #chart(box: HTMLElement): uPlot {
-    const { time, series } = this.#data;
+  /** Shows a part of the time in all plots, seconds. */
+  zoom(min: number, max: number): void {
+    this.#zooming = true;
+    for (const { plot } of this.#charts) plot.setScale('x', { min, max });
+    this.#zooming = false;
+  }
+
+  #chartsOf(box: HTMLElement): Chart[] {
     const column = Number(box.dataset['column']);
     const target = within(box, '.plotted');
     const readout = within(box, '.readout');
+    const shown = this.#data.series.filter(({ kind, name }) => kind !== 'cached' || name === this.#against);
+    const actions: Chart = {
+      plot: this.#chart(target, HEIGHT, shown, (line) => line.values[column] ?? [], {
+        setCursor: [(plot) => (readout.textContent = readoutOf(plot, shown))],
+      }),
+      target,
+      height: HEIGHT,
+    };
+    const below = box.querySelector<HTMLElement>('.differences');
+    const cached = shown.filter(({ kind }) => kind === 'cached');
+    if (!below || cached.length === 0) return [actions];
+    const plot = this.#chart(
+      below,
+      DIFFERENCE_HEIGHT,
+      cached,
+      (line) => this.#difference(line, column),
+      { drawAxes: [drawZero], draw: [(one) => this.#drawMarks(one)] },
+      this.#largestDifference(cached, column),
+    );
+    plot.over.addEventListener('click', (event) => this.#follow(plot, event.offsetX));
+    return [actions, { plot, target: below, height: DIFFERENCE_HEIGHT }];
+  }
+
+  #chart(
+    target: HTMLElement,
+    height: number,
+    lines: readonly Line[],
+    valuesOf: (line: Line) => Values,
+    hooks: uPlot.Hooks.Arrays,
+    reach?: number,
+  ): uPlot {
     target.textContent = '';
     const axis = {
       stroke: colour('muted'),
@@ -54,35 +114,94 @@ export class MotionCharts {
     return new uPlot(
       {
         width: target.clientWidth,
-        height: HEIGHT,
+        height,
         legend: { show: false },
         cursor: { sync: { key: 'motion' }, points: { size: 6 }, drag: { x: true, y: false } },
-        scales: { x: { time: false } },
+        scales: { x: { time: false }, ...(reach !== undefined && { y: { range: [-reach, reach] } }) },
         axes: [
-          { ...axis, size: 26, values: (_, ticks) => ticks.map((tick) => `${tick} s`) },
-          { ...axis, size: 52, space: 28 },
+          {
+            ...axis,
+            size: reach === undefined ? 26 : 8,
+            values: (_, ticks) => ticks.map((tick) => (reach === undefined ? `${tick} s` : '')),
+          },
+          { ...axis, size: 52, space: reach === undefined ? 28 : 14 },
         ],
         series: [
           {},
-          ...series.map((one): uPlot.Series => ({
+          ...lines.map((one): uPlot.Series => ({
             stroke: colour(one.colour),
-            width: one.colour === 'recorded' ? 3.5 : 1.3,
+            width: one.kind === 'recorded' ? 3.5 : 1.3,
             points: { show: false },
             spanGaps: false,
           })),
         ],
         hooks: {
-          drawAxes: [(plot) => this.#seams(plot)],
-          setCursor: [(plot) => (readout.textContent = this.#readout(plot))],
-          setScale: [(plot, key) => this.#zoom(plot, key)],
+          ...hooks,
+          drawAxes: [(plot) => this.#drawSeams(plot), ...(hooks.drawAxes ?? [])],
+          setScale: [(plot, key) => this.#zoomOthers(plot, key)],
         },
       },
-      [[...time], ...series.map(({ values }) => [...(values[column] ?? [])])],
+      [[...this.#data.time], ...lines.map((line) => [...valuesOf(line)])],
       target,
     );
   }
 
-  #seams(plot: uPlot): void {
+  /** Of a cached line from the uncached one. */
+  #difference(line: Line, column: number): Values {
+    const uncached = this.#data.series.find(({ kind }) => kind === 'uncached')?.values[column] ?? [];
+    return (line.values[column] ?? []).map((value, i) => {
+      const reference = uncached[i] ?? null;
+      return value === null || reference === null ? null : value - reference;
+    });
+  }
+
+  /** Over all columns of the column's group, so that they can be compared. */
+  #largestDifference(lines: readonly Line[], column: number): number {
+    const group = this.#data.groups[column];
+    let largest = 0;
+    for (const line of lines) {
+      this.#data.groups.forEach((one, other) => {
+        if (one !== group) return;
+        for (const value of this.#difference(line, other)) largest = Math.max(largest, Math.abs(value ?? 0));
+      });
+    }
+    return largest === 0 ? 1 : largest * 1.08;
+  }
+
+  get #marks(): MotionData['moments'][string] {
+    return this.#data.moments[this.#against] ?? [];
+  }
+
+  /** A small mark at each of the worst moments. */
+  #drawMarks(plot: uPlot): void {
+    const { ctx } = plot;
+    const { left, top, width } = plot.bbox;
+    ctx.save();
+    ctx.fillStyle = colour('warn');
+    const half = MARK * devicePixelRatio;
+    for (const { time } of this.#marks) {
+      const x = plot.valToPos(time, 'x', true);
+      if (x < left || x > left + width) continue;
+      ctx.beginPath();
+      ctx.moveTo(x - half, top);
+      ctx.lineTo(x + half, top);
+      ctx.lineTo(x, top + 1.6 * half);
+      ctx.fill();
+    }
+    ctx.restore();
+  }
+
+  /** Goes where the mark leads that was clicked on. */
+  #follow(plot: uPlot, x: number): void {
+    const distances = this.#marks.map(({ time, id }) => ({
+      id,
+      distance: Math.abs(plot.valToPos(time, 'x') - x),
+    }));
+    const [nearest] = distances.sort((a, b) => a.distance - b.distance);
+    if (nearest && nearest.distance <= CLICKED) location.hash = nearest.id;
+  }
+
+  #drawSeams(plot: uPlot): void {
     const { min = 0, max = 0 } = plot.scales['x'] ?? {};
     const inSight = this.#data.seams.filter((time) => time >= min && time <= max);
     const distance = plot.width / Math.max(1, inSight.length);
@@ -91,24 +210,36 @@ export class MotionCharts {
     strokes(plot, this.#data.episodes.slice(1), colour('muted'), FULL_HEIGHT);
   }
 
-  #readout({ cursor: { idx: at }, data: [time, ...values] }: uPlot): string {
-    if (at === undefined || at === null) return '';
-    const shown = this.#data.series.flatMap(({ name }, i) => {
-      const value = values[i]?.[at];
-      return value === undefined || value === null ? [] : [`${name} ${value}`];
-    });
-    return [`${(time[at] ?? 0).toFixed(2)} s`, ...shown].join('  ');
-  }
-
   /** What one plot shows, the others show too. */
-  #zoom(plot: uPlot, key: string): void {
+  #zoomOthers(plot: uPlot, key: string): void {
     if (key !== 'x' || this.#zooming) return;
     const { min, max } = plot.scales['x'] ?? {};
-    if (min === undefined || max === undefined) return;
-    this.#zooming = true;
-    for (const other of this.#charts) if (other.plot !== plot) other.plot.setScale('x', { min, max });
-    this.#zooming = false;
+    if (min !== undefined && max !== undefined) this.zoom(min, max);
   }
+}
+
+function readoutOf({ cursor: { idx: at }, data: [time, ...values] }: uPlot, lines: readonly Line[]): string {
+  if (at === undefined || at === null) return '';
+  const shown = lines.flatMap(({ name }, i) => {
+    const value = values[i]?.[at];
+    return value === undefined || value === null ? [] : [`${name} ${value}`];
+  });
+  return [`${(time[at] ?? 0).toFixed(2)} s`, ...shown].join('  ');
+}
+
+/** Where there is no difference. */
+function drawZero(plot: uPlot): void {
+  const { left, width } = plot.bbox;
+  const { ctx } = plot;
+  const y = Math.round(plot.valToPos(0, 'y', true)) + 0.5;
+  ctx.save();
+  ctx.strokeStyle = colour('muted');
+  ctx.lineWidth = 1;
+  ctx.beginPath();
+  ctx.moveTo(left, y);
+  ctx.lineTo(left + width, y);
+  ctx.stroke();
+  ctx.restore();
 }
 
 /** Upright strokes of that height in pixels, from the bottom axis up, at some times. */

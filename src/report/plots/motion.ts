@@ -10,6 +10,21 @@ export interface MotionSeries {
   readonly values: readonly Float32Array[];
 }
 
+/** What lies between two lines of a motion: b − a, a single line. */
+export function differenceOf(motion: Motion, a: string, b: string): Motion {
+  const valuesOf = (name: string): readonly Float32Array[] =>
+    motion.series.find((one) => one.name === name)?.values ?? [];
+  const [from, to] = [valuesOf(a), valuesOf(b)];
+  const className = motion.series.find(({ name }) => name === b)?.className ?? 'sx';
+  const values = to.map((line, column) => line.map((value, i) => value - (from[column]?.[i] ?? NaN)));
+  return { ...motion, series: [{ name: b, className, values }] };
+}
+
+/** The lines of those names. */
+export function only(motion: Motion, names: readonly string[]): Motion {
+  return { ...motion, series: motion.series.filter(({ name }) => names.includes(name)) };
+}
+
 /** What was done, and what would have been done, over the time of the recording. */
 export interface Motion {
   /** seconds since the start of the recording, ascending; [point] */

@@ -15,19 +15,20 @@ const SEAM_TICKS = 3;
 /** Points on one line of the still picture; the live one has all of them. */
 const BUCKETS = 360;
 
-/** One column of the action over time, as a still picture for print and for readers without scripts. */
-export function motionPlot(motion: Motion, column: number, title: string): Markup {
+/**
+ * One column of the action over time, as a still picture for print and for readers without scripts.
+ * @param options.within the values that the axis reaches over at least
+ */
+export function motionPlot(
+  motion: Motion,
+  column: number,
+  title: string,
+  { height = HEIGHT, within = [] }: { readonly height?: number; readonly within?: readonly number[] } = {},
+): Markup {
   const { time, seams, episodes, series } = motion;
-  const bottom = HEIGHT - MARGINS.bottom;
-  let low = Infinity;
-  let high = -Infinity;
-  for (const { values } of series) {
-    for (const value of values[column] ?? []) {
-      if (value < low) low = value;
-      if (value > high) high = value;
-    }
-  }
-  const y = axis({ low, high, start: bottom, end: MARGINS.top, ticks: 3, nice: true });
+  const bottom = height - MARGINS.bottom;
+  const [low, high] = extent([...series.map(({ values }) => values[column] ?? []), within]);
+  const y = axis({ low, high, start: bottom, end: MARGINS.top, ticks: height < HEIGHT ? 2 : 3, nice: true });
   const x = axis({
     low: Math.min(time[0] ?? 0, episodes[0] ?? 0),
     high: time.at(-1) ?? 1,
@@ -46,10 +47,10 @@ export function motionPlot(motion: Motion, column: number, title: string): Marku
     .join('');
   return drawing(
     WIDTH,
-    HEIGHT,
+    height,
     `${title} over time`,
     markup`<path class="seam" d="${seamPath}"/>${episodePath !== '' && markup`<path class="episode" d="${episodePath}"/>`}${frame(
-      { x, y, width: WIDTH, height: HEIGHT, margins: MARGINS, yTitle: title },
+      { x, y, width: WIDTH, height, margins: MARGINS, yTitle: title },
     )}${series.map(({ className, values }) => {
       const all = values[column] ?? new Float32Array();
       const kept = peaksKept(all, BUCKETS);
@@ -60,4 +61,17 @@ export function motionPlot(motion: Motion, column: number, title: string): Marku
       return markup`<path class="line thin ${className}" d="${path}"/>`;
     })}`,
   );
+}
+
+/** The smallest and the largest value of some lines; what is not a number does not count. */
+export function extent(lines: readonly Iterable<number>[]): readonly [number, number] {
+  let low = Infinity;
+  let high = -Infinity;
+  for (const line of lines) {
+    for (const value of line) {
+      if (value < low) low = value;
+      if (value > high) high = value;
+    }
+  }
+  return [low, high];
 }

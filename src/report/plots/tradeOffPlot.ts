@@ -40,7 +40,8 @@ export function tradeOffPlot(figures: Figures, styles: readonly SeriesStyle[]): 
   const limit = figures.tolerance?.measure === 'rmse' ? figures.tolerance.normalised : undefined;
   const farthest = Math.max(0, ...points.map(cost));
   const x = axis({
-    low: 0,
+    // The uncached point stands clear of the axis.
+    low: -0.03 * farthest,
     high: Math.max(farthest * 1.08, limit !== undefined && limit < 2 * farthest ? limit * 1.04 : 0) || 1,
     start: MARGINS.left,
     end: WIDTH - MARGINS.right,
@@ -60,12 +61,18 @@ export function tradeOffPlot(figures: Figures, styles: readonly SeriesStyle[]): 
       i === 0 ? `M${p.x.toFixed(1)} ${p.y.toFixed(1)}` : `H${p.x.toFixed(1)}V${p.y.toFixed(1)}`,
     )
     .join('');
-  const taken: Box[] = positions.map((p) => ({
-    left: p.x - 7,
-    top: p.y - 7,
-    right: p.x + 7,
-    bottom: p.y + 7,
-  }));
+  // Names stand neither on points nor on the front nor on the bars of the bounds.
+  const taken: Box[] = [
+    ...positions.map((p) => around(p.x - 7, p.y - 7, p.x + 7, p.y + 7)),
+    ...front.slice(1).flatMap((p, i) => {
+      const before = front[i] ?? p;
+      return [around(before.x, before.y - 2, p.x, before.y + 2), around(p.x - 2, before.y, p.x + 2, p.y)];
+    }),
+    ...positions.flatMap(({ one, x: px, y: py }) => {
+      const boundY = y.at(one.speedUp.bound);
+      return one.uncached || !Number.isFinite(boundY) ? [] : [around(px - 6, py, px + 6, boundY)];
+    }),
+  ];
   // Points of the front are named first, so that they find room.
   const labels = [...positions]
     .sort((a, b) => Number(b.one.pareto) - Number(a.one.pareto))
@@ -109,11 +116,16 @@ export function tradeOffPlot(figures: Figures, styles: readonly SeriesStyle[]): 
   );
 }
 
+/** The box with these corners. */
+function around(x1: number, y1: number, x2: number, y2: number): Box {
+  return { left: Math.min(x1, x2), top: Math.min(y1, y2), right: Math.max(x1, x2), bottom: Math.max(y1, y2) };
+}
+
 /** The first place around a point where a text covers nothing; beside it to the right if there is none. */
 function placeFor(x: number, y: number, width: number, taken: Box[], bottom: number): Box {
   const height = 14;
   const candidates: Box[] = [];
-  for (const distance of [10, 16, 26, 40]) {
+  for (const distance of [10, 16, 26, 40, 58]) {
     for (const [dx, dy] of [
       [distance, -height / 2],
       [distance, distance / 2 - 4],
@@ -121,6 +133,7 @@ function placeFor(x: number, y: number, width: number, taken: Box[], bottom: num
       [distance, -distance - height / 2],
       [-distance - width, distance / 2 - 4],
       [-width / 2, distance],
+      [-width / 2, -distance - height],
     ] as const) {
       const left = x + dx;
       const top = y + dy;

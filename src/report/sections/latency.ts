@@ -5,6 +5,7 @@ import { milliseconds } from '../numbers';
 import { latencyPlot } from '../plots/latencyPlot';
 import type { Report } from './Report';
 import { table } from './table';
+import { scroll } from './scroll';
 
 /** Where the time goes. */
 export function latency({ figures, evaluation: { layout } }: Report): Markup {
@@ -15,7 +16,7 @@ export function latency({ figures, evaluation: { layout } }: Report): Markup {
 <ul class="legend">${[...stages.filter((stage) => stage !== 'total'), 'other'].map(
     (stage) => markup`<li><span class="key stage-${stage}"></span><span>${stage}</span></li>`,
   )}</ul>
-<div class="scroll">${latencyPlot(figures, budget)}</div>
+${scroll(latencyPlot(figures, budget))}
 <details><summary>Table: p50 / p95 / p99 of each stage, ms</summary>${table(
     [
       { title: '#' },

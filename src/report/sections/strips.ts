@@ -1,39 +1,60 @@
 import type { CacheSummary } from '../../evaluation/evaluate';
-import { markup, type Markup, type MarkupValue } from '../Markup';
+import { MOMENTS } from '../../evaluation/MomentPictures';
+import { markup, type Markup } from '../Markup';
 import { byteSize, plural } from '../numbers';
-import { cacheStrip } from '../plots/cacheStrip';
+import { stripOverview } from '../plots/stripOverview';
+import type { StripLine } from '../plots/stripOverview';
+import { momentId } from './moments';
+import type { RunMoments } from './moments';
 import type { Report } from './Report';
+import { scroll } from './scroll';
+import { table } from './table';
 
-/** More strips than these are folded away. */
-const OPEN_STRIPS = 6;
-
-/** Which steps of which chunks each cached configuration computed. */
-export function strips({ evaluation, figures, styles, focus }: Report): Markup | undefined {
-  const cached = evaluation.runs
-    .map((run, i) => ({ run, figures: figures.configurations[i], style: styles[i] }))
-    .filter((one) => one.figures?.uncached === false)
-    .sort(
-      (a, b) =>
-        Number(b.figures === focus) - Number(a.figures === focus) ||
-        Number(b.style?.highlighted) - Number(a.style?.highlighted),
-    );
-  if (cached.length === 0) return undefined;
-  const strip = ({ run, figures: one, style }: (typeof cached)[number]): MarkupValue =>
-    one &&
-    markup`<h3>${style?.number ?? ''} ${run.configuration.name}</h3><p class="note">${cacheSentence(one.cache)}</p><div class="scroll">${cacheStrip(run, evaluation.observations, evaluation.layout.steps)}</div>`;
-  const hidden = cached.slice(OPEN_STRIPS);
+/** Which steps of which chunks each cached configuration computed: a line for each. */
+export function strips(
+  { evaluation, figures, styles }: Report,
+  moments: readonly RunMoments[],
+): Markup | undefined {
+  const lines = evaluation.runs.flatMap((run, i): StripLine[] => {
+    const one = figures.configurations[i];
+    const number = styles[i]?.number ?? 0;
+    if (one?.uncached !== false) return [];
+    const worst = moments.find((candidate) => candidate.run === run)?.moments ?? [];
+    return [
+      {
+        run,
+        number,
+        help: `${run.configuration.name}: ${cacheSentence(one.cache)}`,
+        marks: worst.map(({ observation }, rank) => ({
+          chunk: observation,
+          href: `#${momentId(number, rank)}`,
+        })),
+      },
+    ];
+  });
+  if (lines.length === 0) return undefined;
   const partly = evaluation.runs.some(({ chunks }) =>
     chunks.some(({ report }) => report.computedShape !== 'steps'),
   );
+  const { observations, layout } = evaluation;
   return markup`<section><h2>What was computed</h2>
-<p>Chunks from left to right, denoising steps from top (noise) to bottom (action).</p>
+<p>Chunks from left to right, denoising steps from top (noise) to bottom (action). The small marks are the ${plural(MOMENTS, 'worst moment')}: a click leads to what happened there.</p>
 <ul class="legend"><li><span class="key cell-refresh"></span><span>computed, refreshing chunk</span></li><li><span class="key cell-computed"></span><span>computed</span></li>${
     partly && markup`<li><span class="key cell-part2"></span><span>some blocks computed</span></li>`
   }<li><span class="key cell-reused"></span><span>reused</span></li></ul>
-${cached.slice(0, OPEN_STRIPS).map(strip)}${
-    hidden.length > 0 &&
-    markup`<details><summary>${hidden.length} more configurations</summary>${hidden.map(strip)}</details>`
-  }</section>`;
+${scroll(stripOverview(lines, observations, layout.steps))}
+<details><summary>Table: refreshes, memory, reasons</summary>${table(
+    [
+      { title: '#' },
+      { title: 'configuration', align: 'left' },
+      { title: 'what the cache did', align: 'left' },
+    ],
+    lines.map(({ run, number, help }) => [
+      String(number),
+      run.configuration.name,
+      help.slice(run.configuration.name.length + 2),
+    ]),
+  )}</details></section>`;
 }
 
 function cacheSentence(cache: CacheSummary): string {

@@ -1,6 +1,7 @@
 import type { ConfigurationFigures } from '../../evaluation/evaluate';
 import { markup, type Markup } from '../Markup';
 import type { Report } from './Report';
+import { scroll } from './scroll';
 
 export interface Column {
   readonly title: string;
@@ -16,13 +17,15 @@ export function table(
   marked?: number,
 ): Markup {
   const align = (i: number): string => (columns[i]?.align === 'left' ? 'left' : 'right');
-  return markup`<div class="scroll"><table><thead><tr>${columns.map(
-    ({ title, help }, i) =>
-      markup`<th class="${align(i)}"${help !== undefined && markup` title="${help}"`}>${title}</th>`,
-  )}</tr></thead><tbody>${rows.map(
-    (row, r) =>
-      markup`<tr${r === marked && markup` class="marked"`}>${row.map((cell, i) => markup`<td class="${align(i)}">${cell}</td>`)}</tr>`,
-  )}</tbody></table></div>`;
+  return scroll(
+    markup`<table><thead><tr>${columns.map(
+      ({ title, help }, i) =>
+        markup`<th class="${align(i)}"${help !== undefined && markup` title="${help}"`}>${title}</th>`,
+    )}</tr></thead><tbody>${rows.map(
+      (row, r) =>
+        markup`<tr${r === marked && markup` class="marked"`}>${row.map((cell, i) => markup`<td class="${align(i)}">${cell}</td>`)}</tr>`,
+    )}</tbody></table>`,
+  );
 }
 
 /**

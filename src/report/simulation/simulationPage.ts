@@ -15,6 +15,7 @@ import { simulationStyles } from './simulationStyles';
 import { signedWithInterval, simulationTable, withInterval } from './simulationTable';
 import { simulationVerdict } from './simulationVerdict';
 import { successPlot } from './successPlot';
+import { scroll } from '../sections/scroll';
 
 /** Episodes of each configuration whose refreshes are drawn. */
 const TIMELINE_EPISODES = 8;
@@ -24,7 +25,7 @@ const OPEN_TIMELINES = 4;
 const STYLE = `${PAGE_STYLE}
 table { font-size: 13px; } th, td { padding: 5px 6px; }
 .films { display: grid; grid-template-columns: repeat(auto-fill, minmax(290px, 1fr)); gap: 14px 18px; margin: 8px 0 20px; }
-.films figure { margin: 0; min-width: 0; } .films img { width: 100%; height: auto; image-rendering: pixelated; border-radius: 4px; display: block; }
+.films figure { margin: 0; min-width: 0; } .films img { width: 100%; height: auto; image-rendering: pixelated; border: 1px solid var(--rule); border-radius: 6px; display: block; background: var(--panel); }
 .films figcaption { font-size: 13px; color: var(--muted); margin-top: 4px; overflow-wrap: anywhere; }
 `;
 
@@ -76,7 +77,7 @@ ${filmSection(simulation)}
 function successSection(simulation: Simulation, styles: readonly SeriesStyle[]): Markup {
   return markup`<section><h2>Success against speed-up</h2>
 <p>Up and to the right is better. The dashed stair is the Pareto front: nothing else is both faster and more successful. Bars are intervals of success. The speed-up is that of whole episodes; the tick beside a point is that of a chunk, which is what papers report.</p>
-<div class="scroll">${successPlot(simulation, styles)}</div></section>`;
+${scroll(successPlot(simulation, styles))}</section>`;
 }
 
 function costSection({ figures }: Simulation): Markup {
@@ -180,7 +181,7 @@ function timelineSection({ figures, records, pareto }: Simulation): Markup | und
     const why = Object.entries(reasons)
       .map(([reason, count]) => `${reason.replaceAll('_', ' ')} ${count}`)
       .join(', ');
-    return markup`<h3>${configuration.name}</h3><p class="note">Refreshes in all episodes: ${why === '' ? 'none' : why}.</p><div class="scroll">${refreshTimeline(configuration.name, own)}</div>`;
+    return markup`<h3>${configuration.name}</h3><p class="note">Refreshes in all episodes: ${why === '' ? 'none' : why}.</p>${scroll(refreshTimeline(configuration.name, own))}`;
   };
   const hidden = shown.slice(OPEN_TIMELINES);
   return markup`<section><h2>When the cache was refreshed</h2>
