@@ -1,7 +1,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { dirname, join, resolve, sep } from 'node:path';
 import type { z } from 'zod';
-import { FileFormatError, InputError } from '../errors';
+import { FileFormatError, InputError, UsageError } from '../errors';
 
 import { readJson } from '../formats/readJson';
 import type { TensorFile } from '../formats/StoredTensor';
@@ -121,7 +121,16 @@ export class Bundle {
    */
   static describe(folder: string): Bundle {
     const root = resolve(folder);
-    return new Bundle(root, readManifest(join(root, MANIFEST_FILE)));
+    const path = join(root, MANIFEST_FILE);
+    const manifest = readManifest(path);
+    try {
+      return new Bundle(root, manifest);
+    } catch (error) {
+      // Sizes that fit for themselves and not together: what they are wrong in is the file.
+      if (error instanceof UsageError || error instanceof InputError)
+        throw new FileFormatError(path, error.message, { cause: error });
+      throw error;
+    }
   }
 
   /** @throws FileFormatError where it is not the checkpoint that the bundle was made for */

@@ -193,6 +193,11 @@ describe('a bundle', () => {
       /is not the file that .*bundle\.json was exported from/,
     ],
     [
+      'a size that no model has',
+      (m) => ({ ...m, dimensions: { ...m.dimensions, layers: 10 ** 9 } }),
+      /bundle\.json: layers is 1000000000, expected a whole number from 1 to 1000000/,
+    ],
+    [
       'a normaliser of another size',
       (m) => ({ ...m, actions: { ...m.actions, normaliser: { mode: 'none', scale: [1], offset: [0] } } }),
       /actions\.normaliser\.scale: expected 7 entries, found 1/,
