@@ -12,6 +12,7 @@ import type { BagObservation, BagSample } from './observations';
 import { topicKey } from './MessageDecoder';
 import { RecordedCommands } from './RecordedCommands';
 import { resolveTopics } from './resolveTopics';
+import { SampleQueue } from './SampleQueue';
 import type { BagMessage, BagReader } from './types';
 
 /** Ages went through the message as doubles of seconds; stamps of one source are further apart than this. */
@@ -70,7 +71,7 @@ export class LiveSampler implements AsyncIterable<BagSample> {
     const cameras = topics.cameras.map(({ source }) => source.name);
     const oldest = Math.max(0, ...this.#chunks.flatMap((chunk) => chunk.sources.map(({ age }) => age)));
     const kept = fromSeconds(oldest) + 2n * DELAY;
-    const waiting: { readonly sample: BagSample; readonly stamp: bigint; readonly until: bigint }[] = [];
+    const queue = new SampleQueue(commands);
     let next = 0;
     let index = 0;
 
@@ -82,16 +83,7 @@ export class LiveSampler implements AsyncIterable<BagSample> {
           index += 1;
           this.matched.push(chunk);
         }
-        waiting.push({ sample, stamp: chunk.stamp, until: commands?.lastTime(chunk.stamp) ?? chunk.time });
-      }
-    };
-    const released = function* (time?: bigint): Generator<BagSample> {
-      for (let first = waiting[0]; first && (time === undefined || first.until < time); first = waiting[0]) {
-        waiting.shift();
-        const recordedAction = commands?.at(first.stamp);
-        yield first.sample.kind === 'observation' && recordedAction
-          ? { ...first.sample, recordedAction }
-          : first.sample;
+        queue.add(sample, chunk.stamp, chunk.time);
       }
     };
 
@@ -119,7 +111,7 @@ export class LiveSampler implements AsyncIterable<BagSample> {
     for await (const message of this.#reader.messages({ topics: names })) {
       const { logTime } = message;
       assemble(logTime);
-      yield* released(logTime);
+      yield* queue.released(logTime);
       for (const { recent } of sources.values() as Iterable<Source>) {
         while (recent[0] && recent[0].stamp < logTime - kept) recent.shift();
       }
@@ -132,7 +124,7 @@ export class LiveSampler implements AsyncIterable<BagSample> {
     }
     const last = this.#chunks.reduce((time, chunk) => (chunk.time > time ? chunk.time : time), 0n);
     assemble(last + 2n * DELAY);
-    yield* released();
+    yield* queue.released();
   }
 
   #observation(

@@ -13,6 +13,7 @@ import { JointsSeen } from './JointsSeen';
 import { topicKey } from './MessageDecoder';
 import { RecordedCommands } from './RecordedCommands';
 import { resolveTopics } from './resolveTopics';
+import { SampleQueue } from './SampleQueue';
 import type { BagMessage, BagReader } from './types';
 
 /** What the policy would have seen at one moment of a recording. */
@@ -78,13 +79,6 @@ const OTHER_CLOCK = fromSeconds(10);
 /** Commands are kept this long while no observation needs them. */
 const COMMANDS_KEPT = fromSeconds(60);
 
-/** A sample in the order of time; an observation waits for the commands that follow it. */
-interface Waiting {
-  readonly sample: BagSample;
-  readonly stamp: bigint;
-  readonly until: bigint;
-}
-
 /** By topic, type and encoding. */
 function keyOf({ topic: name, type, encoding }: BagMessage): string {
   return topicKey({ name, type, encoding });
@@ -128,7 +122,7 @@ export class BagSampler implements AsyncIterable<BagSample> {
   /** Log time of the newest message of a camera or proprioception. */
   #lastSource: bigint | undefined;
   #latest: bigint | undefined;
-  readonly #waiting: Waiting[] = [];
+  readonly #queue: SampleQueue;
   readonly #ready: BagSample[] = [];
 
   /** @throws UsageError where the recording lacks a topic of the mapping or has it as another type. */
@@ -145,6 +139,7 @@ export class BagSampler implements AsyncIterable<BagSample> {
     });
     this.#commands =
       topics.commands && new RecordedCommands(topics.commands.source, options.period, this.#options.horizon);
+    this.#queue = new SampleQueue(this.#commands);
     const sources = [...topics.cameras, ...topics.proprio];
     this.#sources = sources.map(({ source }) => source.name);
     this.#silent = new Map(sources.map(({ source, topic }) => [source.name, topic]));
@@ -255,8 +250,8 @@ export class BagSampler implements AsyncIterable<BagSample> {
     if (this.#latest === undefined || jumpedBack || time > this.#latest) this.#latest = time;
     // Only a source that goes on shows that the episode does: commands may run on after the last frame.
     if (this.#sourceTopics.has(keyOf(message))) this.#sampleBefore(time);
-    this.#release(time);
-    if (this.#waiting.length === 0) this.#commands?.forgetBefore(time - COMMANDS_KEPT);
+    this.#ready.push(...this.#queue.released(time));
+    if (this.#queue.isEmpty) this.#commands?.forgetBefore(time - COMMANDS_KEPT);
   }
 
   #sampleBefore(time: bigint): void {
@@ -279,7 +274,7 @@ export class BagSampler implements AsyncIterable<BagSample> {
     if (result.kind === 'refused') {
       const { refusals } = result;
       const skipped: SkippedSample = { kind: 'skipped', episode: this.#episode, time: seconds, refusals };
-      this.#waiting.push({ sample: skipped, stamp: time, until: time });
+      this.#queue.add(skipped, time, time);
       return;
     }
     const { stamp, proprio, ages, skew, doubts } = result.sources;
@@ -301,23 +296,7 @@ export class BagSampler implements AsyncIterable<BagSample> {
       skew,
       doubts,
     };
-    this.#waiting.push({ sample: observation, stamp, until: this.#commands?.lastTime(stamp) ?? time });
-  }
-
-  /** Hands out the samples whose commands have all been read by `time`. */
-  #release(time: bigint | undefined, end?: bigint): void {
-    for (let first = this.#waiting[0]; first !== undefined; first = this.#waiting[0]) {
-      if (time !== undefined && first.until >= time) return;
-      this.#waiting.shift();
-      const { sample, stamp } = first;
-      this.#ready.push(sample.kind === 'observation' ? this.#withCommands(sample, end) : sample);
-      this.#commands?.forgetBefore(stamp);
-    }
-  }
-
-  #withCommands(observation: BagObservation, end: bigint | undefined): BagObservation {
-    const recordedAction = this.#commands?.at(observation.stamp, end);
-    return recordedAction === undefined ? observation : { ...observation, recordedAction };
+    this.#queue.add(observation, stamp, time);
   }
 
   #received(source: string, { logTime }: BagMessage): void {
@@ -334,7 +313,7 @@ export class BagSampler implements AsyncIterable<BagSample> {
     const running = this.#due !== undefined;
     if (running) {
       this.#sampleToLastSource(logTime);
-      this.#release(undefined, logTime);
+      this.#ready.push(...this.#queue.released(undefined, logTime));
       if (this.#chunk > 0) this.#episode++;
       this.#chunk = 0;
       this.#due = logTime;
@@ -344,7 +323,7 @@ export class BagSampler implements AsyncIterable<BagSample> {
 
   #finishEpisode(): void {
     this.#sampleToLastSource();
-    this.#release(undefined);
+    this.#ready.push(...this.#queue.released());
   }
 
   #startEpisode(): void {
