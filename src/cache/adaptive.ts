@@ -1,13 +1,12 @@
-import { alignField, misaligned, shiftedTokens, shiftedValues, stepsSince } from './alignment';
-import { unfitSteps } from './c3ache';
+import { alignField, misaligned, shiftFor, shiftedTokens, shiftedValues } from './alignment';
 import { gripperSwitched, observationDrift, residualDrift } from './driftMeasures';
 import type { ObservedState, ResidualDrift } from './driftMeasures';
-import { coverageWarning, rangeText } from './pathCoverage';
+import { coverageWarning, rangeText, refuseSingleStep } from './pathCoverage';
 import { RefreshMemory } from './RefreshMemory';
 import type { CommittedRefresh } from './refresh';
 import { maxAgeField, rangeField, refreshIntervalField } from './sharedFields';
 import { checkNoise, joinRuns, outcomeOf, runInFull } from './StepRun';
-import { bytesOf, runWithReuse, stepValuesOf } from './stepValues';
+import { bytesOf, inRange, runWithReuse, stepValuesOf, unfitSteps } from './stepValues';
 import type { StepValues } from './stepValues';
 import type { FieldTable, FieldValues } from './fields';
 import type {
@@ -106,10 +105,7 @@ export const adaptive: CachePolicy<typeof fields> = {
   source: 'this project; named as future work in arXiv 2606.08962',
   fields,
   grain: () => 'stack',
-  refuse: (_settings, shape) =>
-    shape.steps < 2
-      ? 'adaptive has nothing to reuse in a model that takes 1 denoising step: use policy none'
-      : undefined,
+  refuse: (_settings, shape) => refuseSingleStep('adaptive', shape),
   warn: ({ range, refresh_interval }, { steps }, schedule) => {
     if (refresh_interval === 1) return undefined;
     return range[1] === steps - 1
@@ -157,9 +153,9 @@ class AdaptiveState implements CacheState<AdaptiveSettings> {
     }
 
     const { range } = settings;
-    const later = stepsLater(stored, chunk, settings);
+    const later = shiftFor(settings.align, stored, chunk);
     const plan = {
-      reused: (step: number) => step >= range[0] && step <= range[1],
+      reused: inRange(range),
       values: shiftedValues(stored.values, later, this.#shape),
       mode: 'affine' as const,
       recordResiduals: true,
@@ -227,7 +223,7 @@ class AdaptiveState implements CacheState<AdaptiveSettings> {
       gripper_switch: switched ? 1 : 0,
     });
     if (rule !== '') return rule;
-    const unaligned = misaligned(stepsLater(stored, chunk, settings), this.#shape.horizon);
+    const unaligned = misaligned(shiftFor(settings.align, stored, chunk), this.#shape.horizon);
     if (unaligned !== '') return unaligned;
     if (unfitSteps(stored.values, settings.range) > 0) return 'fallback';
     if (this.#last?.drifted === true) return 'drift';
@@ -261,7 +257,8 @@ class AdaptiveState implements CacheState<AdaptiveSettings> {
     let drifted = false;
     if (settings.on_drift === 'next_chunk' && before !== undefined) {
       // The drift of one chunk, had the old values been kept: if that is too much, the next chunk cannot reuse.
-      const drift = this.#drift(expert, settings.range, run, before, stepsLater(before, chunk, settings));
+      const later = shiftFor(settings.align, before, chunk);
+      const drift = this.#drift(expert, settings.range, run, before, later);
       record(verdict.signals, drift);
       drifted = exceeds(drift, settings, Math.max(1, chunk.chunk - before.chunk));
     }
@@ -297,15 +294,6 @@ class AdaptiveState implements CacheState<AdaptiveSettings> {
     if (now === undefined || before === undefined || misaligned(later, horizon) !== '') return undefined;
     return residualDrift(expert, range, now, shiftedTokens(before, later, horizon));
   }
-}
-
-/** Control steps by which stored values are to be shifted for a chunk. */
-function stepsLater(
-  stored: CommittedRefresh,
-  chunk: ChunkContext,
-  { align }: Pick<AdaptiveSettings, 'align'>,
-): number {
-  return align === 'time' ? stepsSince(stored, chunk) : 0;
 }
 
 /** Whether drift, spread over so many chunks, reaches a threshold. */

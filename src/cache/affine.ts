@@ -5,9 +5,11 @@ import { NOTHING, isGuided } from '../sampler/eulerStep';
 import type { EulerStep } from '../sampler/eulerStep';
 
 /**
- * The affine algebra of reused denoising steps. Encoder and head of Fast-WAM are plain linear maps,
- * so a step whose stack residual R is taken from a cache is affine in x: v = x A^T + D, and any run of such Euler steps
- * is one small row map x -> x P + q. Everything is float64; x and D are [T, a], A and P are [a, a], rows are tokens.
+ * The affine algebra of reused denoising steps. Encoder and head of Fast-WAM are plain linear maps, h0 = x W_e^T + b_e
+ * and v = hL W_h^T + b_h. With hL = h0 + R (eq. 7 of arXiv 2606.08962), R from a cache, a step is therefore affine in x:
+ * v = x A^T + D with A = W_h W_e and D = (R + 1 b_e^T) W_h^T + 1 b_h^T. An Euler step x' = x + delta v is then
+ * x' = x (I + delta A)^T + delta D, and any run of such steps is one small row map x -> x P + q. Everything is float64;
+ * x and D are [T, a], A and P are [a, a], rows are tokens.
  */
 
 /** x -> x P + q with q [T, a], and P [a, a] or [T, a, a] where each row has its own. */
@@ -22,12 +24,12 @@ export interface ReusedStep {
   readonly D: Numbers;
 }
 
-/** A = W_h W_e, [a, a] row-major (§6.1); depends on the weights only. */
+/** A = W_h W_e, [a, a] row-major; depends on the weights only. */
 export function stepMatrix(encoder: LinearMap, head: LinearMap): Float64Array {
   return multiply(head.weight, encoder.weight, head.outputs, head.inputs, encoder.inputs);
 }
 
-/** D = (R + 1 b_e^T) W_h^T + 1 b_h^T [T, a] of a stack residual R [T, d] (§6.1). */
+/** D = (R + 1 b_e^T) W_h^T + 1 b_h^T [T, a] of a stack residual R [T, d]. */
 export function constantOfResidual(encoder: LinearMap, head: LinearMap, residual: Numbers): Float64Array {
   const { inputs: hidden, outputs: actionDim } = head;
   const tokens = residual.length / hidden;
@@ -39,7 +41,7 @@ export function constantOfResidual(encoder: LinearMap, head: LinearMap, residual
   return product.map((value, i) => value + at(head.bias, i % actionDim));
 }
 
-/** D = v - x A^T [T, a] of a step that ran in full from x to the velocity v (§6.1): the residual is not needed. */
+/** D = v - x A^T [T, a] of a step that ran in full from x to the velocity v: the residual is not needed. */
 export function constantOfVelocity(A: Float64Array, x: Numbers, velocity: Numbers): Float64Array {
   return addScaled(velocity, timesTransposed(x, A), -1);
 }
@@ -50,7 +52,7 @@ export function reusedVelocity(A: Float64Array, x: Numbers, D: Numbers): Float64
 }
 
 /**
- * The row map of consecutive reused Euler steps (§6.2): P' = P F and q' = q F + gain D + pull with
+ * The row map of consecutive reused Euler steps: P' = P F and q' = q F + gain D + pull with
  * F = keep I + gain A^T, which without guidance is (I + delta A)^T. Guided steps have a P for each row. An empty run is
  * the identity with q = 0, for which `elements` (T a) gives the size.
  */
@@ -106,7 +108,7 @@ export function applyRowMap(x: Numbers, { P, q }: RowMap): Float64Array {
 
 /**
  * The end of a run of reused steps from its start, given where the refresh trajectory started and ended the same run
- * (difference form, §6.3): x_end = x_end^r + (x_start - x_start^r) P. Neither D nor q is needed.
+ * (difference form): x_end = x_end^r + (x_start - x_start^r) P. Neither D nor q is needed.
  */
 export function endByDifference(
   P: Float64Array,
@@ -119,7 +121,7 @@ export function endByDifference(
 
 /**
  * How far a run of reused steps ends from where it should, if the velocity constant of each of its steps is off by
- * `errors[i]` [T, a] (§6.4): sum of delta_k e_k prod_{i>k} (I + delta_i A)^T, or of what guidance makes of that. What
+ * `errors[i]` [T, a]: sum of delta_k e_k prod_{i>k} (I + delta_i A)^T, or of what guidance makes of that. What
  * pulls is the same with and without the error.
  */
 export function shiftOfStaleSteps(

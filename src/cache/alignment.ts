@@ -27,6 +27,15 @@ export function stepsSince(
   return Math.round((time - stored.time) / period);
 }
 
+/** Control steps by which stored values are to be shifted for a chunk; nothing is stored: none. */
+export function shiftFor(
+  align: Alignment,
+  stored: CommittedRefresh | undefined,
+  chunk: Pick<ChunkContext, 'time' | 'period'>,
+): number {
+  return align === 'time' && stored !== undefined ? stepsSince(stored, chunk) : 0;
+}
+
 /** Why values that are e control steps old cannot be shifted; empty if they can. */
 export function misaligned(e: number, horizon: number): 'horizon' | 'time_jump' | '' {
   if (!(e >= 0)) return 'time_jump';

@@ -1,10 +1,10 @@
-import { alignField, misaligned, shiftedValues, stepsSince } from './alignment';
+import { alignField, misaligned, shiftFor, shiftedValues } from './alignment';
 import { UNCACHED_POLICY } from './none';
 import { RefreshMemory } from './RefreshMemory';
 import { checkNoise, joinRuns, outcomeOf, runInFull } from './StepRun';
-import { coverageWarning } from './pathCoverage';
+import { coverageWarning, refuseSingleStep } from './pathCoverage';
 import { maxAgeField, rangeField, refreshIntervalField } from './sharedFields';
-import { bytesOf, runWithReuse, stepValuesOf } from './stepValues';
+import { bytesOf, inRange, runWithReuse, stepValuesOf, unfitSteps } from './stepValues';
 import type { StepValues } from './stepValues';
 import { boundTail, refuseTail } from './tail';
 import type { FieldTable, FieldValues } from './fields';
@@ -56,9 +56,8 @@ export const c3ache: CachePolicy<typeof fields> = {
     return policy && values ? policy.grain(values) : 'stack';
   },
   refuse: ({ tail, range }, shape, schedule, context = {}) => {
-    if (shape.steps < 2) {
-      return 'c3ache has nothing to reuse in a model that takes 1 denoising step: use policy none';
-    }
+    const refusal = refuseSingleStep('c3ache', shape);
+    if (refusal !== undefined) return refusal;
     const bound = boundTail(tail, context.companions, context);
     return bound === undefined ? undefined : refuseTail(bound, range, shape, schedule, context);
   },
@@ -87,7 +86,7 @@ class C3acheState implements CacheState<C3acheSettings> {
     const { range, refresh_interval, max_age, align, mode } = settings;
     const refresh = this.#memory.committed;
     const stored = refresh?.values;
-    const later = align === 'time' && refresh !== undefined ? stepsSince(refresh, chunk) : 0;
+    const later = shiftFor(align, refresh, chunk);
     const unfit = stored === undefined ? 0 : unfitSteps(stored, range);
     let reason = this.#memory.reason(chunk, refresh_interval, max_age);
     if (reason === '') reason = misaligned(later, this.#shape.horizon);
@@ -118,7 +117,7 @@ class C3acheState implements CacheState<C3acheSettings> {
     const prefix = await runWithReuse(expert, chunk.noise, {
       from: 0,
       to,
-      reused: (step) => step >= range[0] && step <= range[1],
+      reused: inRange(range),
       values,
       mode,
       recordResiduals,
@@ -143,11 +142,6 @@ class C3acheState implements CacheState<C3acheSettings> {
   get bytes(): number {
     return bytesOf(this.#memory.committed?.values) + bytesOf(this.#memory.staged?.values);
   }
-}
-
-/** Steps of the range whose stored values are not finite. */
-export function unfitSteps(values: StepValues, [start, end]: readonly [number, number]): number {
-  return values.finite.slice(start, end + 1).filter((finite) => !finite).length;
 }
 
 function keepFor(mode: C3acheSettings['mode'], values: StepValues): StepValues {

@@ -42,6 +42,13 @@ export function coverageWarning(schedule: Schedule, range: readonly [number, num
   );
 }
 
+/** A sentence where a model takes a single step, of which a range can leave out none; undefined otherwise. */
+export function refuseSingleStep(policy: string, { steps }: { readonly steps: number }): string | undefined {
+  return steps < 2
+    ? `${policy} has nothing to reuse in a model that takes 1 denoising step: use policy none`
+    : undefined;
+}
+
 export function rangeText([start, end]: readonly [number, number]): string {
   return `[${start}, ${end}]`;
 }

@@ -8,7 +8,7 @@ import type { Expert, FullRun, FullStep, StepRun } from './types';
 
 /** What a refresh leaves of its N steps. The range only selects which of them are reused, so all are kept. */
 export interface StepValues {
-  /** D_k = v_k - x_k A^T, [N, T, a] (§6.1): all that the affine form needs */
+  /** D_k = v_k - x_k A^T, [N, T, a] (affine.ts): all that the affine form needs */
   readonly constants: Float32Array;
   /** R_k = hL_k - h0_k, [N, T, d], where it was recorded */
   readonly residuals?: Float32Array;
@@ -35,6 +35,16 @@ export function stepValuesOf(run: FullRun, expert: Expert): StepValues {
 
 export function bytesOf(values: StepValues | undefined): number {
   return (values?.constants.byteLength ?? 0) + (values?.residuals?.byteLength ?? 0);
+}
+
+/** Steps of the range whose stored values are not finite. */
+export function unfitSteps(values: StepValues, [start, end]: readonly [number, number]): number {
+  return values.finite.slice(start, end + 1).filter((finite) => !finite).length;
+}
+
+/** Which steps a range reuses; both ends belong to it. */
+export function inRange([start, end]: readonly [number, number]): (step: number) => boolean {
+  return (step) => step >= start && step <= end;
 }
 
 export interface ReusePlan {
