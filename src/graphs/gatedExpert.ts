@@ -230,7 +230,7 @@ class GatedBlocks {
     private readonly iteration: Value,
   ) {}
 
-  /** The dual-metric gate of X-Cache (arXiv 2604.20289 §3) for block input h, where it may skip at all. */
+  /** The dual-metric gate of X-Cache (arXiv 2604.20289, section 3) for block input h, where it may skip at all. */
   gate(g: GraphBuilder, h: Value, layer: number, allowed: Value): GateVerdict {
     const measured = this.#measure(g.inner(`gate_${layer}`), h, layer);
     const not = g.inner(`no_gate_${layer}`);

@@ -3,7 +3,7 @@ import { PARAMETER_TYPE } from '../../src/ros/client/rclnodejs';
 import type { RosNode } from '../../src/ros/client/rclnodejs';
 import { ClockWatch } from '../../src/ros/node/ClockWatch';
 import { LEVEL } from '../../src/ros/node/Diagnostics';
-import { standIn } from './standIn';
+import { standIn } from '../standIn';
 
 const running: ClockWatch[] = [];
 

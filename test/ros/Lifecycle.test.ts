@@ -9,7 +9,7 @@ import type {
   RosResponse,
   TransitionDescription,
 } from '../../src/ros/client/rclnodejs';
-import { standIn } from './standIn';
+import { standIn } from '../standIn';
 
 /** The state machine of lifecycle_msgs, as far as this project uses it: state, transition, next state. */
 const MACHINE: readonly (readonly [from: string, id: number, label: string, to: string])[] = [

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { definitionText } from '../../src/bag/definitionText';
 import { encodePublications, encoderOf } from '../../src/ros/client/encodePublications';
 import type { RosNode, RosPublisher } from '../../src/ros/client/rclnodejs';
-import { standIn } from './standIn';
+import { standIn } from '../standIn';
 
 const TYPE = 'trajectory_msgs/msg/JointTrajectory';
 const trajectory = {

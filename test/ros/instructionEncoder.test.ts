@@ -3,7 +3,7 @@ import { FastWamError } from '../../src/errors';
 import { InstructionEncoder } from '../../src/ros/policy/InstructionEncoder';
 import type { PolicyBundle } from '../../src/ros/policy/policyService';
 import type { EncodedContext, EncoderRequest } from '../../src/text/encoderMessages';
-import { standIn } from './standIn';
+import { standIn } from '../standIn';
 
 /** A process whose work ends when the test says so. */
 class Workshop {

@@ -11,7 +11,7 @@ import { EXECUTOR_PROBLEMS } from '../../src/ros/executor/executorProblems';
 import { NODE_PROBLEMS } from '../../src/ros/node/nodeProblems';
 import { POLICY_PROBLEMS } from '../../src/ros/policy/policyProblems';
 import { ROBOT_PROBLEMS } from '../../src/ros/robot/robotProblems';
-import { standIn } from './standIn';
+import { standIn } from '../standIn';
 
 function jointSession(): ExecutorSession {
   return new ExecutorSession({

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { QosOverrides } from '../../src/ros/node/qosOverrides';
 import type { Rclnodejs, RosNode, RosQos } from '../../src/ros/client/rclnodejs';
-import { standIn } from './standIn';
+import { standIn } from '../standIn';
 
 /** rmw's numbers, which only have to differ. */
 class Qos implements RosQos {

@@ -1,16 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import type { BundleManifest } from '../../src/bundle/schema';
 import { topicMapping } from '../../src/ros/policy/topicMapping';
+import type { MappedModel } from '../../src/settings/mapping';
 import { ParameterSet } from '../../src/settings/ParameterSet';
 import type { ParameterValue } from '../../src/settings/parameterFile';
 import { POLICY_PARAMETERS } from '../../src/settings/policyParameters';
 
-type Taken = Pick<BundleManifest, 'cameras' | 'proprio' | 'actions'>;
-const BUNDLE = {
+const BUNDLE: MappedModel = {
   cameras: [{ name: 'front' }, { name: 'wrist' }],
   proprio: { names: ['x', 'y', 'opening'] },
   actions: { items: [{ name: 'dx' }] },
-} as unknown as Taken;
+};
 
 const GOOD = {
   'cameras.front.topic': 'front/image_raw',
@@ -19,7 +18,7 @@ const GOOD = {
   'proprio.arm.joints': ['x', 'y', 'opening'],
 };
 
-function mapping(values: Readonly<Record<string, ParameterValue>>, bundle: Taken = BUNDLE) {
+function mapping(values: Readonly<Record<string, ParameterValue>>, bundle = BUNDLE) {
   const set = new ParameterSet(POLICY_PARAMETERS);
   set.apply(new Map(Object.entries(values)));
   return topicMapping(set.values, set.explicit, bundle).mapping;
@@ -102,10 +101,9 @@ describe('the topics of an observation, from parameters', () => {
     ).toThrow(/no source of proprioception: the bundle takes 3 numbers \(x, y, opening\); set proprio/);
     const array = { ...without('proprio.arm.joints'), 'proprio.arm.type': 'Float32MultiArray' };
     expect(mapping(array).proprio).toHaveLength(1);
-    const none = { cameras: BUNDLE.cameras, proprio: { names: [] } } as unknown as Taken;
     const { proprio } = mapping(
       { 'cameras.front.topic': 'front/image_raw', 'cameras.wrist.topic': 'wrist/image_raw' },
-      none,
+      { ...BUNDLE, proprio: { names: [] } },
     );
     expect(proprio).toEqual([]);
   });

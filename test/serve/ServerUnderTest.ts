@@ -13,6 +13,7 @@ import { PolicyServer } from '../../src/serve/PolicyServer';
 import type { ServerOptions } from '../../src/serve/PolicyServer';
 import type { TopicMapping } from '../../src/settings/mapping';
 import type { ParameterValues } from '../../src/settings/parameterValues';
+import { fakeChunk } from '../policy/fakeChunk';
 
 /** An episode whose chunks count: their actions are all the number of the chunk. Knows what it was asked. */
 export class CountingEpisode implements EpisodeHandle {
@@ -29,25 +30,15 @@ export class CountingEpisode implements EpisodeHandle {
     this.asked.push(args);
     await this.gate;
     const chunk = this.chunk++;
-    return {
+    return fakeChunk({
       episode: this.resets,
       chunk,
       instruction: args[0].instruction,
       stamp: args[0].stamp,
       actions: new Float32Array(this.values).fill(chunk),
       normalised: new Float32Array(this.values),
-      clamped: 0,
-      still: [],
-      report: {
-        policy: args[1].policy,
-        refreshed: true,
-        reason: 'first_chunk',
-        fullSteps: 10,
-        reusedSteps: 0,
-        stackEvaluations: 10,
-      },
-      times: { decode: 0, vae: 0, prefill: 0, expert: 0, total: 0.001 },
-    } as unknown as ActionChunk;
+      report: { policy: args[1].policy },
+    });
   }
   reset(): Promise<void> {
     this.resets += 1;

@@ -1,6 +1,5 @@
-import type { BundleManifest } from '../../bundle/schema';
 import { fitMapping, isMappingKey, mappingOf } from '../../settings/mapping';
-import type { FittedMapping, MappingEntry, TopicMapping } from '../../settings/mapping';
+import type { FittedMapping, MappedModel, MappingEntry, TopicMapping } from '../../settings/mapping';
 import type { ParameterValues } from '../../settings/parameterValues';
 
 /**
@@ -11,7 +10,7 @@ import type { ParameterValues } from '../../settings/parameterValues';
 export function topicMapping(
   values: ParameterValues,
   explicit: ReadonlySet<string>,
-  manifest: Pick<BundleManifest, 'cameras' | 'proprio' | 'actions'>,
+  manifest: MappedModel,
 ): FittedMapping<TopicMapping> {
   const entries = new Map<string, MappingEntry>();
   for (const name of explicit) {
