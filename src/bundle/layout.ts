@@ -272,7 +272,7 @@ export const CONFIG_KEYS = {
  * (height, width, horizon, context length, steps, shift, heads or head dimension, eps). Where `config` repeats what the weights say
  * it is checked. Every tensor is then checked against these dimensions.
  *
- * @param said what the configuration is called in messages, for instance `--config libero`
+ * @param configName what the configuration is called in messages, for instance `--config libero`
  * @param weights `policy` has `mixtures.*` and `proprio_encoder.*`, `vae` has `encoder.*` and `conv1.*`
  * @throws FileFormatError naming a tensor, its shape and the expected one; UsageError naming a missing or
  *   impossible key of the configuration
@@ -280,7 +280,7 @@ export const CONFIG_KEYS = {
 export function dimensionsFromWeights(
   weights: { readonly policy: TensorFile; readonly vae?: TensorFile },
   config: Partial<ModelDimensions>,
-  said = 'the configuration',
+  configName = 'the configuration',
 ): ModelDimensions {
   const { policy, vae } = weights;
   const [videoDim, latentChannels, ...patch] = shapeOf(policy, 'mixtures.video.patch_embedding.weight', 5);
@@ -291,7 +291,7 @@ export function dimensionsFromWeights(
     : 0;
   const given = {
     ...config,
-    ...headsOf(inner, config, policy, said),
+    ...headsOf(inner, config, policy, configName),
   };
   const read: Partial<Record<keyof ModelDimensions, number | readonly number[]>> = {
     actionDim,
@@ -313,11 +313,11 @@ export function dimensionsFromWeights(
     if (expected !== undefined && JSON.stringify(expected) !== JSON.stringify(read[key])) {
       throw new FileFormatError(
         key === 'vaeDim' && vae ? vae.path : policy.path,
-        `has ${CONFIG_KEYS[key]} ${JSON.stringify(read[key])}, but ${said} says ${JSON.stringify(expected)}`,
+        `has ${CONFIG_KEYS[key]} ${JSON.stringify(read[key])}, but ${configName} says ${JSON.stringify(expected)}`,
       );
     }
   }
-  const dims = completeDimensions({ ...given, ...(read as Partial<ModelDimensions>) }, said);
+  const dims = completeDimensions({ ...given, ...(read as Partial<ModelDimensions>) }, configName);
   const expected = expectedTensors(dims);
   checkTensors(policy, new Map([...expected.mot, ...expected.proprioEncoder]), expected.unneeded.mot);
   if (vae) checkTensors(vae, expected.vae, expected.unneeded.vae);
@@ -341,7 +341,7 @@ export function rotaryShares(headDim: number): {
  */
 export function completeDimensions(
   given: Partial<ModelDimensions>,
-  said = 'the configuration',
+  configName = 'the configuration',
 ): ModelDimensions {
   const dims: Partial<ModelDimensions> = {
     patchSize: [1, 2, 2],
@@ -352,7 +352,7 @@ export function completeDimensions(
   };
   for (const key of Object.keys(CONFIG_KEYS) as (keyof ModelDimensions)[]) {
     if (dims[key] === undefined) {
-      throw new UsageError(lacking(CONFIG_KEYS[key], said));
+      throw new UsageError(lacking(CONFIG_KEYS[key], configName));
     }
   }
   const whole = dims as ModelDimensions;
@@ -403,8 +403,8 @@ const WHOLE_NUMBERS = [
 ] as const satisfies readonly (keyof ModelDimensions)[];
 
 /** The sentence for a size that weights do not say. */
-function lacking(key: string, said: string): string {
-  return `${said} lacks ${key}, which weights do not say; give --config libero, --config robotwin, or a file that has it`;
+function lacking(key: string, configName: string): string {
+  return `${configName} lacks ${key}, which weights do not say; give --config libero, --config robotwin, or a file that has it`;
 }
 
 /** Heads and head dimension from their product, of which the configuration must say at least one factor. */
@@ -412,18 +412,18 @@ function headsOf(
   inner: number,
   config: Partial<ModelDimensions>,
   policy: TensorFile,
-  said: string,
+  configName: string,
 ): { heads: number; headDim: number } {
   const { heads, headDim } = config;
   if (heads === undefined && headDim === undefined) {
-    throw new UsageError(lacking('heads (or head_dim)', said));
+    throw new UsageError(lacking('heads (or head_dim)', configName));
   }
   const h = heads ?? inner / (headDim ?? inner);
   const d = headDim ?? inner / h;
   if (!Number.isInteger(h) || !Number.isInteger(d) || h * d !== inner) {
     throw new FileFormatError(
       policy.path,
-      `tensor mixtures.action.blocks.0.self_attn.q.weight has ${inner} outputs, but ${said} says heads × head_dim = ${h} × ${d}; is it the configuration of this checkpoint?`,
+      `tensor mixtures.action.blocks.0.self_attn.q.weight has ${inner} outputs, but ${configName} says heads × head_dim = ${h} × ${d}; is it the configuration of this checkpoint?`,
     );
   }
   return { heads: h, headDim: d };

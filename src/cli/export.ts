@@ -90,12 +90,12 @@ export function exportCommand(program: Command): Command {
           ...(weights !== undefined && { weights: oneOf('--weights', weights, WEIGHT_SETS) }),
           ...(textCleaning !== undefined && { cleaning: oneOf('--text-cleaning', textCleaning, CLEANINGS) }),
         };
-        const said = ({ notes, findings }: ExportReport): void => {
+        const sayReport = ({ notes, findings }: ExportReport): void => {
           for (const note of notes) say(note);
           for (const finding of findings) say(findingLine(finding));
         };
         if (textEncoder === undefined) {
-          said(exportBundle(options));
+          sayReport(exportBundle(options));
         } else {
           const progress = new EncodingProgress();
           const { exported, contexts } = await exportWithEncoder(options, {
@@ -103,7 +103,7 @@ export function exportCommand(program: Command): Command {
             ...(tokenizer !== undefined && { tokenizer }),
             onProgress: progress.update,
           }).finally(() => progress.finish());
-          said(exported);
+          sayReport(exported);
           for (const line of describeAdded(contexts)) printLine(line);
         }
         const bundle = Bundle.open(options.out);

@@ -71,8 +71,8 @@ export function examineEnvironment(environment: NodeJS.ProcessEnv, made: boolean
 
 /** Folder of rclnodejs: where RCLNODEJS_PATH says, else the project's packages, else where ros-setup has put it. */
 export function findRclnodejs(environment: NodeJS.ProcessEnv, setup: string): string | undefined {
-  const said = environment.RCLNODEJS_PATH;
-  if (said && existsSync(join(said, 'package.json'))) return said;
+  const configured = environment.RCLNODEJS_PATH;
+  if (configured && existsSync(join(configured, 'package.json'))) return configured;
   try {
     return dirname(createRequire(__filename).resolve('rclnodejs/package.json'));
   } catch {

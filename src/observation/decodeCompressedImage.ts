@@ -50,8 +50,8 @@ const SAMPLES = /^\s*(?:\d+[USF]C\d+)\s*(?:;|$)/i;
 function refuseDepth(format: string, data: Uint8Array, type: 'jpeg' | 'png' | undefined): void {
   const shown = quoted(format);
   // 8-bit samples are named so by drivers that know no better, and compressed as BGR.
-  const [said = ''] = SAMPLES.exec(format) ?? [];
-  const isDepth = said !== '' && !/^\s*8U/i.test(said);
+  const [sampleType = ''] = SAMPLES.exec(format) ?? [];
+  const isDepth = sampleType !== '' && !/^\s*8U/i.test(sampleType);
   if (/compressedDepth/i.test(format) || isDepth) {
     throw new InputError(`compressed image ${shown} is a depth image; map a colour camera's topic instead`);
   }

@@ -81,15 +81,15 @@ export async function inferRecorded(
 
 /**
  * The observations of a safetensors file, see {@link RecordedInputs}.
- * @throws UsageError where neither `said` nor the file tells the task; FileFormatError, InputError
+ * @throws UsageError where neither `givenTask` nor the file tells the task; FileFormatError, InputError
  */
 export function* chunksOfFile(
   path: string,
-  said: string | undefined,
+  givenTask: string | undefined,
   bundle: Bundle,
 ): Generator<RecordedChunk, void, void> {
   const inputs = new RecordedInputs(path, bundle);
-  const instruction = said ?? inputs.contextName;
+  const instruction = givenTask ?? inputs.contextName;
   if (instruction === undefined) {
     throw new UsageError(
       `--instruction: name the task (or put its context [length, ${bundle.dimensions.textDim}] into ${path})`,

@@ -75,11 +75,11 @@ export class ConnectionSettings {
   /** `c3ache R=4 [0,6]`: what is not as it comes, the policy, R and the range */
   get name(): string {
     const { values, explicit } = this.#set;
-    const said = new Map([...values].filter(([name]) => explicit.has(name)));
+    const explicitValues = new Map([...values].filter(([name]) => explicit.has(name)));
     const [choice = UNCACHED] = readChoices({
       policies: [this.current.policy],
       texts: [],
-      base: (policy) => settingsOf(policy, said),
+      base: (policy) => settingsOf(policy, explicitValues),
     });
     return nameOf(choice, this.#model);
   }

@@ -118,8 +118,8 @@ export class PolicyConversation implements Conversation {
     };
   }
 
-  #warning(said: boolean): WireMap {
-    const warning = said ? this.#settings.warning : undefined;
+  #warning(includeWarning: boolean): WireMap {
+    const warning = includeWarning ? this.#settings.warning : undefined;
     return warning === undefined ? {} : { warning };
   }
 }

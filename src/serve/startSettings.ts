@@ -22,32 +22,32 @@ export interface StartRequest {
 
 /**
  * The parameters that clients start from: what the params file sets, and what the command line says over it.
- * @returns what was said, without defaults
+ * @returns what was set, without defaults
  * @throws UsageError, InputError for what does not fit the model
  */
 export function startSettings({ policy, texts, params }: StartRequest, model: ModelFacts): ParameterValues {
-  const said = new Map<string, ParameterValue>();
+  const explicit = new Map<string, ParameterValue>();
   for (const name of params?.set.explicit ?? []) {
     const value = params?.set.values.get(name);
-    if (value !== undefined) said.set(name, value);
+    if (value !== undefined) explicit.set(name, value);
   }
-  const ofFile = said.get('cache.policy');
+  const ofFile = explicit.get('cache.policy');
   const name = policy ?? (typeof ofFile === 'string' ? ofFile : DEFAULT_POLICY);
   const [choice = UNCACHED] = readChoices({
     policies: [name],
     texts,
-    base: (one) => settingsOf(one, said),
+    base: (one) => settingsOf(one, explicit),
   });
   const own = [[choice.policy, choice.values] as const, ...Object.entries(choice.companions)];
-  said.set('cache.policy', choice.policy);
+  explicit.set('cache.policy', choice.policy);
   for (const [of, values] of own) {
     for (const [field, value] of Object.entries(values)) {
-      said.set(parameterName(policyNamed(of), field), value);
+      explicit.set(parameterName(policyNamed(of), field), value);
     }
   }
   const set = new ParameterSet(POLICY_PARAMETERS, problemWithTogether);
-  set.apply(said);
+  set.apply(explicit);
   const problem = set.problemWithModel(model);
   if (problem !== undefined) throw new UsageError(problem);
-  return said;
+  return explicit;
 }

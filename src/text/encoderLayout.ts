@@ -120,11 +120,11 @@ export function encoderTensors(
     eps: stated.eps ?? UNSTATED.eps,
   };
   for (const [key, found] of Object.entries(dimensions)) {
-    const said = stated[key as keyof EncoderDimensions];
-    if (said !== undefined && said !== found) {
+    const configured = stated[key as keyof EncoderDimensions];
+    if (configured !== undefined && configured !== found) {
       throw new FileFormatError(
         path,
-        `has ${key} ${found}, but its config.json says ${said}; the files belong to different models`,
+        `has ${key} ${found}, but its config.json says ${configured}; the files belong to different models`,
       );
     }
   }

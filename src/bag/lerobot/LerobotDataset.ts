@@ -192,10 +192,10 @@ export class LerobotDataset implements BagReader {
       let number = 0;
       for await (const row of this.#rows(episode, channels)) {
         const logTime = fromSeconds(start + number / this.#info.fps);
-        const said = this.#tasks.get(Number(row['task_index'] ?? 0));
-        if (withTask && said !== undefined && said !== task) {
-          task = said;
-          yield message(TASK_TOPIC, TEXT, logTime, Buffer.from(said, 'utf8'));
+        const taskText = this.#tasks.get(Number(row['task_index'] ?? 0));
+        if (withTask && taskText !== undefined && taskText !== task) {
+          task = taskText;
+          yield message(TASK_TOPIC, TEXT, logTime, Buffer.from(taskText, 'utf8'));
         }
         for (const { key, topic, type, kind } of channels) {
           const data = kind === 'video' ? undefined : bytesOf(row[key]);

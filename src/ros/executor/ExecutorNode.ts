@@ -332,10 +332,10 @@ export class ExecutorNode {
     const now = this.#now();
     const state = session.stateOf(toSeconds(now));
     const { mode, hold, episode, chunk, source } = state;
-    const said = `${mode} ${hold} ${episode} ${chunk} ${source}`;
+    const stateText = `${mode} ${hold} ${episode} ${chunk} ${source}`;
     const at = performance.now();
-    if (said === this.#stateSaid.text && at - this.#stateSaid.at < STATE_PERIOD) return;
-    this.#stateSaid = { text: said, at };
+    if (stateText === this.#stateSaid.text && at - this.#stateSaid.at < STATE_PERIOD) return;
+    this.#stateSaid = { text: stateText, at };
     const publishers = publisherNames(this.#node, text(this.#values, 'chunk_topic'));
     this.#states.publish(stateMessage(session, now, (source) => publishers().get(source) ?? ''));
   }

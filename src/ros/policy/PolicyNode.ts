@@ -145,7 +145,7 @@ export class PolicyNode {
     const loading = this.#load(folder, executionOptions(this.#values), policySettings(this.#values));
     this.#loading = loading.catch(() => undefined);
     const service = await loading;
-    const said = text(this.#values, 'instruction');
+    const parameter = text(this.#values, 'instruction');
     try {
       this.#configured = await this.#assemble(service);
     } catch (error) {
@@ -158,7 +158,7 @@ export class PolicyNode {
     this.#managed.logger.info(
       `${service.bundle.manifest.name} loaded in ${((performance.now() - started) / 1000).toFixed(1)} s`,
     );
-    if (this.#instruction === '' && said !== '') this.#follow(said);
+    if (this.#instruction === '' && parameter !== '') this.#follow(parameter);
   }
 
   /** Everything that a loaded bundle makes possible; throws without a trace if it does not fit the parameters. */
@@ -338,11 +338,12 @@ export class PolicyNode {
    * where the user's own has to be encoded first.
    */
   #firstInstruction({ bundle }: PolicyService, encodes: boolean): string {
-    const said = text(this.#values, 'instruction');
-    if (said === '' || bundle.knows(said)) return said === '' ? onlyInstruction(bundle) : said;
+    const parameter = text(this.#values, 'instruction');
+    if (parameter === '' || bundle.knows(parameter))
+      return parameter === '' ? onlyInstruction(bundle) : parameter;
     if (!this.#parameters.explicit.has('instruction')) return onlyInstruction(bundle);
     if (encodes) return '';
-    throw new UsageError(unknownInstruction(bundle, said));
+    throw new UsageError(unknownInstruction(bundle, parameter));
   }
 
   #onInstruction(instruction: string): void {
