@@ -102,10 +102,10 @@ export function suggestMapping(survey: BagSurvey, manifest: BundleManifest): Sug
   const cameras = suggestCameras(topics, manifest, questions);
   const proprio = suggestProprio(topics, manifest, questions);
   const commands = suggestCommands(topics, manifest, proprio, remarks);
-  const texts = topics.filter(({ type, texts: said }) => type === TEXT && said.length > 0);
+  const texts = topics.filter((topic) => topic.type === TEXT && topic.texts.length > 0);
   const task =
     texts.find(({ name }) => TASK_WORDS.test(name)) ??
-    texts.find(({ texts: said }) => said.some((text) => manifest.instructions.includes(text)));
+    texts.find((topic) => topic.texts.some((text) => manifest.instructions.includes(text)));
   const unknown = task?.texts.filter(
     (text) => manifest.instructions.length > 0 && !manifest.instructions.includes(text),
   );

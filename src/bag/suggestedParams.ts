@@ -42,11 +42,9 @@ export function suggestedParams(
     '  ros__parameters:',
   ];
   const add = (indent: number, text: string): void => void lines.push(`${' '.repeat(4 + indent)}${text}`);
-  const notes = (indent: number, { certainty, notes: said }: Noted): void => {
+  const notes = (indent: number, { certainty, notes: own }: Noted): void => {
     const marked =
-      certainty === 'guess'
-        ? [`${GUESS}${said[0] === undefined ? '' : `: ${said[0]}`}`, ...said.slice(1)]
-        : said;
+      certainty === 'guess' ? [`${GUESS}${own[0] === undefined ? '' : `: ${own[0]}`}`, ...own.slice(1)] : own;
     for (const note of marked) add(indent, comment(note));
   };
   if (cameras.length > 0) add(0, 'cameras:');

@@ -70,8 +70,8 @@ export async function* recordedObservations(
     if (options.limit !== undefined && count >= options.limit) return;
     const instruction = given ?? taskOf(sample, options.tasks);
     if (instruction === undefined) {
-      const { instruction: said } = sample;
-      leaveOut('dropped', said === undefined ? NO_TASK : options.tasks.unknownTask(said.trim()));
+      const { instruction: task } = sample;
+      leaveOut('dropped', task === undefined ? NO_TASK : options.tasks.unknownTask(task.trim()));
       continue;
     }
     // Seconds of the epoch as a double resolve 0.2 µs; relative to the first stamp they resolve all of it.

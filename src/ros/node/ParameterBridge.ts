@@ -51,15 +51,15 @@ export class ParameterBridge {
     const { node, set, rclnodejs } = options;
     const setAtomically = node._setParametersAtomically.bind(node);
     this.#setInRos = (parameters) => setAtomically(parameters);
-    const { said, shared } = overridesOf(node);
-    this.#applyOverrides(said, shared);
-    const qos = new QosOverrides(rclnodejs, said);
+    const { overrides, shared } = overridesOf(node);
+    this.#applyOverrides(overrides, shared);
+    const qos = new QosOverrides(rclnodejs, overrides);
     for (const [name, problem] of qos.problems) this.#problems.set(name, problem);
     qos.applyTo(node);
     const { name: fullName } = DIAGNOSTICS_FULL_NAME;
     if (!set.explicit.has(fullName)) set.report(fullName, node.namespace() !== '/');
     for (const parameter of set.table.parameters) this.#declare(parameter);
-    for (const [name, value] of said) {
+    for (const [name, value] of overrides) {
       if (isQosOverride(name)) this.#declareReadOnly(value);
       else this.#declareMember(name);
     }
@@ -77,7 +77,7 @@ export class ParameterBridge {
     service._handleGetParameterTypes = ({ names }, response) =>
       response.send({ types: names.map((name) => node.getParameter(name).type) });
     // Constructing the node knew only '/**' and the bare name; see overridesOf.
-    const simTime = said.get('use_sim_time');
+    const simTime = overrides.get('use_sim_time');
     if (simTime) this.#setInRos([new rclnodejs.Parameter('use_sim_time', simTime.type, simTime.value)]);
   }
 
@@ -126,9 +126,9 @@ export class ParameterBridge {
     this.#setInRos([toRos(rclnodejs, name, field, value)]);
   }
 
-  #applyOverrides(said: ReadonlyMap<string, RosParameter>, shared: ReadonlySet<string>): void {
+  #applyOverrides(overrides: ReadonlyMap<string, RosParameter>, shared: ReadonlySet<string>): void {
     const { set } = this.#options;
-    for (const [name, parameter] of said) {
+    for (const [name, parameter] of overrides) {
       if (OF_ROS.test(name)) continue;
       const field = set.table.find(name)?.field;
       if (!field && shared.has(name)) {
@@ -178,7 +178,7 @@ export class ParameterBridge {
 
   #tryToChange(parameters: readonly RosParameter[]): SetParametersResult {
     const { rclnodejs, node, set, configured, refuse, onChange } = this.#options;
-    const said = new Map<string, ParameterValue>();
+    const requested = new Map<string, ParameterValue>();
     const inRos: RosParameter[] = [];
     for (const parameter of parameters) {
       const { name } = parameter;
@@ -197,21 +197,21 @@ export class ParameterBridge {
       }
       const value = fromRos(field, parameter);
       if (value === undefined) return refused(`${quoted(name)} belongs to the node and cannot be deleted`);
-      said.set(name, value);
+      requested.set(name, value);
     }
-    const changes = set.changed(said);
+    const changes = set.changed(requested);
     const problem = set.problemWith(changes, configured()) ?? refuse?.(changes);
     if (problem !== undefined) return refused(problem);
-    this.declareMembers([...said.keys()]);
-    for (const [name, value] of said) {
+    this.declareMembers([...requested.keys()]);
+    for (const [name, value] of requested) {
       const field = set.table.find(name)?.field;
       if (field) inRos.push(toRos(rclnodejs, name, field, value));
     }
     if (inRos.length === 0) return { successful: true, reason: '' };
     const result = this.#setInRos(inRos);
     if (!result.successful) return result;
-    set.apply(said);
-    for (const name of said.keys()) this.#problems.delete(name);
+    set.apply(requested);
+    for (const name of requested.keys()) this.#problems.delete(name);
     if (changes.size > 0) {
       this.#showDefaults();
       onChange(changes);
@@ -244,7 +244,7 @@ const EVERY_NODE = '/**';
  * `shared`: what stands under `/**` alone.
  */
 function overridesOf(node: RosNode): {
-  readonly said: ReadonlyMap<string, RosParameter>;
+  readonly overrides: ReadonlyMap<string, RosParameter>;
   readonly shared: ReadonlySet<string>;
 } {
   const bare = node.name();
@@ -257,16 +257,16 @@ function overridesOf(node: RosNode): {
     }
   };
   const everyNodes = under(EVERY_NODE);
-  const said = new Map(everyNodes);
+  const overrides = new Map(everyNodes);
   // What is said to this program is said to this node, though rcl files it under `/**`.
   const own = new Set(namesOnCommandLine(process.argv));
   for (const key of [bare, `/**/${bare}`, node.getFullyQualifiedName()]) {
     for (const [name, parameter] of under(key)) {
-      said.set(name, parameter);
+      overrides.set(name, parameter);
       if (everyNodes.get(name)?.value !== parameter.value) own.add(name);
     }
   }
-  return { said, shared: new Set([...everyNodes.keys()].filter((name) => !own.has(name))) };
+  return { overrides, shared: new Set([...everyNodes.keys()].filter((name) => !own.has(name))) };
 }
 
 /** The parameters that a command line sets: `-p name:=value`, `--param node:name:=value`. */

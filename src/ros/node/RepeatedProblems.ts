@@ -4,7 +4,7 @@ import type { RosLogger } from '../client/rclnodejs';
 export class RepeatedProblems {
   readonly #logger: RosLogger;
   readonly #quiet: number;
-  readonly #said = new Map<string, { at: number; since: number }>();
+  readonly #reported = new Map<string, { at: number; since: number }>();
 
   /** @param quiet seconds for which a kind of problem is not said again */
   constructor(logger: RosLogger, quiet = 10) {
@@ -13,15 +13,15 @@ export class RepeatedProblems {
   }
 
   warn(kind: string, message: string, now = performance.now() / 1000): void {
-    const said = this.#said.get(kind);
-    if (said && now - said.at < this.#quiet) {
-      said.since += 1;
+    const reported = this.#reported.get(kind);
+    if (reported && now - reported.at < this.#quiet) {
+      reported.since += 1;
       return;
     }
-    const again = said && said.since > 0 ? ` (${said.since} more times since)` : '';
+    const again = reported && reported.since > 0 ? ` (${reported.since} more times since)` : '';
     // Kinds hold names that others send; the memory of them is bounded.
-    if (this.#said.size >= 256) this.#said.clear();
-    this.#said.set(kind, { at: now, since: 0 });
+    if (this.#reported.size >= 256) this.#reported.clear();
+    this.#reported.set(kind, { at: now, since: 0 });
     this.#logger.warn(`${message}${again}`);
   }
 }

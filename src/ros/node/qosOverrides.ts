@@ -33,11 +33,11 @@ export class QosOverrides {
   /** what was said that cannot be used, by parameter */
   readonly problems = new Map<string, string>();
   readonly #rclnodejs: Rclnodejs;
-  readonly #said = new Map<string, Words>();
+  readonly #overrides = new Map<string, Words>();
 
-  constructor(rclnodejs: Rclnodejs, said: ReadonlyMap<string, RosParameter>) {
+  constructor(rclnodejs: Rclnodejs, overrides: ReadonlyMap<string, RosParameter>) {
     this.#rclnodejs = rclnodejs;
-    for (const [name, { value }] of said) {
+    for (const [name, { value }] of overrides) {
       if (!isQosOverride(name)) continue;
       const problem = this.#take(name, typeof value === 'bigint' ? Number(value) : value);
       if (problem !== undefined) this.problems.set(name, problem);
@@ -46,7 +46,7 @@ export class QosOverrides {
 
   /** The quality of service for an end of a topic: `base` but for what was overridden. */
   of(entity: Entity, topic: string, base: RosQos): RosQos {
-    const words = this.#said.get(`${topic} ${entity}`);
+    const words = this.#overrides.get(`${topic} ${entity}`);
     if (!words) return base;
     const { QoS } = this.#rclnodejs;
     const { HistoryPolicy, ReliabilityPolicy, DurabilityPolicy } = QoS;
@@ -65,7 +65,7 @@ export class QosOverrides {
 
   /** From now on the node's publishers and subscriptions have what was overridden. */
   applyTo(node: RosNode): void {
-    if (this.#said.size === 0) return;
+    if (this.#overrides.size === 0) return;
     const createPublisher = node.createPublisher.bind(node);
     node.createPublisher = (type, topic, options = {}) =>
       createPublisher(type, topic, { ...options, qos: this.#for(node, 'publisher', topic, options.qos) });
@@ -86,7 +86,7 @@ export class QosOverrides {
     if (topic === undefined || entity === undefined || policy === undefined)
       return `${quoted(name)} is not known; ${FORM}`;
     const key = `${topic} ${entity}`;
-    const words = this.#said.get(key) ?? {};
+    const words = this.#overrides.get(key) ?? {};
     if (policy === 'depth') {
       if (typeof value !== 'number' || !Number.isInteger(value) || value < 1 || value > DEEPEST)
         return `${name} ${shown(value)}: expected a whole number from 1 to ${DEEPEST}`;
@@ -99,7 +99,7 @@ export class QosOverrides {
     } else {
       return `${quoted(name)} is not known; ${FORM}`;
     }
-    this.#said.set(key, words);
+    this.#overrides.set(key, words);
     return undefined;
   }
 }
