@@ -164,7 +164,7 @@ describe.skipIf(rosLacking() !== undefined)(
       });
       expect(unknown!.reason).toMatch(/no parameter .*did you mean cache.refresh_interval/);
       expect(structural!.reason).toMatch(/bundle can only be set while the node is unconfigured/);
-      expect(policy!.reason).toMatch(/expected one of none, c3ache.*did you mean "c3ache"/);
+      expect(policy!.reason).toMatch(/expected one of none, few_steps, c3ache.*did you mean "c3ache"/);
       expect(type!.reason).toMatch(/sampler.seed "lots": expected a whole number/);
 
       // all or nothing
@@ -241,7 +241,7 @@ describe.skipIf(rosLacking() !== undefined)(
       });
       expect(descriptors[0]!['description']).toMatch(/^R: /);
       expect(descriptors[1]).toMatchObject({ type: 3, floating_point_range: [{ from_value: 0 }] });
-      expect(descriptors[2]!['additional_constraints']).toMatch(/^one of none, c3ache/);
+      expect(descriptors[2]!['additional_constraints']).toMatch(/^one of none, few_steps, c3ache/);
       expect(descriptors[3]).toMatchObject({ type: 4 });
     });
 
