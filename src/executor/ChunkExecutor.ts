@@ -1,12 +1,14 @@
 import { InputError } from '../errors';
 import { isPosition } from './dimensions';
 import type { CommandDimension } from './dimensions';
+import { joined } from './joins';
+import type { Join } from '../settings/executorParameters';
 import { allowedInterval, clampTo, exceeds } from './limits';
 
 /** A clock reading that falls this share of a period short of a step's beginning still belongs to that step. */
 const CLOCK_SLACK = 1e-3;
-/** Chunks that may be fading into each other at once; more come only from a sender gone wild. */
-const MOST_FADES = 16;
+/** Chunks that may be joined at once; more come only from a sender gone wild. */
+const MOST_JOINED = 32;
 
 /** An action chunk, as much of it as executing it needs. */
 export interface ExecutableChunk {
@@ -24,7 +26,9 @@ export interface ExecutorSettings {
   readonly dimensions: readonly CommandDimension[];
   /** Seconds between commands; chunks made for another period are refused. */
   readonly period: number;
-  /** Steps over which an incoming chunk fades in; 0 switches at once. */
+  /** How an incoming chunk joins the one that is followed; default `blend`. */
+  readonly join?: Join;
+  /** Steps over which `blend`, and motion from rest, fades in; 0 switches at once. */
   readonly blendSteps: number;
   /**
    * Seconds by which the next chunk may be late: until then the old one is followed beyond its replan steps (never
@@ -107,15 +111,13 @@ export interface ExecutorCounts {
   readonly limited: readonly number[];
 }
 
-/** A chunk being followed, and what was followed before it for as long as it fades in. */
+/** A chunk being followed, and what was followed before it for as long as that counts. */
 interface Plan {
   readonly chunk: ExecutableChunk;
   readonly horizon: number;
   /** Time of the first command that followed it; undefined until then. */
   joined: number | undefined;
   before: Plan | Start | undefined;
-  /** Plans in `before`, `before.before`, ... when it was accepted. */
-  readonly fades: number;
 }
 
 /** Values that command no motion from where the robot is measured to be, [dimensions]: what motion fades in from. */
@@ -127,8 +129,8 @@ type Start = Float64Array;
  *
  * An incoming chunk joins the running one by the time of its observation: at time t its action
  * floor((t - stamp) / period) is due, so the actions that inference took the time of are skipped. It is the target for
- * the end of that step, stamp + (k + 1) period, and is sent at its beginning. Over `blendSteps` steps the two chunks
- * fade into each other (linearly, grippers not); then limits are enforced on what is sent. When chunks stop coming it
+ * the end of that step, stamp + (k + 1) period, and is sent at its beginning. How the two chunks join is said in
+ * `joins.ts`; then limits are enforced on what is sent. When chunks stop coming it
  * goes on for as long as `deadline` allows, then holds and says so.
  *
  * Positions move only while it is known where the robot is, and motion begins there: the first command, and the first
@@ -246,14 +248,12 @@ export class ChunkExecutor {
     if (anew) this.reset();
     // A plan that never moved the robot leaves nothing to fade from.
     const before = this.#plan?.joined === undefined ? this.#plan?.before : this.#plan;
-    const fades = isPlan(before) ? before.fades + 1 : 0;
-    if (fades >= MOST_FADES && isPlan(before)) before.before = undefined;
+    forgetBeyond(before, MOST_JOINED);
     this.#plan = {
       chunk,
       horizon: chunk.actions.length / this.#settings.dimensions.length,
       joined: undefined,
       before,
-      fades: fades % MOST_FADES,
     };
     return undefined;
   }
@@ -365,19 +365,62 @@ export class ChunkExecutor {
 
   /** What a plan says at a time, [dimensions]; its index must lie inside the horizon. */
   #valuesOf(plan: Plan, now: number): Float64Array {
-    const { dimensions, blendSteps, period } = this.#settings;
-    const row = this.#indexOf(plan.chunk, now) * dimensions.length;
-    const values = Float64Array.from(plan.chunk.actions.subarray(row, row + dimensions.length));
-    const { before, joined = now } = plan;
+    const { join = 'blend' } = this.#settings;
+    if (join !== 'blend') return this.#joinedValues(plan, now, join);
+    const values = this.#rowOf(plan, now);
+    const { before } = plan;
     if (!before) return values;
-    const since = Math.floor((now - joined) / period + CLOCK_SLACK);
-    if (since >= blendSteps || (isPlan(before) && this.#indexOf(before.chunk, now) >= before.horizon)) {
+    if (this.#fadedIn(plan, now) || (isPlan(before) && this.#isOver(before, now))) {
       plan.before = undefined;
       return values;
     }
+    return this.#faded(values, isPlan(before) ? this.#valuesOf(before, now) : before, plan, now);
+  }
+
+  /** What all chunks that still have an action say together; motion from rest fades in. */
+  #joinedValues(plan: Plan, now: number, join: Exclude<Join, 'blend'>): Float64Array {
+    const rows: Float64Array[] = [];
+    let oldest = plan;
+    for (let next: Plan | Start | undefined = plan; isPlan(next); next = next.before) {
+      oldest = next;
+      rows.push(this.#rowOf(next, now));
+      if (isPlan(next.before) && this.#isOver(next.before, now)) next.before = undefined;
+    }
+    const takesNewest = this.#settings.dimensions.map(({ gripper }) => gripper);
+    const values = joined(join, rows, takesNewest);
+    const { before: start } = oldest;
+    if (start === undefined || isPlan(start)) return values;
+    if (!this.#fadedIn(oldest, now)) return this.#faded(values, start, oldest, now);
+    oldest.before = undefined;
+    return values;
+  }
+
+  /** The action of one chunk alone, [dimensions]. */
+  #rowOf({ chunk }: Plan, now: number): Float64Array {
+    const { length } = this.#settings.dimensions;
+    const row = this.#indexOf(chunk, now) * length;
+    return Float64Array.from(chunk.actions.subarray(row, row + length));
+  }
+
+  /** Whether a chunk has no action left. */
+  #isOver({ chunk, horizon }: Plan, now: number): boolean {
+    return this.#indexOf(chunk, now) >= horizon;
+  }
+
+  /** Steps since the first command of a plan. */
+  #stepsOf({ joined: first }: Plan, now: number): number {
+    return first === undefined ? 0 : Math.floor((now - first) / this.#settings.period + CLOCK_SLACK);
+  }
+
+  #fadedIn(plan: Plan, now: number): boolean {
+    return this.#stepsOf(plan, now) >= this.#settings.blendSteps;
+  }
+
+  /** `values` as far as its plan has faded in over `old`; grippers do not fade. */
+  #faded(values: Float64Array, old: Float64Array, plan: Plan, now: number): Float64Array {
+    const { dimensions, blendSteps } = this.#settings;
     // With B blend steps the weights are 1/(B+1), ..., B/(B+1): neither end repeats a pure chunk.
-    const weight = (since + 1) / (blendSteps + 1);
-    const old = isPlan(before) ? this.#valuesOf(before, now) : before;
+    const weight = (this.#stepsOf(plan, now) + 1) / (blendSteps + 1);
     return values.map((value, i) =>
       dimensions[i]?.gripper ? value : weight * value + (1 - weight) * (known(old[i]) ?? value),
     );
@@ -413,6 +456,13 @@ function checkSettings({ dimensions, period, blendSteps, deadline }: ExecutorSet
 /** Not a number stands for what nobody knows. */
 function known(value: number | undefined): number | undefined {
   return value === undefined || Number.isNaN(value) ? undefined : value;
+}
+
+/** Leaves the newest plans of those that a chunk joins. */
+function forgetBeyond(before: Plan | Start | undefined, most: number): void {
+  let last = before;
+  for (let count = 1; isPlan(last) && count < most; count++) last = last.before;
+  if (isPlan(last)) last.before = undefined;
 }
 
 function isPlan(source: Plan | Start | undefined): source is Plan {

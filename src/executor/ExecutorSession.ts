@@ -10,6 +10,7 @@ import type {
   HoldReason,
 } from './ChunkExecutor';
 import { commandDimensions, isPosition } from './dimensions';
+import type { Join } from '../settings/executorParameters';
 import { MeasuredState } from './MeasuredState';
 import type { JointPositions, StateRefusal, StateReport } from './MeasuredState';
 import { SOURCE_SILENCE, SourceBinding } from './SourceBinding';
@@ -24,6 +25,7 @@ export type LimitPolicy = (typeof LIMIT_POLICIES)[number];
 export interface SessionSettings {
   /** seconds between commands */
   readonly period: number;
+  readonly join: Join;
   readonly blendSteps: number;
   /** seconds */
   readonly deadline: number;
@@ -342,11 +344,12 @@ export class ExecutorSession {
 
 function executorSettings(
   actions: BundleManifest['actions'],
-  { period, blendSteps, deadline, limits }: SessionSettings,
+  { period, join, blendSteps, deadline, limits }: SessionSettings,
 ): ExecutorSettings {
   return {
     dimensions: commandDimensions(limits === 'none' ? { ...actions, limits: 'none' } : actions),
     period,
+    join,
     blendSteps,
     deadline,
     limitPolicy: limits === 'refuse' ? 'refuse' : 'clamp',

@@ -2,14 +2,18 @@ import type { PolicySettings } from '../cache/choice';
 import { ChunkDiscarded, OutsideLimits, PictureRefused, messageOf } from '../errors';
 import type { SampledSources, SampleResult } from '../observation/ObservationBuffer';
 import type { Refusal } from '../observation/Refusal';
+import type { RtcSettings } from '../settings/rtc';
+import { InferenceDelay } from './InferenceDelay';
 import { toSeconds } from '../observation/stamp';
 import type { RawFrame } from '../observation/RawFrame';
+import type { RtcRequest } from './Continuation';
 import type { EpisodeHandle } from './PolicyClient';
 import type { ActionChunk } from './types';
 
 /** Everything that is fixed for one chunk at its beginning, so that no change ever takes effect inside one. */
 export interface ChunkConditions {
   readonly settings: PolicySettings;
+  readonly rtc: RtcSettings;
   /** seconds between actions */
   readonly period: number;
   readonly replanSteps: number;
@@ -58,6 +62,8 @@ export interface ChunkProducerOptions {
   readonly observe: (time: bigint) => SampleResult<RawFrame>;
   /** A frame that was observed cannot be decoded: it is not to be observed again, but the one before it. */
   readonly takeBack: (camera: string, stamp: bigint, problem: string) => void;
+  /** The last time at which the robot was held, seconds; undefined if it never was, or nobody tells. */
+  readonly heldSince?: () => number | undefined;
   /** The conditions of a chunk that begins now, or the sentence why none can. */
   readonly conditions: () => ChunkConditions | string;
   readonly publish: (produced: ProducedChunk) => void;
@@ -98,6 +104,7 @@ export class ChunkProducer {
   /** time of the observation's sampling for the last chunk by the clock */
   #begun: bigint | undefined;
   #lateCounted = false;
+  readonly #delay = new InferenceDelay();
   /** ends the wait for the chunk in flight; without effect where there is none */
   #abort: (reason: ChunkDiscarded) => void = () => undefined;
 
@@ -229,6 +236,7 @@ export class ChunkProducer {
           replanSteps: conditions.replanSteps,
           refuseLimited: conditions.refuseLimited,
           maxFrozen: conditions.maxFrozen,
+          rtc: this.#rtcRequest(conditions),
         },
       );
       chunk = await this.#unlessAborted(inferred);
@@ -271,6 +279,7 @@ export class ChunkProducer {
     for (const { camera, message } of chunk.still) this.#options.onProblem(`still ${camera}`, message);
     for (const doubt of sources.doubts) this.#options.onProblem('doubt', doubt);
     this.#options.publish(produced);
+    this.#delay.add(toSeconds(this.#options.now() - sources.stamp));
     this.counts.produced += 1;
     this.last = produced;
     this.failure = undefined;
@@ -284,6 +293,16 @@ export class ChunkProducer {
       this.#abort = reject;
       inferred.then(resolve, reject);
     });
+  }
+
+  #rtcRequest({ rtc: settings, period }: ChunkConditions): RtcRequest {
+    const measuredDelay = this.#delay.steps(period);
+    const heldSince = this.#options.heldSince?.();
+    return {
+      settings,
+      ...(measuredDelay === undefined ? {} : { measuredDelay }),
+      ...(heldSince === undefined ? {} : { heldSince }),
+    };
   }
 
   /** The last guard before the robot. */

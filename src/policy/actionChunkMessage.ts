@@ -7,6 +7,7 @@ import { nanoseconds, timeMessage } from '../observation/stamp';
 import type { RawFrame } from '../observation/RawFrame';
 import type { SampledSources } from '../observation/ObservationBuffer';
 import type { ChunkConditions } from './ChunkProducer';
+import { UNGUIDED_REASONS } from './Continuation';
 import type { ActionChunk, StageTimes } from './types';
 
 /**
@@ -42,6 +43,11 @@ const cacheSchema = z.object({
   bytes: z.bigint(),
 });
 
+/** Recordings from before there was guidance have none. */
+const guidanceSchema = z
+  .object({ rows: whole, delay: whole, executed: whole, reason: z.enum([...UNGUIDED_REASONS, '']) })
+  .default({ rows: 0, delay: 0, executed: 0, reason: 'off' });
+
 const schema = z.object({
   header: z.object({ stamp: time, frame_id: z.string() }),
   episode: whole,
@@ -53,6 +59,7 @@ const schema = z.object({
   period: seconds,
   replan_steps: whole,
   cache: cacheSchema,
+  guidance: guidanceSchema,
   times: z.object({ decode: seconds, vae: seconds, prefill: seconds, expert: seconds, total: seconds }),
   sources: z.array(z.object({ name: z.string(), age: seconds })),
 });
@@ -63,7 +70,7 @@ export type ActionChunkMessage = Readonly<z.infer<typeof schema>>;
 /** What a message says of a chunk. */
 export interface PublishedChunk extends Pick<
   ActionChunk,
-  'episode' | 'chunk' | 'instruction' | 'actions' | 'report'
+  'episode' | 'chunk' | 'instruction' | 'actions' | 'report' | 'guidance'
 > {
   /** stamp of the observation, nanoseconds */
   readonly stamp: bigint;
@@ -99,6 +106,7 @@ export function actionChunkMessage(
     period: conditions.period,
     replan_steps: conditions.replanSteps,
     cache: cacheMessage(chunk.report),
+    guidance: { ...chunk.guidance },
     times: {
       decode: times.decode,
       vae: times.vae,
@@ -153,6 +161,7 @@ export function readActionChunk(message: unknown): PublishedChunk {
     episode: rest.episode,
     chunk: rest.chunk,
     instruction: rest.instruction,
+    guidance: rest.guidance,
     actions: rest.actions,
     stamp: nanoseconds(header.stamp),
     actionNames: action_names,

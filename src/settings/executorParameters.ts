@@ -7,6 +7,10 @@ const OURS = 'this project';
 export const COMMAND_INTERFACES = ['forward', 'trajectory', 'twist'] as const;
 export type CommandInterface = (typeof COMMAND_INTERFACES)[number];
 
+/** How an incoming chunk joins the one that is followed; the formulas are in `executor/joins.ts`. */
+export const JOINS = ['blend', 'latest', 'weighted', 'ensemble'] as const;
+export type Join = (typeof JOINS)[number];
+
 /** The parameters of the action executor, in the order in which they are documented. */
 export const EXECUTOR_PARAMETERS = new ParameterTable([
   AUTOSTART,
@@ -82,6 +86,18 @@ export const EXECUTOR_PARAMETERS = new ParameterTable([
     },
   },
   {
+    name: 'join',
+    settable: 'live',
+    field: {
+      type: 'enum',
+      values: JOINS,
+      default: 'blend',
+      description:
+        'how an incoming chunk joins the one that is followed: blend fades in over blend_steps, latest switches at once, weighted takes 0.7 of the new and 0.3 of the old, ensemble the mean of all chunks that have an action for the moment; grippers take the newest',
+      source: 'weighted: LeRobot; ensemble: ACT (arXiv 2304.13705); others: this project',
+    },
+  },
+  {
     name: 'blend_steps',
     settable: 'live',
     field: {
@@ -90,7 +106,7 @@ export const EXECUTOR_PARAMETERS = new ParameterTable([
       min: 0,
       max: 1000,
       description:
-        'control steps over which an incoming chunk fades in; grippers do not fade. 0 switches at once',
+        'control steps over which an incoming chunk fades in (join: blend), and motion from rest; grippers do not fade. 0 switches at once',
       unit: 'steps',
       source: OURS,
     },

@@ -8,6 +8,8 @@ import { refuseExecution } from '../model/execution';
 import type { ExecutionOptions } from '../model/execution';
 import type { Sampler } from '../sampler/types';
 import type { ModelFacts } from './Parameter';
+import { RTC_FIELDS, rtcSettings } from './rtc';
+import type { RtcSettings } from './rtc';
 import type { ParameterValue } from './parameterFile';
 
 /** Values by parameter name, already checked one by one against the table. */
@@ -39,6 +41,13 @@ export function samplerOf(values: ParameterValues): Sampler {
     noise: text(values, 'sampler.noise') as Sampler['noise'],
     seed: number(values, 'sampler.seed'),
   };
+}
+
+/** The settings of real-time chunking among the parameters. */
+export function rtcOf(values: ParameterValues): RtcSettings {
+  return rtcSettings(
+    Object.fromEntries(Object.keys(RTC_FIELDS).map((field) => [field, values.get(`rtc.${field}`)])),
+  );
 }
 
 /** How the model is to be executed. */

@@ -3,6 +3,7 @@ import { PROVIDER_CHOICES } from '../model/execution';
 import { PRECISION_NAMES, precisionsOf } from '../model/precisions';
 import { NOISE_MODES } from '../sampler/types';
 import type { Parameter, ParameterField } from './Parameter';
+import { RTC_FIELDS } from './rtc';
 import { ParameterTable } from './ParameterTable';
 import type { ParameterFamily } from './ParameterTable';
 import { AUTOSTART, BOND_PERIOD, DIAGNOSTICS_FULL_NAME, DIAGNOSTICS_PERIOD } from './nodeParameters';
@@ -116,6 +117,17 @@ const taskParameters: readonly Parameter[] = [
     },
   },
   {
+    name: 'executor_state_topic',
+    settable: 'unconfigured',
+    field: {
+      type: 'text',
+      default: 'action_executor/state',
+      description:
+        "topic of the executor's state (fast_wam_msgs/msg/ExecutorState): after the robot was held no chunk is guided towards one from before (rtc.enabled)",
+      source: OURS,
+    },
+  },
+  {
     name: 'text_encoder.path',
     settable: 'live',
     field: {
@@ -182,6 +194,10 @@ const cacheParameters: readonly Parameter[] = [
     })),
   ).filter(({ name }, i, all) => all.findIndex((other) => other.name === name) === i),
 ];
+
+const rtcParameters: readonly Parameter[] = Object.entries(RTC_FIELDS).map(
+  ([field, definition]): Parameter => ({ name: `rtc.${field}`, settable: 'live', field: definition }),
+);
 
 const runParameters: readonly Parameter[] = [
   {
@@ -394,6 +410,6 @@ const families: readonly ParameterFamily[] = [
 
 /** The parameters of the policy node, in the order in which they are documented. Replay reads the same names. */
 export const POLICY_PARAMETERS = new ParameterTable(
-  [...modelParameters, ...taskParameters, ...cacheParameters, ...runParameters],
+  [...modelParameters, ...taskParameters, ...cacheParameters, ...rtcParameters, ...runParameters],
   families,
 );

@@ -7,6 +7,7 @@ import type { ReceivedChunk, SessionSettings } from '../../src/executor/Executor
 const PERIOD = 0.1;
 const SETTINGS: SessionSettings = {
   period: PERIOD,
+  join: 'blend',
   blendSteps: 0,
   deadline: 100,
   limits: 'clamp',

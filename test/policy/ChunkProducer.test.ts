@@ -6,13 +6,18 @@ import type { Stamped } from '../../src/observation/History';
 import type { RawFrame } from '../../src/observation/RawFrame';
 import type { ActionChunk, InferOptions, Observation } from '../../src/policy/types';
 import { ChunkProducer } from '../../src/policy/ChunkProducer';
+import { RTC_DEFAULTS, rtcSettings } from '../../src/settings/rtc';
 import type { ChunkConditions, ProducedChunk } from '../../src/policy/ChunkProducer';
 import { DEFAULT_SETTINGS } from '../helpers';
 import { fakeChunk } from './fakeChunk';
 
 /** An episode whose chunks are finished by the test, one at a time, and reset as the real one does. */
 class FakeEpisode {
-  readonly asked: { observation: Observation; settings: PolicySettings }[] = [];
+  readonly asked: {
+    observation: Observation;
+    settings: PolicySettings;
+    rtc: InferOptions['rtc'];
+  }[] = [];
   episode = 0;
   chunk = 0;
   #refuseLimited = false;
@@ -21,10 +26,10 @@ class FakeEpisode {
   infer = (
     observation: Observation,
     settings: PolicySettings,
-    { refuseLimited = false }: InferOptions = {},
+    { refuseLimited = false, rtc }: InferOptions = {},
   ): Promise<ActionChunk> => {
     this.#refuseLimited = refuseLimited;
-    this.asked.push({ observation, settings });
+    this.asked.push({ observation, settings, rtc });
     return new Promise((resolve, reject) => {
       this.#open = { resolve, reject };
     });
@@ -65,11 +70,13 @@ function setUp() {
   const takenBack: [string, bigint][] = [];
   const world = {
     now: 0n,
+    heldSince: undefined as number | undefined,
     refused: false,
     frames: new Map<string, Stamped<RawFrame>>(),
     doubts: [] as string[],
     conditions: {
       settings: DEFAULT_SETTINGS,
+      rtc: RTC_DEFAULTS,
       period: 0.1,
       replanSteps: 5,
       instruction: 'go',
@@ -96,6 +103,7 @@ function setUp() {
             },
           },
     takeBack: (camera, stamp) => takenBack.push([camera, stamp]),
+    heldSince: () => world.heldSince,
     conditions: () => world.conditions,
     publish: (produced) => published.push(produced),
     onProblem: (kind) => problems.push(kind),
@@ -134,6 +142,27 @@ describe('the production of chunks', () => {
     episode.finish();
     await settle();
     expect(episode.asked).toHaveLength(2);
+  });
+
+  it('says how a chunk is to continue the one before: by the measured delay, and since when the robot was held', async () => {
+    const { episode, producer, step, world } = setUp();
+    const rtc = rtcSettings({ enabled: true });
+    world.conditions = { ...(world.conditions as ChunkConditions), rtc };
+    await producer.start();
+    for (let chunk = 0; chunk < 3; chunk++) {
+      await step(5 - (chunk === 0 ? 4 : 0));
+      // 0.23 s after the observation; the first chunk after loading does not count
+      world.now += 230_000_000n;
+      episode.finish();
+      await settle();
+      world.now -= 230_000_000n;
+      world.heldSince = 0.4;
+    }
+    expect(episode.asked.map(({ rtc: asked }) => asked)).toEqual([
+      { settings: rtc },
+      { settings: rtc, heldSince: 0.4 },
+      { settings: rtc, measuredDelay: 3, heldSince: 0.4 },
+    ]);
   });
 
   it('tries again at every control step while the observation does not allow a chunk', async () => {

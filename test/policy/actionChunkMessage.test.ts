@@ -7,6 +7,8 @@ import { MessageEncoder } from '../../src/bag/MessageEncoder';
 import { definitionText } from '../../src/bag/definitionText';
 import type { ChunkReport } from '../../src/cache/types';
 import { InputError } from '../../src/errors';
+import { UNGUIDED_REASONS } from '../../src/policy/Continuation';
+import type { GuidanceReport } from '../../src/policy/Continuation';
 import { ACTION_CHUNK_TYPE, actionChunkMessage, readActionChunk } from '../../src/policy/actionChunkMessage';
 import type { ActionChunkMessage } from '../../src/policy/actionChunkMessage';
 import type { StageTimes } from '../../src/policy/types';
@@ -40,6 +42,12 @@ const reports: fc.Arbitrary<ChunkReport> = fc.record({
   fallbacks: count,
   bytes: fc.maxSafeNat(),
 });
+const guidances: fc.Arbitrary<GuidanceReport> = fc.record({
+  rows: count,
+  delay: count,
+  executed: count,
+  reason: fc.constantFrom('' as const, ...UNGUIDED_REASONS),
+});
 const times: fc.Arbitrary<StageTimes> = fc.record({
   decode: figure,
   vae: figure,
@@ -56,25 +64,51 @@ describe('the message of a chunk', () => {
     const stamps = fc.bigInt({ min: 1n, max: 2n ** 31n * 1_000_000_000n - 1n });
     const sources = fc.array(fc.record({ name, age: figure }));
     fc.assert(
-      fc.property(reports, times, stamps, sources, name, (report, took, stamp, ages, instruction) => {
-        const actions = Float32Array.from([1, 2, 3, 4, 5, 6]);
-        const chunk = fakeChunk({ episode: 3, chunk: 4, instruction, actions, report, times: took });
-        const message = actionChunkMessage(
-          { chunk, conditions, sources: { stamp, ages } },
-          { frame: 'base', items },
-        );
-        expect(message.horizon).toBe(2);
-        const read = readActionChunk(transmitted(message));
-        expect(read).toEqual({
-          ...{ episode: 3, chunk: 4, instruction, stamp, ...conditions },
-          actionNames: ['x', 'y', 'grip'],
-          actions,
-          report,
-          times: took,
-          sources: ages,
-        });
-      }),
+      fc.property(
+        reports,
+        guidances,
+        times,
+        stamps,
+        sources,
+        name,
+        (report, guidance, took, stamp, ages, instruction) => {
+          const actions = Float32Array.from([1, 2, 3, 4, 5, 6]);
+          const chunk = fakeChunk({
+            episode: 3,
+            chunk: 4,
+            instruction,
+            actions,
+            report,
+            guidance,
+            times: took,
+          });
+          const message = actionChunkMessage(
+            { chunk, conditions, sources: { stamp, ages } },
+            { frame: 'base', items },
+          );
+          expect(message.horizon).toBe(2);
+          const read = readActionChunk(transmitted(message));
+          expect(read).toEqual({
+            ...{ episode: 3, chunk: 4, instruction, stamp, ...conditions },
+            actionNames: ['x', 'y', 'grip'],
+            actions,
+            report,
+            guidance,
+            times: took,
+            sources: ages,
+          });
+        },
+      ),
     );
+  });
+
+  it('is read without guidance where it was recorded before there was any', () => {
+    const { guidance, ...old } = actionChunkMessage(
+      { chunk: fakeChunk(), conditions, sources: { stamp: 1n, ages: [] } },
+      { frame: '', items },
+    );
+    expect(guidance.reason).toBe('off');
+    expect(readActionChunk(old).guidance).toEqual({ rows: 0, delay: 0, executed: 0, reason: 'off' });
   });
 
   it('is refused in a sentence where it was recorded with other interfaces', () => {

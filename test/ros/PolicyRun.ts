@@ -24,6 +24,12 @@ export interface ActionChunk {
   readonly period: number;
   readonly replan_steps: number;
   readonly cache: Readonly<Record<string, number | string | boolean>>;
+  readonly guidance: {
+    readonly rows: number;
+    readonly delay: number;
+    readonly executed: number;
+    readonly reason: string;
+  };
   readonly times: Readonly<Record<string, number>>;
   readonly sources: readonly { readonly name: string; readonly age: number }[];
 }

@@ -190,6 +190,29 @@ describe.skipIf(rosLacking() !== undefined)(
       expect(run.chunks().map(({ chunk }) => chunk)).toEqual(run.chunks().map((_, i) => i));
     });
 
+    it('guides chunks once it is told to, by the measured delay or a given one, not after a hold, and says so', async () => {
+      await running({ 'control.replan_steps': 1 });
+      const guided = (delay?: number) =>
+        run.chunk(
+          ({ guidance }) => guidance.reason === '' && (delay === undefined || guidance.delay === delay),
+        );
+      expect((await run.chunk()).guidance).toEqual({ rows: 0, delay: 0, executed: 0, reason: 'off' });
+      await remote.set({ 'rtc.enabled': true });
+      const measured = await guided();
+      expect(measured.guidance.rows).toBeGreaterThan(0);
+      expect(measured.guidance.delay).toBeGreaterThan(0);
+      await remote.set({ 'rtc.inference_delay': 2, 'rtc.execution_horizon': 5 });
+      const given = await guided(2);
+      expect(given.guidance).toMatchObject({ rows: 5, delay: 2 });
+      const [refused] = await remote.set({ 'rtc.schedule': 'CUBIC' });
+      expect(refused).toMatchObject({ successful: false });
+      const hold = { topic: '/action_executor/state', type: 'fast_wam_msgs/msg/ExecutorState' };
+      const stamp = { sec: given.header.stamp.sec + 10, nanosec: 0 };
+      await run.peer.publish(hold.topic, hold.type, { header: { stamp }, mode: 2 }, 'latched');
+      expect((await run.chunk(({ guidance }) => guidance.reason === 'held')).guidance.rows).toBe(0);
+      await remote.set({ 'rtc.enabled': false, 'rtc.inference_delay': -1 });
+    });
+
     it('loses no chunk and mixes no settings while R, range and policy change at random', async () => {
       await running({ 'control.replan_steps': 1 });
       // pairs that always change together: any other pair in a report would be a mixture

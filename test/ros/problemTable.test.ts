@@ -23,7 +23,7 @@ function jointSession(): ExecutorSession {
       gripper: [],
       limits: {},
     },
-    settings: { period: 0.1, blendSteps: 0, deadline: 1, limits: 'clamp', stateMaxAge: 1 },
+    settings: { period: 0.1, join: 'blend', blendSteps: 0, deadline: 1, limits: 'clamp', stateMaxAge: 1 },
     stateTopic: '/joint_states',
     alive: () => true,
     nameOf: String,

@@ -7,7 +7,7 @@ import type { SessionSettings } from '../../executor/ExecutorSession';
 import type { TimerShift } from '../../executor/StepTimes';
 import { headerStamp, nanoseconds, toSeconds } from '../../observation/stamp';
 import { modelFacts } from '../../policy/modelFacts';
-import { EXECUTOR_PARAMETERS } from '../../settings/executorParameters';
+import { EXECUTOR_PARAMETERS, JOINS } from '../../settings/executorParameters';
 import type { CommandInterface } from '../../settings/executorParameters';
 import { ParameterSet } from '../../settings/ParameterSet';
 import { number, text } from '../../settings/parameterValues';
@@ -211,6 +211,7 @@ export class ExecutorNode {
     const limits = text(values, 'safety.limits');
     return {
       period: 1 / number(values, 'control.rate'),
+      join: JOINS.find((join) => join === text(values, 'join')) ?? 'blend',
       blendSteps: number(values, 'blend_steps'),
       deadline: number(values, 'deadline'),
       limits: LIMIT_POLICIES.find((policy) => policy === limits) ?? 'refuse',

@@ -12,6 +12,7 @@ import {
   number,
   observationLimits,
   policySettings,
+  rtcOf,
   problemWithTogether,
   text,
 } from '../../settings/parameterValues';
@@ -23,6 +24,7 @@ import type { Status } from '../node/Diagnostics';
 import { ManagedNode } from '../node/ManagedNode';
 import type { Rclnodejs, RosLifecycleNode, RosPublisher, RosResponse, RosTimer } from '../client/rclnodejs';
 import { JumpDetector } from '../client/time';
+import { ExecutorWatch } from './ExecutorWatch';
 import { InstructionEncoder } from './InstructionEncoder';
 import { InstructionTopic } from './InstructionTopic';
 import { SourceSubscriptions } from './SourceSubscriptions';
@@ -51,6 +53,7 @@ interface Configured {
   readonly episode: EpisodeHandle;
   readonly buffer: ObservationBuffer<RawFrame>;
   readonly sources: SourceSubscriptions;
+  readonly executor: ExecutorWatch;
   readonly instructions: InstructionTopic;
   readonly encoder: InstructionEncoder;
   readonly producer: ChunkProducer;
@@ -203,12 +206,18 @@ export class PolicyNode {
       qos: this.#managed.qos.sensor,
       onMalformed: (source, message) => this.#managed.repeated.warn(`malformed ${source}`, message),
     });
+    const executor = new ExecutorWatch(
+      this.#node,
+      text(this.#values, 'executor_state_topic'),
+      this.#managed.qos,
+    );
     const producer = new ChunkProducer({
       episode,
       now: () => this.#now(),
       observe: (time) => buffer.sample(time),
       takeBack: (camera, stamp, problem) => buffer.takeBack(camera, stamp, problem),
       conditions: () => this.#conditions(),
+      heldSince: () => executor.heldSince,
       publish: (produced) => this.#publish(produced),
       onProblem: (kind, message) => this.#managed.repeated.warn(kind, message),
     });
@@ -217,6 +226,7 @@ export class PolicyNode {
       episode,
       buffer,
       sources,
+      executor,
       producer,
       encoder,
       instructions: new InstructionTopic({
@@ -262,6 +272,7 @@ export class PolicyNode {
     if (!configured) return;
     configured.producer.stop();
     configured.sources.destroy();
+    configured.executor.destroy();
     configured.instructions.destroy();
     configured.encoder.close();
     this.#node.destroyPublisher(configured.chunks);
@@ -315,6 +326,7 @@ export class PolicyNode {
     }
     return {
       settings: policySettings(this.#values),
+      rtc: rtcOf(this.#values),
       period: 1 / number(this.#values, 'control.rate'),
       replanSteps: number(this.#values, 'control.replan_steps'),
       instruction: this.#instruction,

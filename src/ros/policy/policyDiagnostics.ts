@@ -75,6 +75,8 @@ export function inferenceStatus(producer: ChunkProducer, recent: { late: number;
     values['time for a chunk'] = ms(replanSteps * period);
     values['episode, chunk'] = `${last.chunk.episode}, ${last.chunk.chunk}`;
     values['instruction'] = last.chunk.instruction;
+    const { rows, delay, reason } = last.chunk.guidance;
+    values['guided rows'] = reason === '' ? `${rows}, delay ${delay}` : `none: ${reason}`;
   }
   if (failure !== undefined) {
     return { name: 'Inference', level: LEVEL.error, message: `the last chunk failed: ${failure}`, values };
