@@ -73,14 +73,14 @@ describe('The world of the reference trace', () => {
     },
   );
 
-  it('renders both cameras exactly as recorded, every 40 steps', () => {
+  it('renders both cameras exactly as recorded, every 80 steps', () => {
     const images = readBytes(trace.tensors.get('images')!);
     const frame = 64 * 128 * 3;
     for (let i = 0; i < WORLDS; i++) {
       const world = worldOfTrace(i);
-      for (let step = 0; step <= 200; step++) {
-        if (step % 40 === 0) {
-          const at = ((step / 40) * WORLDS + i) * frame;
+      for (let step = 0; step <= 160; step++) {
+        if (step % 80 === 0) {
+          const at = ((step / 80) * WORLDS + i) * frame;
           const same = Buffer.compare(colourise(renderIndices(world)), images.subarray(at, at + frame)) === 0;
           expect(same, `world ${i}, step ${step}`).toBe(true);
         }

@@ -25,8 +25,8 @@ class RecordedTrace(unittest.TestCase):
         worlds.objects = np.concatenate([trace["state.blk"][0], trace["state.plt"][0]], 1)
         worlds.block_colours, worlds.plate_colours = trace["init.bcol"], trace["init.pcol"]
         for step, actions in enumerate(trace["actions"]):
-            if step % 40 == 0:
-                np.testing.assert_array_equal(PALETTE[render(worlds)], trace["images"][step // 40])
+            if step % 80 == 0:
+                np.testing.assert_array_equal(PALETTE[render(worlds)], trace["images"][step // 80])
             worlds.step(actions)
             np.testing.assert_allclose(worlds.gripper, trace["state.g"][step + 1], rtol=0, atol=1e-12)
             np.testing.assert_allclose(worlds.opening, trace["state.op"][step + 1], rtol=0, atol=1e-12)
