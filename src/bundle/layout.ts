@@ -361,8 +361,9 @@ export function completeDimensions(
   };
   for (const key of WHOLE_NUMBERS) {
     const least = key === 'proprioDim' ? 0 : 1;
-    if (!Number.isSafeInteger(whole[key]) || whole[key] < least || whole[key] > LARGEST_DIMENSION) {
-      refuse(key, `a whole number from ${least} to ${LARGEST_DIMENSION}`);
+    const most = LARGEST_STATED[key] ?? LARGEST_DIMENSION;
+    if (!Number.isSafeInteger(whole[key]) || whole[key] < least || whole[key] > most) {
+      refuse(key, `a whole number from ${least} to ${most}`);
     }
   }
   // One video token is 2x2 latents of 16x16 pixels.
@@ -381,6 +382,18 @@ export function completeDimensions(
 
 /** Beyond this a size is a mistake; also keeps products of sizes exact. */
 const LARGEST_DIMENSION = 1_000_000;
+
+/**
+ * Sizes that only a configuration states, so that no weights bound them: the original's position tables have 1024 places
+ * (`precompute_freqs_cis(dim, end=1024)`), its noise 1000 levels, and pictures and texts are far below these.
+ */
+const LARGEST_STATED: Partial<Record<(typeof WHOLE_NUMBERS)[number], number>> = {
+  horizon: 1024,
+  steps: 1000,
+  contextLength: 4096,
+  height: 4096,
+  width: 4096,
+};
 
 const WHOLE_NUMBERS = [
   'height',

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, readFileSync } from 'node:fs';
+import { createReadStream, existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { checkZipContent } from '../formats/torchFile';
 import { writeAtomically } from '../formats/writeAtomically';
-import { messageOf } from '../errors';
+import { FileFormatError, messageOf } from '../errors';
 import { MANIFEST_FILE, readManifest } from './Bundle';
+import { fingerprint } from './fingerprint';
 import type { Bundle, WeightFile } from './Bundle';
 import type { BundleManifest } from './schema';
 
@@ -59,19 +60,32 @@ function damageOf(path: string): string | undefined {
 }
 
 /**
- * Hashes the files of a bundle and records the hashes in its `bundle.json`, which is replaced as a whole.
- * @throws FileFormatError where the bundle changed meanwhile so that it cannot be read
+ * Hashes the files of a bundle and records the hashes in its `bundle.json`, which is replaced as a whole. Each weight
+ * file must still be the one that the bundle was exported from, before and after.
+ * @throws FileFormatError where a file or the bundle changed or went away meanwhile
  */
-export async function recordHashes(bundle: Bundle, onProgress?: Progress): Promise<void> {
-  const hashes = new Map<string, string>();
-  for (const { path } of bundle.weightFiles()) {
-    if (!hashes.has(path)) hashes.set(path, await contentHash(path, onProgress));
-  }
+export async function recordHashes(bundle: Bundle, onProgress: Progress = () => undefined): Promise<void> {
   const path = join(bundle.folder, MANIFEST_FILE);
-  // Read again: instructions may have been added meanwhile.
+  const hashes = new Map<string, string>();
+  for (const file of bundle.weightFiles()) {
+    if (hashes.has(keyOf(file))) continue;
+    const sha256 = await contentHash(file.path, (bytes) => {
+      // Hours of hashing for nobody, where the folder was deleted.
+      if (!existsSync(path)) throw new FileFormatError(path, 'was removed while its weights were hashed');
+      onProgress(bytes);
+    });
+    if (fingerprint(file.path).fingerprint !== file.fingerprint) {
+      throw new FileFormatError(
+        file.path,
+        `is not the file that ${path} was exported from (fingerprint differs), so its hash is not recorded; export the bundle again`,
+      );
+    }
+    hashes.set(keyOf(file), sha256);
+  }
+  // Read again: instructions may have been added meanwhile, or the bundle was exported again from other weights.
   const manifest = readManifest(path);
-  const hashed = <T extends Pick<WeightFile, 'path'>>(reference: T): T => {
-    const sha256 = hashes.get(resolve(bundle.folder, reference.path));
+  const hashed = <T extends Pick<WeightFile, 'path' | 'fingerprint'>>(reference: T): T => {
+    const sha256 = hashes.get(keyOf({ ...reference, path: resolve(bundle.folder, reference.path) }));
     return sha256 === undefined ? reference : { ...reference, sha256 };
   };
   const withHashes = (weights: BundleManifest['weights']['policy']): BundleManifest['weights']['policy'] => ({
@@ -86,6 +100,10 @@ export async function recordHashes(bundle: Bundle, onProgress?: Progress): Promi
   };
   writeAtomically(path, (sink) => sink.write(Buffer.from(`${JSON.stringify(changed, null, 2)}\n`)));
 }
+
+/** The same path may be given other content by a second export. */
+const keyOf = ({ path, fingerprint: content }: Pick<WeightFile, 'path' | 'fingerprint'>): string =>
+  `${content} ${path}`;
 
 function graphHashes(bundle: Bundle): Record<string, string> {
   return Object.fromEntries(

@@ -11,7 +11,7 @@ import { tryBundle } from '../model/tryWeights';
 import { printLine, say } from '../terminal';
 import { EncodingProgress, describeAdded } from './encode';
 import { oneOf } from './flagValues';
-import { hashWeights } from './hashWeights';
+import { hashInBackground, hashWeights } from './hashWeights';
 
 interface ExportFlags extends Omit<ExportOptions, 'torchDtype' | 'timestepDtype' | 'weights' | 'cleaning'> {
   readonly textEncoder?: string;
@@ -62,8 +62,8 @@ export function exportCommand(program: Command): Command {
     .option('--self-contained', 'carry the weights instead of referring to them')
     .option(
       '--hash <when>',
-      'now: after the bundle is ready, its weights are hashed for info --verify (Ctrl-C is safe); later: fastwam info --record does it',
-      'now',
+      'when the weights are hashed for info --verify: background (large ones, by a process that goes on after the command), now (the command waits) or later (fastwam info --record does it)',
+      'background',
     )
     .requiredOption('--out <dir>', 'folder of the bundle')
     .action(
@@ -80,6 +80,7 @@ export function exportCommand(program: Command): Command {
         const instructions =
           given.instructions ?? instructionsBeside([given.checkpoint, given.lerobot, given.textEmbeds]);
         if (instructions !== given.instructions) say(`instructions are taken from ${instructions ?? ''}`);
+        const hashing = oneOf('--hash', hash, ['background', 'now', 'later']);
         const options: ExportOptions = {
           ...given,
           ...(instructions !== undefined && { instructions }),
@@ -109,7 +110,8 @@ export function exportCommand(program: Command): Command {
         const bundle = Bundle.open(options.out);
         await tryBundle(bundle);
         printLine(`bundle "${bundle.manifest.name}" is ready: fastwam info ${options.out}`);
-        if (oneOf('--hash', hash, ['now', 'later']) === 'now') await hashWeights(bundle);
+        if (hashing === 'now') await hashWeights(bundle);
+        else if (hashing === 'background') await hashInBackground(bundle);
       },
     );
 }

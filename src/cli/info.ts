@@ -13,7 +13,7 @@ export function infoCommand(program: Command): Command {
     .description('show what a bundle is')
     .argument('<bundle>', 'folder of the bundle')
     .option('--verify', 'hash every byte of weights and graphs, and compare with what was recorded')
-    .option('--record', 'hash the weights and record that in bundle.json (as export does)')
+    .option('--record', 'hash the weights and record that in bundle.json (as export does, in the background)')
     .option('--json', 'print bundle.json as it was read')
     .action(async (folder: string, options: InfoFlags) => {
       const bundle = Bundle.open(folder);
@@ -39,7 +39,8 @@ interface InfoFlags {
 const VERDICTS = {
   same: 'as recorded',
   differs: 'NOT what was recorded',
-  unrecorded: 'no hash recorded to compare with (fastwam info --record)',
+  unrecorded:
+    'no hash recorded to compare with (export hashes in the background; fastwam info --record does it here)',
 } as const;
 
 /** @throws FastWamError where a file is not what the bundle was exported with */

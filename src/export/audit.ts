@@ -106,7 +106,10 @@ function storedType(policy: NamedWeights, { config, folder }: LerobotPolicy): Fi
       level: 'note',
       finding: `the weights are stored as ${stored}, torch_dtype says ${config.torch_dtype}`,
       where: `${join(folder, 'config.json')}, torch_dtype`,
-      effect: 'pictures and timesteps are rounded as torch_dtype says, as LeRobot does',
+      effect:
+        stored === 'F32'
+          ? `pictures and timesteps are rounded to ${config.torch_dtype} as LeRobot does; the weights, which LeRobot rounds when it loads them, are used as they are stored, which is nearer to what was trained`
+          : 'pictures and timesteps are rounded as torch_dtype says, as LeRobot does',
       remedy: 'export with --torch-dtype where the policy was evaluated in another type',
     },
   ];
@@ -319,10 +322,10 @@ function auditBundle(path: string): Finding[] {
     add({
       id: 'no-hashes',
       level: 'note',
-      finding: 'the weights were not hashed',
+      finding: 'the weights are not hashed, or not yet',
       where: `${file}, weights.policy.sha256`,
       effect: 'info --verify has nothing to compare with',
-      remedy: 'fastwam info --record',
+      remedy: 'wait for the process that export named, or fastwam info --record',
     });
   }
   findings.push(...outliersBeside(bundle));
@@ -349,7 +352,8 @@ function contextsOf(bundle: Bundle, findings: Finding[]): Finding[] {
     const context = examined(findings, file, () => openTextContext(file));
     return context ? [{ file, ...context, size: meanSize(context) }] : [];
   });
-  const usual = [...read].sort((a, b) => a.size - b.size)[read.length >> 1]?.size ?? 0;
+  const sizes = read.flatMap(({ size }) => (size > 0 ? [size] : [])).sort((a, b) => a - b);
+  const usual = sizes[sizes.length >> 1] ?? 0;
   return read.flatMap(({ file, tokens, dim, trueRows, size }) => {
     const other = (finding: string): Finding => ({
       id: 'context-of-another-encoder',

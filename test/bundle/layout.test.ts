@@ -203,6 +203,8 @@ describe('a configuration', () => {
   it.each<[Partial<ModelDimensions>, RegExp]>([
     [{ height: 100 }, /height is 100, expected a multiple of 32/],
     [{ horizon: 0 }, /horizon is 0, expected a whole number from 1/],
+    [{ horizon: 1025 }, /horizon is 1025, expected a whole number from 1 to 1024/],
+    [{ steps: 1e6 }, /steps is 1000000, expected a whole number from 1 to 1000/],
     [{ steps: 2.5 }, /steps is 2.5/],
     [{ width: 1e9 }, /width is 1000000000/],
     [{ shift: -1 }, /shift is -1, expected a number above 0/],

@@ -4,6 +4,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { MANIFEST_FILE } from '../../src/bundle/Bundle';
 import { auditText } from '../../src/cli/audit';
 import { audit } from '../../src/export/audit';
+import { bfloat16ToFloats } from '../../src/formats/halfPrecision';
 import { textContextFileName, writeTextContext } from '../../src/formats/textContext';
 import { FIXTURES, removeFolders } from '../helpers';
 import { LEGACY, PolicyFolder } from './lerobot/policyFolder';
@@ -75,6 +76,22 @@ describe('an audit of a LeRobot policy', () => {
       ),
     );
     expect(ids(folder.path)).toContain('outliers');
+  });
+
+  it('says that float32 weights, which LeRobot would round, are not rounded', () => {
+    const wide = policy().tensors('model.safetensors', (all) =>
+      all.map(({ name, shape, data }) => {
+        const patterns = new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2);
+        return { name, shape, dtype: 'F32', data: bfloat16ToFloats(patterns) };
+      }),
+    );
+    const { findings } = audit(wide.path);
+    expect(findings.find(({ id }) => id === 'stored-type')).toMatchObject({
+      finding: 'the weights are stored as F32, torch_dtype says bfloat16',
+      effect: expect.stringMatching(
+        /the weights, which LeRobot rounds .* are used as they are stored/,
+      ) as string,
+    });
   });
 
   it('says nothing of what is in order', () => {

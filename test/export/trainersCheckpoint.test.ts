@@ -3,15 +3,17 @@ import {
   copyFileSync,
   mkdirSync,
   readFileSync,
+  rmSync,
   symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Bundle } from '../../src/bundle/Bundle';
 import { policyTensors } from '../../src/bundle/checkpointFiles';
 import { recordHashes, verifyFiles } from '../../src/bundle/recordHashes';
+import { hashInBackground } from '../../src/cli/hashWeights';
 import { FileFormatError } from '../../src/errors';
 import { exportBundle } from '../../src/export/exportBundle';
 import type { ExportOptions } from '../../src/export/exportBundle';
@@ -225,6 +227,34 @@ describe('damaged weights', () => {
     writeFileSync(join(folder, 'fastwam.pt'), bytes);
     writeFileSync(bundle.graphPath('expert'), 'other');
     expect(await verdicts()).toEqual(['differs', 'same', 'same', 'same', 'same', 'differs']);
+  });
+
+  it('are hashed by a process of its own where they are large, and the command does not wait', async () => {
+    const bundle = exported();
+    await hashInBackground(bundle, 0);
+    const recorded = (): string | undefined => Bundle.describe(bundle.folder).manifest.weights.policy.sha256;
+    expect(recorded()).toBeUndefined();
+    await vi.waitFor(() => expect(recorded()).toMatch(/^[0-9a-f]{64}$/), { timeout: 100_000, interval: 200 });
+    const verified = await verifyFiles(Bundle.describe(bundle.folder));
+    expect(new Set(verified.map(({ verdict }) => verdict))).toEqual(new Set(['same']));
+  }, 120_000);
+
+  it('have no hash recorded of other content than was exported', async () => {
+    const folder = temporaryFolder();
+    cpSync(SOURCE, folder, { recursive: true });
+    const checkpoint = join(folder, 'fastwam.pt');
+    const bundle = exported({ checkpoint });
+    const bytes = readFileSync(checkpoint);
+    bytes[bytes.length >> 1] = bytes[bytes.length >> 1]! ^ 1;
+    writeFileSync(checkpoint, bytes);
+    await expect(recordHashes(bundle)).rejects.toThrow(
+      /fastwam\.pt: is not the file that .* so its hash is not recorded/,
+    );
+    const removed = exported();
+    const remove = (): void => rmSync(removed.folder, { recursive: true, force: true });
+    await expect(recordHashes(removed, remove)).rejects.toThrow(
+      /bundle\.json: was removed while its weights were hashed/,
+    );
   });
 });
 

@@ -2,9 +2,11 @@ import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { compress, isLoaded } from '@foxglove/wasm-zstd';
 import sharp from 'sharp';
+import { ParquetFile } from '../../src/bag/lerobot/parquet';
 import { MessageDecoder } from '../../src/bag/MessageDecoder';
 import { openBag } from '../../src/bag/openBag';
 import { Bundle, MANIFEST_FILE, readManifest } from '../../src/bundle/Bundle';
+import { bacCalibration } from '../../src/cache/bac';
 import { InputError } from '../../src/errors';
 import { readModelConfig } from '../../src/export/modelConfig';
 import { readRobot } from '../../src/export/robot';
@@ -15,6 +17,7 @@ import { openTextContext } from '../../src/formats/textContext';
 import { openTensors } from '../../src/formats/torchFile';
 import { PickleGlobal, unpickle } from '../../src/formats/unpickle';
 import { decodeCompressedImage } from '../../src/observation/decodeCompressedImage';
+import { CalibrationFile } from '../../src/policy/CalibrationFile';
 import { RecordedInputs } from '../../src/policy/recordedEpisode';
 import { decodeMessage } from '../../src/ros/client/decodeMessage';
 import { readMapping } from '../../src/settings/mapping';
@@ -162,6 +165,35 @@ export async function fuzzedReaders(folder: string): Promise<readonly FuzzedRead
       },
     },
     { name: 'text context', seeds: [file(join(contexts, context))], read: openTextContext },
+    {
+      name: 'Parquet',
+      seeds: ['v21/data/chunk-000/episode_000000.parquet', 'v30/meta/tasks.parquet'].map((name) =>
+        file(join(FIXTURES, 'lerobot_dataset', name)),
+      ),
+      read: async (path) => {
+        const table = await ParquetFile.open(path);
+        try {
+          await table.read(table.columns, 0, 100);
+        } finally {
+          table.close();
+        }
+      },
+    },
+    {
+      name: 'calibration',
+      seeds: [encode(JSON.stringify({ weights: bundle.manifest.weights.policy.fingerprint, schedules: [] }))],
+      build: fromText(text.json),
+      read: (path, bytes) => {
+        const made = `${path}.folder`;
+        mkdirSync(made, { recursive: true });
+        try {
+          writeFileSync(join(made, bacCalibration.file), bytes);
+          new CalibrationFile({ folder: made, manifest: bundle.manifest }, bacCalibration).read();
+        } finally {
+          rmSync(made, { recursive: true });
+        }
+      },
+    },
     { name: 'torch file', seeds: [file(join(contexts, context))], read: (path) => openTensors(path) },
     {
       name: 'pickle',
