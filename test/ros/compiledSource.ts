@@ -26,6 +26,10 @@ export function compiledSource(): string {
     mkdirSync(dirname(to), { recursive: true });
     place(to, outputText);
   }
+  // What runs in browsers is bundled before any test (test/bundlePages.mjs).
+  for (const page of [join('report', 'page.js'), join('watch', 'page.js')]) {
+    place(join(target, page), readFileSync(join(ROOT, 'dist', page)));
+  }
   return target;
 }
 
