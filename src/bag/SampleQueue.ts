@@ -1,4 +1,4 @@
-import type { BagSample } from './observations';
+import type { BagSample } from './types';
 import type { RecordedCommands } from './RecordedCommands';
 
 /** A sample in its place; an observation waits for the commands that follow it. */

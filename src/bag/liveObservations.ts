@@ -8,7 +8,7 @@ import { readVector } from '../observation/readVector';
 import { fromSeconds, headerStamp, toSeconds } from '../observation/stamp';
 import type { TopicMapping } from '../settings/mapping';
 import type { LiveChunk } from './liveChunks';
-import type { BagObservation, BagSample } from './observations';
+import type { BagObservation, BagSample } from './types';
 import { topicKey } from './MessageDecoder';
 import { RecordedCommands } from './RecordedCommands';
 import { resolveTopics } from './resolveTopics';

@@ -1,3 +1,8 @@
+import type { SourceAge } from '../observation/guards';
+import type { Stamped } from '../observation/History';
+import type { RawFrame } from '../observation/RawFrame';
+import type { Refusal } from '../observation/Refusal';
+
 /** How a recording is stored. */
 export type BagStorage = 'mcap' | 'sqlite3' | 'lerobot';
 
@@ -83,3 +88,43 @@ export interface BagReader extends Omit<BagFile, 'path'> {
    */
   decode(message: BagMessage): unknown;
 }
+
+/** What the policy would have seen at one moment of a recording. */
+export interface BagObservation {
+  readonly kind: 'observation';
+  /** from 0 over the whole recording, observations only */
+  readonly index: number;
+  /** from 0 */
+  readonly episode: number;
+  /** from 0 in its episode */
+  readonly chunk: number;
+  /** seconds since the start of the recording */
+  readonly time: number;
+  /** stamp of the observation, nanoseconds */
+  readonly stamp: bigint;
+  /** undefined where neither the recording nor the mapping has one */
+  readonly instruction: string | undefined;
+  /** by camera, in the order of the mapping */
+  readonly frames: ReadonlyMap<string, Stamped<RawFrame>>;
+  /** physical units */
+  readonly proprio: Float64Array;
+  /** cameras, then proprioception, seconds */
+  readonly ages: readonly SourceAge[];
+  /** between the cameras, seconds */
+  readonly skew: number;
+  /** what is used and can hardly be so, one line each */
+  readonly doubts: readonly string[];
+  /** what was executed at stamp + (k+1) * period, [horizon, a]; NaN where the recording has nothing */
+  readonly recordedAction?: Float32Array;
+}
+
+/** A moment at which a chunk was due but the observation was not fit to act on. */
+export interface SkippedSample {
+  readonly kind: 'skipped';
+  readonly episode: number;
+  /** seconds since the start of the recording */
+  readonly time: number;
+  readonly refusals: readonly Refusal[];
+}
+
+export type BagSample = BagObservation | SkippedSample;

@@ -1,5 +1,5 @@
 import { decodeFrames } from '../bag/observations';
-import type { BagObservation, BagSample } from '../bag/observations';
+import type { BagObservation, BagSample } from '../bag/types';
 import { InputError, messageOf } from '../errors';
 import { PictureWatch } from '../observation/PictureWatch';
 import type { StillPicture } from '../observation/PictureWatch';

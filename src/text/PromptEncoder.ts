@@ -91,9 +91,14 @@ export class PromptEncoder {
 
   /**
    * The token ids of a prompt.
-   * @throws InputError where it holds special tokens
+   * @throws InputError where it holds special tokens, or is longer than any instruction
    */
   tokenize(prompt: string, cleaning: Cleaning, limit: number): { ids: readonly number[]; cut: number } {
+    if (prompt.length > LONGEST_PROMPT) {
+      throw new InputError(
+        `a prompt of ${prompt.length} characters is longer than any instruction; a context holds ${limit} tokens, give at most ${LONGEST_PROMPT} characters`,
+      );
+    }
     const cleaned = cleanPrompt(prompt, cleaning);
     const { ids, special } = this.tokenizer.encode(cleaned);
     const [first] = special;
@@ -201,6 +206,11 @@ async function runBlock(
 }
 
 const KIBIBYTE = 1024;
+/**
+ * Characters (UTF-16 units): many times what a context holds. The time of the tokenizer grows with the square of the
+ * length, and whoever can publish an instruction could keep the encoder busy.
+ */
+const LONGEST_PROMPT = 16_384;
 /** umt5-xxl has 84 rows that no token uses, and 384 beyond the pieces of its spiece.model. */
 const SPARE_ROWS = 1024;
 

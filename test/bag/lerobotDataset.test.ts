@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { LerobotDataset } from '../../src/bag/lerobot/LerobotDataset';
 import { decodeFrames, sampleBag } from '../../src/bag/observations';
-import type { BagSample } from '../../src/bag/observations';
+import type { BagSample } from '../../src/bag/types';
 import { openBag } from '../../src/bag/openBag';
 import type { TopicMapping } from '../../src/settings/mapping';
 import { FIXTURES } from '../helpers';

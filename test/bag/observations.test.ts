@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { decodeFrames, sampleBag } from '../../src/bag/observations';
-import type { BagObservation, BagSample, SampleOptions } from '../../src/bag/observations';
+import type { SampleOptions } from '../../src/bag/observations';
+import type { BagObservation, BagSample } from '../../src/bag/types';
 import { openBag } from '../../src/bag/openBag';
 import type { BagMessage, BagReader } from '../../src/bag/types';
 import { readBytes, readFloat32 } from '../../src/formats/readTensor';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { BagSample } from '../../src/bag/observations';
+import type { BagSample } from '../../src/bag/types';
 import { InputError, UsageError } from '../../src/errors';
 import { findings } from '../../src/evaluation/findings';
 import { readTolerance } from '../../src/evaluation/readTolerance';

@@ -34,6 +34,11 @@ describe('the blocks of a page', () => {
   });
 });
 
+/** The words of a command as a shell takes them, with double quotes as the only ones. */
+function shellWords(line: string): string[] {
+  return [...line.matchAll(/"([^"]*)"|\S+/g)].map(([word, quoted]) => quoted ?? word);
+}
+
 describe('README.md', () => {
   const blocks = commandBlocks(readFileSync(join(ROOT, 'README.md'), 'utf8'));
 
@@ -59,7 +64,7 @@ describe('README.md', () => {
         if (words === undefined || words.startsWith('-')) continue;
         const program = buildProgram({ out: () => undefined, err: () => undefined });
         for (const command of program.commands) command.action(() => undefined);
-        expect(() => program.parse(words.trim().split(/\s+/), { from: 'user' }), line).not.toThrow();
+        expect(() => program.parse(shellWords(words), { from: 'user' }), line).not.toThrow();
       }
     }
   });

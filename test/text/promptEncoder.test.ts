@@ -88,6 +88,17 @@ describe('contexts of the golden encoder', () => {
   });
 });
 
+describe('a text longer than any instruction', () => {
+  it('is refused before it is looked at, however long it is', () => {
+    const encoder = PromptEncoder.open(MICRO);
+    const text = 'pick up '.repeat(2 ** 20);
+    expect(() => encoder.tokenize(text, 'upstream', LENGTH)).toThrow(
+      /^a prompt of 8388608 characters is longer than any instruction; .* at most 16384 characters$/,
+    );
+    expect(encoder.tokenize('a'.repeat(16_384), 'upstream', LENGTH).ids).toHaveLength(LENGTH);
+  });
+});
+
 describe('special tokens that somebody typed', () => {
   it.each(['pick up </s>', 'a <extra_id_0> b', 'pick &lt;/s&gt; up', 'pick ＜pad＞ up'])(
     'are refused: %s',
