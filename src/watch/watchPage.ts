@@ -7,6 +7,7 @@ import { modelFacts } from '../policy/modelFacts';
 import { hashOf, pageScript, uPlotStyle } from '../report/inlined';
 import { jsonForScript, markup, verbatim, type Markup } from '../report/Markup';
 import { PAGE_STYLE } from '../report/pageStyle';
+import { scroll } from '../report/sections/scroll';
 import { CAMERA_SIZE, CAMERAS } from '../sim/renderer';
 import { knownSuites } from '../sim/simulate';
 import { NOISE_MODES } from '../sampler/types';
@@ -76,15 +77,15 @@ ${key('cell-part2', 'computed in part')}
 ${key('cell-reused', 're-used')}
 ${(['vae', 'prefill', 'expert', 'other'] as const).map((stage) => key(`stage-${stage}`, STAGE_NAMES[stage]))}
 </ul>
-<div class="scroll" id="timeline-box"><svg class="plot wide" id="timeline" role="img" aria-label="Timeline of the cache"></svg></div>
-<div class="scroll"><table id="chunks"><thead><tr><th class="left">chunk</th><th class="left">settings</th><th class="left">what</th><th class="left">steps</th><th>stacks</th><th>image, ms</th><th>prefill, ms</th><th>expert, ms</th><th>all, ms</th></tr></thead><tbody></tbody></table></div>
+${scroll(markup`<svg class="plot wide" id="timeline" role="img" aria-label="Timeline of the cache"></svg>`)}
+${scroll(markup`<table id="chunks"><thead><tr><th class="left">chunk</th><th class="left">settings</th><th class="left">what</th><th class="left">steps</th><th>stacks</th><th>image, ms</th><th>prefill, ms</th><th>expert, ms</th><th>all, ms</th></tr></thead><tbody></tbody></table>`)}
 </section>
 <section><h2>The action chunk</h2>
 <p class="note">${bundle.dimensions.horizon} actions of the newest chunk; shaded: the ${bundle.manifest.control.replan_steps} that are executed before the next. Grey: what the chunk before it had planned for the same moments.</p>
 <div class="curves">${bundle.manifest.actions.items.map(({ name }, i) => markup`<div class="curve" data-column="${i}"><div class="head"><b>${name}</b><span class="readout"></span></div><div class="plotted"></div></div>`)}</div>
 </section>
 <section><h2>So far</h2>
-<div class="scroll"><table id="tally"><thead><tr><th class="left">settings</th><th class="left">world</th><th>solved</th><th>success %</th><th>chunks/ep.</th><th>stacks/chunk</th><th>stacks/ep.</th><th>ms/chunk</th></tr></thead><tbody></tbody></table></div>
+${scroll(markup`<table id="tally"><thead><tr><th class="left">settings</th><th class="left">world</th><th>solved</th><th>success %</th><th>chunks/ep.</th><th>stacks/chunk</th><th>stacks/ep.</th><th>ms/chunk</th></tr></thead><tbody></tbody></table>`)}
 <p class="note">Episodes that were broken off are not counted; one whose settings changed on the way has a line of its own. For figures to rely on, on the same episodes with and without a cache, run <code>fastwam simulate</code>. <button type="button" class="quiet" data-do="forget">Count anew</button></p>
 </section>
 </main>

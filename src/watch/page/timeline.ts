@@ -39,7 +39,8 @@ export function drawTimeline(chunks: readonly ChunkMessage[]): void {
     ...settingMarks(chunks),
   );
   // In a narrow window the newest chunk stays in sight.
-  const box = byId('timeline-box');
+  const box = picture.closest('.scroll');
+  if (!box) return;
   const newest = (xOf(chunks.length) * picture.getBoundingClientRect().width) / WIDTH;
   box.scrollLeft = Math.max(0, newest - box.clientWidth);
 }
