@@ -2,7 +2,7 @@ import { UsageError } from '../errors';
 import type { TopicMapping } from '../settings/mapping';
 import { VECTOR_TYPES } from '../settings/sources';
 import type { CameraSource, Transport, VectorSource } from '../settings/sources';
-import { nearestName } from '../words/nearestName';
+import { didYouMean } from '../words/nearestName';
 import { quoted } from '../words/quoted';
 import { topicKey } from './MessageDecoder';
 import { READABLE_ENCODINGS } from './types';
@@ -79,10 +79,8 @@ export function resolveTopics(reader: BagReader, mapping: TopicMapping): Resolve
     const [first] = topics;
     if (first === undefined) {
       const names = [...new Set(reader.topics.map(({ name }) => name))];
-      const near = nearestName(source.topic, names);
-      const hint = near === undefined ? '' : ` (did you mean ${near}?)`;
       throw new UsageError(
-        `${where}: the recording has no topic ${quoted(source.topic)}${hint}; it has ${listed(names)}`,
+        `${where}: the recording has no topic ${quoted(source.topic)}${didYouMean(source.topic, names)}; it has ${listed(names)}`,
       );
     }
     const readable = topics.filter(({ encoding }) => READABLE_ENCODINGS.includes(encoding));

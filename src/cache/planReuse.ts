@@ -107,7 +107,8 @@ class PlanReuseState implements CacheState<PlanReuseSettings> {
     if (plan === undefined || this.#why(chunk, settings) !== '') return undefined;
     const { steps, horizon } = this.shape;
     const later = stepsSince(plan, chunk);
-    const x = shiftedTokens(plan.x, later, horizon).slice();
+    // At least one step later, so these are values of its own.
+    const x = shiftedTokens(plan.x, later, horizon);
     this.#staged = { ...plan, begun: later, served: plan.served + 1 };
     return {
       x,

@@ -20,6 +20,15 @@ export function wholeNumber(flag: string, value: string, least = 0): number {
   throw new UsageError(`${flag} ${value}: expected a whole number of at least ${least}`);
 }
 
+const LARGEST_PORT = 65_535;
+
+/** The number of a TCP port; 0 asks for a free one. @throws UsageError for anything else */
+export function portNumber(flag: string, value: string): number {
+  const port = wholeNumber(flag, value);
+  if (port > LARGEST_PORT) throw new UsageError(`${flag} ${port}: expected 0 to ${LARGEST_PORT}`);
+  return port;
+}
+
 /** @throws UsageError for what is not a number above 0 */
 export function positive(flag: string, value: string): number {
   const number = Number(value);

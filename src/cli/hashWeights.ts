@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { constants, setPriority } from 'node:os';
-import { extname, join } from 'node:path';
 import type { Bundle } from '../bundle/Bundle';
 import { recordHashes } from '../bundle/recordHashes';
+import { ownProgram } from '../ownProgram';
 import { ProgressBar } from '../report/ProgressBar';
 import { say } from '../terminal';
 
@@ -32,10 +32,8 @@ export async function hashWeights(bundle: Bundle): Promise<void> {
 export async function hashInBackground(bundle: Bundle, atOnce = HASHED_AT_ONCE): Promise<void> {
   const size = sizeOf(bundle);
   if (size <= atOnce) return hashWeights(bundle);
-  const extension = extname(__filename);
-  const loader = extension === '.ts' ? ['-r', 'ts-node/register/transpile-only'] : [];
-  const main = join(__dirname, `main${extension}`);
-  const child = spawn(process.execPath, [...loader, main, 'info', bundle.folder, '--record'], {
+  const { file, execArgv } = ownProgram(__dirname, 'main');
+  const child = spawn(process.execPath, [...execArgv, file, 'info', bundle.folder, '--record'], {
     detached: true,
     stdio: 'ignore',
   });

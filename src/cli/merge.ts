@@ -7,8 +7,9 @@ import { writeText } from '../formats/writeAtomically';
 import { recommended, simulationFront } from '../report/simulation/Simulation';
 import { simulationText } from '../report/simulation/simulationText';
 import { writeSimulationReport } from '../report/simulation/writeSimulationReport';
+import { episodeLogText } from '../sim/EpisodeLog';
 import { configurationOfDefinition } from '../sim/episodeRecord';
-import { mergedText, mergeShards, missingSentence } from '../sim/mergeShards';
+import { mergeShards, missingSentence } from '../sim/mergeShards';
 import type { MergedRun } from '../sim/mergeShards';
 import { EPISODES_NAME } from '../sim/simulate';
 import { simulationFigures } from '../sim/simulationFigures';
@@ -37,7 +38,7 @@ export function mergeCommand(program: Command): Command {
 
 async function write(merged: MergedRun, out: string): Promise<void> {
   const { run, part, records } = merged;
-  writeText(join(out, EPISODES_NAME), mergedText(merged));
+  writeText(join(out, EPISODES_NAME), episodeLogText(merged));
   const figures = simulationFigures(merged.configurations.map(configurationOfDefinition), records);
   const choice = recommended(figures)?.configuration.name;
   const summary = { figures, pareto: simulationFront(figures), ...(choice !== undefined && { choice }) };

@@ -25,8 +25,18 @@ export interface PolicyOptions {
 
 /** Adds `--policy`, `--refresh`, `--range` and `--set`. */
 export function addPolicyOptions(command: Command, defaultPolicy: string): Command {
+  return addSettingOptions(
+    command.option(
+      '--policy <name>',
+      `cache policy: ${POLICIES.map((p) => p.name).join(', ')}`,
+      defaultPolicy,
+    ),
+  );
+}
+
+/** Adds `--refresh`, `--range` and `--set`, the settings of one policy. */
+export function addSettingOptions(command: Command): Command {
   return command
-    .option('--policy <name>', `cache policy: ${POLICIES.map((p) => p.name).join(', ')}`, defaultPolicy)
     .option('--refresh <R>', 'refresh interval in chunks; short for --set refresh_interval=R')
     .option('--range <a:b>', 'first and last reused step; short for --set range=a:b')
     .option(

@@ -23,8 +23,13 @@ import type { ParameterValues } from '../settings/parameterValues';
 import { onInterrupt } from '../signals';
 import { printLine, say } from '../terminal';
 import { listed } from '../words/listed';
-import { collect, wholeNumber } from './flagValues';
-import { addExecutionOverrides, givenTexts, readExecutionOverrides } from './policyOptions';
+import { portNumber, wholeNumber } from './flagValues';
+import {
+  addExecutionOverrides,
+  addSettingOptions,
+  givenTexts,
+  readExecutionOverrides,
+} from './policyOptions';
 import type { ExecutionOverrides, PolicyOptions } from './policyOptions';
 
 interface ServeFlags extends ExecutionOverrides, Omit<PolicyOptions, 'policy'> {
@@ -41,7 +46,6 @@ interface ServeFlags extends ExecutionOverrides, Omit<PolicyOptions, 'policy'> {
   readonly messageBytes: string;
 }
 
-const LARGEST_PORT = 65_535;
 /** openpi's */
 const DEFAULT_PORT = '8000';
 /** Some pictures of full high definition as pixels. */
@@ -52,23 +56,17 @@ const WORLD_PATH = '/world';
 
 /** `fastwam serve` */
 export function serveCommand(program: Command): Command {
-  const command = program
-    .command('serve')
-    .description("serve a bundle to openpi's clients, and the simulated world to any policy, by websocket")
-    .option('--bundle <dir>', 'a bundle; may be left out with --world')
-    .option('--params <file>', "the node's params file: topics are the keys of observations, and settings")
-    .option(
-      '--policy <name>',
-      `cache policy of clients that set none: ${POLICIES.map((p) => p.name).join(', ')} (default: the params file's, else c3ache)`,
-    )
-    .option('--refresh <R>', 'refresh interval in chunks; short for --set refresh_interval=R')
-    .option('--range <a:b>', 'first and last reused step; short for --set range=a:b')
-    .option(
-      '--set <name=value>',
-      "one of the policy's settings, or policy.name=value; may be repeated",
-      collect,
-      [] as readonly string[],
-    )
+  const command = addSettingOptions(
+    program
+      .command('serve')
+      .description("serve a bundle to openpi's clients, and the simulated world to any policy, by websocket")
+      .option('--bundle <dir>', 'a bundle; may be left out with --world')
+      .option('--params <file>', "the node's params file: topics are the keys of observations, and settings")
+      .option(
+        '--policy <name>',
+        `cache policy of clients that set none: ${POLICIES.map((p) => p.name).join(', ')} (default: the params file's, else c3ache)`,
+      ),
+  )
     .option('--host <address>', 'address to listen on; others than loopback need a token', '127.0.0.1')
     .option('--port <n>', 'port to listen on; 0 = a free one', DEFAULT_PORT)
     .option('--token-file <file>', 'clients must state its first line as their api_key (or: FASTWAM_TOKEN)')
@@ -84,8 +82,7 @@ export function serveCommand(program: Command): Command {
 /** Serves until the process is told to end. */
 async function serve(flags: ServeFlags): Promise<void> {
   const { host } = flags;
-  const port = wholeNumber('--port', flags.port);
-  if (port > LARGEST_PORT) throw new UsageError(`--port ${port}: expected 0 to ${LARGEST_PORT}`);
+  const port = portNumber('--port', flags.port);
   const messageBytes = wholeNumber('--message-bytes', flags.messageBytes, 1024);
   if (messageBytes > LARGEST_MESSAGE_BYTES) {
     throw new UsageError(`--message-bytes ${messageBytes}: expected 1024 to ${LARGEST_MESSAGE_BYTES}`);

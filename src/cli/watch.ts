@@ -17,7 +17,7 @@ import { addExecutionOptions, readExecutionOptions, readPolicyOptions } from './
 import type { ExecutionFlags, PolicyOptions } from './policyOptions';
 import { addWorldOptions, readWorldOptions } from './worldOptions';
 import type { WorldFlags } from './worldOptions';
-import { collect, oneOf, wholeNumber } from './flagValues';
+import { collect, oneOf, portNumber } from './flagValues';
 
 interface WatchFlags extends ExecutionFlags, WorldFlags {
   readonly bundle: string;
@@ -30,8 +30,6 @@ interface WatchFlags extends ExecutionFlags, WorldFlags {
   readonly pace: string;
   readonly paused?: boolean;
 }
-
-const LARGEST_PORT = 65_535;
 
 /** `fastwam watch` */
 export function watchCommand(program: Command): Command {
@@ -65,8 +63,7 @@ export function watchCommand(program: Command): Command {
 
 /** Serves the page until the process is told to end. */
 async function watch(flags: WatchFlags): Promise<void> {
-  const port = wholeNumber('--port', flags.port);
-  if (port > LARGEST_PORT) throw new UsageError(`--port ${port}: expected 0 to ${LARGEST_PORT}`);
+  const port = portNumber('--port', flags.port);
   const { selection, sampler } = readWorldOptions(flags);
   const { seed } = selection;
   if (seed > LARGEST_SEED) throw new UsageError(`--seed ${seed}: expected 0 to ${LARGEST_SEED}`);

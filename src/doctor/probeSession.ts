@@ -1,5 +1,5 @@
-import { extname, join } from 'node:path';
 import type { Provider } from '../model/precisions';
+import { ownProgram } from '../ownProgram';
 import type { ProbeResult } from './sessionProbe';
 import { startChild } from './startChild';
 
@@ -11,10 +11,8 @@ export async function probeSession(
   provider: Provider,
   environment: NodeJS.ProcessEnv = process.env,
 ): Promise<ProbeResult> {
-  // From compiled code the probe is the compiled file beside this one; from TypeScript it goes through ts-node.
-  const extension = extname(__filename);
-  const loader = extension === '.ts' ? ['-r', 'ts-node/register/transpile-only'] : [];
-  const args = [...loader, join(__dirname, `sessionProbe${extension}`), provider];
+  const { file, execArgv } = ownProgram(__dirname, 'sessionProbe');
+  const args = [...execArgv, file, provider];
   const result = await startChild(process.execPath, args, LONGEST_START, environment);
   if (result.failed !== undefined) return { ok: false, message: result.failed };
   const line = result.stdout.trim().split('\n').at(-1) ?? '';

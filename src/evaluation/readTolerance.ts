@@ -1,5 +1,5 @@
 import { UsageError } from '../errors';
-import { nearestName } from '../words/nearestName';
+import { didYouMean } from '../words/nearestName';
 import type { ActionLayout, Tolerance } from './types';
 
 const FLIPS = 'flips';
@@ -42,8 +42,7 @@ function limitOf(text: string, value: string): number {
 function knownGroup(name: string, { groups }: Pick<ActionLayout, 'groups'>): string {
   const known = [...groups.map((group) => group.name), FLIPS, NORMALISED];
   if (known.includes(name)) return name;
-  const near = nearestName(name, known);
   throw new UsageError(
-    `--tolerance ${name}: the bundle has no such group of actions${near === undefined ? '' : ` (did you mean ${near}?)`}; known: ${known.join(', ')}`,
+    `--tolerance ${name}: the bundle has no such group of actions${didYouMean(name, known)}; known: ${known.join(', ')}`,
   );
 }

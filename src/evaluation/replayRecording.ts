@@ -299,7 +299,7 @@ export function replayConfigurations(
 ): readonly Configuration[] {
   const { model, values } = set;
   if (!model) throw new UsageError(`${mapping.file}: holds no model`);
-  const explicit = new Map([...values].filter(([name]) => set.explicit.has(name)));
+  const explicit = set.explicitValues;
   const choices = readChoices({
     ...asked,
     policies: policies.length > 0 ? policies : [text(values, 'cache.policy')],

@@ -1,4 +1,3 @@
-import { extname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { Bundle } from '../bundle/Bundle';
 import { fit } from '../cache/choice';
@@ -16,6 +15,7 @@ import {
 } from '../errors';
 import { DEFAULT_EXECUTION } from '../model/execution';
 import type { ExecutionOptions } from '../model/execution';
+import { ownProgram } from '../ownProgram';
 import type { Sampler } from '../sampler/types';
 import { modelFacts } from './modelFacts';
 import type { ActionChunk, InferOptions, Observation } from './types';
@@ -211,14 +211,9 @@ export interface RecorderHandle {
 /** The worker's garbage is tensors outside V8's heap, so a large young generation would only hold memory. */
 const WORKER_LIMITS = { maxYoungGenerationSizeMb: 4 };
 
-/** From compiled code the worker is the compiled file beside this one; from TypeScript it goes through ts-node. */
 function startWorker(): Worker {
-  const extension = extname(__filename);
-  const execArgv = extension === '.ts' ? ['-r', 'ts-node/register/transpile-only'] : [];
-  return new Worker(join(__dirname, `inferenceWorker${extension}`), {
-    execArgv,
-    resourceLimits: WORKER_LIMITS,
-  });
+  const { file, execArgv } = ownProgram(__dirname, 'inferenceWorker');
+  return new Worker(file, { execArgv: [...execArgv], resourceLimits: WORKER_LIMITS });
 }
 
 /** An error that crossed the thread boundary, in its own class again. */

@@ -1,4 +1,5 @@
 import type { Motion } from './plots/motion';
+import { extent } from './plots/motionPlot';
 
 /** More values than this would make the page heavy: it then has the still pictures only. */
 export const LIVE_VALUES_LIMIT = 1_500_000;
@@ -54,14 +55,7 @@ export function motionData(motion: Motion, more: Pick<MotionData, 'groups' | 'mo
 
 /** Decimals that resolve a ten-thousandth of the range of all lines in a panel. */
 function decimalsFor(lines: readonly Float32Array[]): number {
-  let low = Infinity;
-  let high = -Infinity;
-  for (const line of lines) {
-    for (const value of line) {
-      if (value < low) low = value;
-      if (value > high) high = value;
-    }
-  }
+  const [low, high] = extent(lines);
   const range = high - low;
   return range > 0 && Number.isFinite(range)
     ? Math.min(12, Math.max(0, Math.ceil(4 - Math.log10(range))))

@@ -74,8 +74,7 @@ export class ConnectionSettings {
 
   /** `c3ache R=4 [0,6]`: what is not as it comes, the policy, R and the range */
   get name(): string {
-    const { values, explicit } = this.#set;
-    const explicitValues = new Map([...values].filter(([name]) => explicit.has(name)));
+    const { explicitValues } = this.#set;
     const [choice = UNCACHED] = readChoices({
       policies: [this.current.policy],
       texts: [],

@@ -5,7 +5,7 @@ import type { RawFrame } from '../observation/RawFrame';
 import type { Observation } from '../policy/types';
 import type { TopicMapping } from '../settings/mapping';
 import { elementNames } from '../settings/sources';
-import { nearestName } from '../words/nearestName';
+import { didYouMean } from '../words/nearestName';
 import { quoted } from '../words/quoted';
 import { isMap } from './message';
 import type { WireMap, WireValue } from './message';
@@ -186,11 +186,6 @@ function instructionOf(flat: ReadonlyMap<string, WireValue>, keys: ObservationKe
 
 function keyOf(topic: string): string {
   return topic.replace(/^\/+/, '');
-}
-
-function didYouMean(name: string, known: readonly string[]): string {
-  const near = nearestName(name, known);
-  return near === undefined ? '' : ` (did you mean ${near}?)`;
 }
 
 /** What stands there in place of what was expected. */

@@ -26,11 +26,7 @@ export interface StartRequest {
  * @throws UsageError, InputError for what does not fit the model
  */
 export function startSettings({ policy, texts, params }: StartRequest, model: ModelFacts): ParameterValues {
-  const explicit = new Map<string, ParameterValue>();
-  for (const name of params?.set.explicit ?? []) {
-    const value = params?.set.values.get(name);
-    if (value !== undefined) explicit.set(name, value);
-  }
+  const explicit = new Map<string, ParameterValue>(params?.set.explicitValues);
   const ofFile = explicit.get('cache.policy');
   const name = policy ?? (typeof ofFile === 'string' ? ofFile : DEFAULT_POLICY);
   const [choice = UNCACHED] = readChoices({

@@ -34,6 +34,11 @@ export class ParameterSet {
     return this.#explicit;
   }
 
+  /** What the user has said, without defaults. */
+  get explicitValues(): ParameterValues {
+    return new Map([...this.#values].filter(([name]) => this.#explicit.has(name)));
+  }
+
   /** The value of a parameter nobody has set: its default for the model in use. */
   initialValue(parameter: Parameter): ParameterValue {
     return parameter.fromOthers?.(this.#values, parameter.name) ?? defaultValue(parameter, this.#model);

@@ -1,5 +1,5 @@
 import { UsageError } from '../errors';
-import { nearestName } from '../words/nearestName';
+import { didYouMean } from '../words/nearestName';
 import { quoted } from '../words/quoted';
 import { readParameterFile } from './parameterFile';
 import type { ParameterEntry, ParameterValue } from './parameterFile';
@@ -98,7 +98,7 @@ class MappingReader {
       if (dot <= 0)
         throw this.wrong(
           entry,
-          `${quoted(entry.name)} is unknown${this.#meant(rest, own)}; expected ${prefix}.<name>.${keys.join('|')}`,
+          `${quoted(entry.name)} is unknown${didYouMean(rest, own)}; expected ${prefix}.<name>.${keys.join('|')}`,
         );
       if (!keys.includes(key)) throw this.#unknownKey(entry, key, keys);
       const name = rest.slice(0, dot);
@@ -219,13 +219,8 @@ class MappingReader {
   #unknownKey(entry: MappingEntry, key: string, keys: readonly string[]): UsageError {
     return this.wrong(
       entry,
-      `${quoted(entry.name)} is unknown${this.#meant(key, keys)}; known here: ${keys.join(', ')}`,
+      `${quoted(entry.name)} is unknown${didYouMean(key, keys)}; known here: ${keys.join(', ')}`,
     );
-  }
-
-  #meant(name: string, known: readonly string[]): string {
-    const near = nearestName(name, known);
-    return near === undefined ? '' : ` (did you mean ${near}?)`;
   }
 }
 
@@ -264,10 +259,9 @@ function proprioSources(reader: MappingReader): readonly VectorSource[] {
   return order.map((name, i) => {
     const source = sources.get(name);
     if (source === undefined) {
-      const near = nearestName(name, sources.keys());
       throw reader.wrong(
         listed,
-        `proprio.sources lists ${quoted(name)}${near === undefined ? '' : ` (did you mean ${near}?)`}, but proprio.${name}.topic is not set`,
+        `proprio.sources lists ${quoted(name)}${didYouMean(name, sources.keys())}, but proprio.${name}.topic is not set`,
       );
     }
     if (order.indexOf(name) !== i) throw reader.wrong(listed, `proprio.sources lists ${quoted(name)} twice`);
@@ -436,10 +430,9 @@ function orderWarnings(proprio: readonly VectorSource[], names: readonly string[
 function checkCameras(mapping: TopicMapping & { readonly file?: string }, cameras: readonly string[]): void {
   for (const { name, origin } of mapping.cameras) {
     if (cameras.includes(name)) continue;
-    const near = nearestName(name, cameras);
     throw problemAt(
       origin,
-      `cameras.${name} is not a camera of the bundle${near === undefined ? '' : ` (did you mean ${near}?)`}; it has ${cameras.join(', ')}`,
+      `cameras.${name} is not a camera of the bundle${didYouMean(name, cameras)}; it has ${cameras.join(', ')}`,
     );
   }
   const missing = cameras.filter((name) => !mapping.cameras.some((camera) => camera.name === name));

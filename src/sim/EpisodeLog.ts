@@ -50,8 +50,7 @@ export class EpisodeLog {
     makeOutputFolder(dirname(path));
     const definitions = configurations.map(definitionOf);
     if (!existsSync(path)) {
-      const head = [{ run }, ...(part ? [{ part }] : []), ...definitions.map((define) => ({ define }))];
-      writeText(path, head.map(line).join(''));
+      writeText(path, episodeLogText({ run, part, configurations: definitions, records: [] }));
       return new EpisodeLog(path, []);
     }
     if (!resume) {
@@ -95,6 +94,12 @@ export class EpisodeLog {
 }
 
 const line = (value: unknown): string => `${JSON.stringify(value)}\n`;
+
+/** The text of a file of episodes. */
+export function episodeLogText({ run, part, configurations, records }: Omit<FoundLog, 'text'>): string {
+  const head = [{ run }, ...(part ? [{ part }] : []), ...configurations.map((define) => ({ define }))];
+  return [...head, ...records].map(line).join('');
+}
 
 /** What differs between two descriptions of a run, as part of a sentence; undefined where nothing does. */
 export function differenceOf<T extends object>(found: T, wanted: T): string | undefined {

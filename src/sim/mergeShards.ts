@@ -2,7 +2,7 @@ import { FileFormatError, UsageError } from '../errors';
 import { differenceOf, readEpisodeLog } from './EpisodeLog';
 import type { FoundLog } from './EpisodeLog';
 import type { DefinedConfiguration, EpisodeRecord, RunIdentity, RunPart } from './episodeRecord';
-import { shardOf } from './shards';
+import { shardsOf } from './shards';
 
 /** Episodes that are named in a sentence; the rest is counted. */
 const NAMED = 5;
@@ -33,27 +33,26 @@ export function mergeShards(paths: readonly string[]): MergedRun {
   if (!first) throw new UsageError('merge: name the folders of the shards');
   for (const other of others) checkSameRun(first, other);
 
-  const records = new Map<string, EpisodeRecord & { readonly path: string }>();
+  const records = new Map<string, { readonly record: EpisodeRecord; readonly path: string }>();
   for (const { path, records: own } of logs) {
     for (const record of own) {
       const key = `${record.episode} ${record.configuration}`;
       const known = records.get(key);
-      if (known && outcomeOf(known) !== outcomeOf(record)) {
+      if (known && outcomeOf(known.record) !== outcomeOf(record)) {
         throw new FileFormatError(
           path,
           `episode ${record.episode} of ${record.configuration} went another way than in ${known.path}: one of them was not computed by what its file says`,
         );
       }
       // Of two runs of an episode, which differ in their times, one is kept, whatever the order of the files.
-      if (!known || JSON.stringify(record) < JSON.stringify(withoutPath(known))) {
-        records.set(key, { ...record, path });
-      }
+      if (!known || JSON.stringify(record) < JSON.stringify(known.record)) records.set(key, { record, path });
     }
   }
   const { run, configurations } = first;
   const { episodes, engine } = first.part;
+  const ordered = [...episodes].sort((a, b) => a - b);
   const wanted = configurations.flatMap(({ name }) =>
-    [...episodes].sort((a, b) => a - b).map((episode) => ({ configuration: name, episode })),
+    ordered.map((episode) => ({ configuration: name, episode })),
   );
   const found = wanted.map(({ configuration, episode }) => records.get(`${episode} ${configuration}`));
   const divisions = new Set(logs.map(({ part }) => part.of));
@@ -68,15 +67,9 @@ export function mergeShards(paths: readonly string[]): MergedRun {
       machines: [...new Set(logs.flatMap(({ part }) => part.machines))].sort(),
     },
     configurations,
-    records: found.flatMap((record) => (record ? [withoutPath(record)] : [])),
+    records: found.flatMap((one) => (one ? [one.record] : [])),
     missing: wanted.filter((_, i) => found[i] === undefined),
   };
-}
-
-/** The text of `episodes.jsonl` of a merged run. */
-export function mergedText({ run, part, configurations, records }: MergedRun): string {
-  const lines = [{ run }, { part }, ...configurations.map((define) => ({ define })), ...records];
-  return lines.map((one) => `${JSON.stringify(one)}\n`).join('');
 }
 
 /** What is missing, as a sentence that says which shards to run again; undefined where all is there. */
@@ -84,7 +77,8 @@ export function missingSentence({ missing, run, part }: MergedRun): string | und
   if (missing.length === 0) return undefined;
   const named = missing.slice(0, NAMED).map((one) => `episode ${one.episode} of ${one.configuration}`);
   const more = missing.length > NAMED ? [`${missing.length - NAMED} more`] : [];
-  const shards = new Set(missing.map(({ episode }) => shardOf(episode, part.episodes, run, part.of) ?? 0));
+  const shardOf = shardsOf(part.episodes, run, part.of);
+  const shards = new Set(missing.map(({ episode }) => shardOf.get(episode) ?? 0));
   const again = [...shards].sort((a, b) => a - b).map((index) => `${index}/${part.of}`);
   return `${missing.length} episodes are missing: ${[...named, ...more].join(', ')}; run again with --resume: --shard ${again.join(', ')}`;
 }
@@ -128,12 +122,6 @@ function between(difference: string): string {
 }
 
 /** All of a record but its times. */
-function outcomeOf(record: EpisodeRecord & { readonly path?: string }): string {
-  return JSON.stringify({ ...withoutPath(record), ms: [] });
-}
-
-function withoutPath(record: EpisodeRecord & { readonly path?: string }): EpisodeRecord {
-  return Object.fromEntries(
-    Object.entries(record).filter(([name]) => name !== 'path'),
-  ) as unknown as EpisodeRecord;
+function outcomeOf(record: EpisodeRecord): string {
+  return JSON.stringify({ ...record, ms: [] });
 }

@@ -29,23 +29,24 @@ export function ofShard<T extends { readonly index: number }>(
   run: RunIdentity,
   { index, of }: Shard,
 ): readonly T[] {
-  const ranked = plans
-    .map((plan) => ({ plan, hash: episodeHash(run, plan.index) }))
-    .sort((a, b) => (a.hash < b.hash ? -1 : 1));
-  const own = new Set(ranked.filter((_, rank) => rank % of === index - 1).map(({ plan }) => plan));
-  return plans.filter((plan) => own.has(plan));
+  const shards = shardsOf(
+    plans.map((plan) => plan.index),
+    run,
+    of,
+  );
+  return plans.filter((plan) => shards.get(plan.index) === index);
 }
 
-/** Which shard does an episode, from 1; undefined if it is none of the run's. */
-export function shardOf(
-  episode: number,
+/** Which of `of` shards does each episode of a run, from 1. */
+export function shardsOf(
   episodes: readonly number[],
   run: RunIdentity,
   of: number,
-): number | undefined {
-  const hash = episodeHash(run, episode);
-  const rank = episodes.filter((other) => episodeHash(run, other) < hash).length;
-  return episodes.includes(episode) ? (rank % of) + 1 : undefined;
+): ReadonlyMap<number, number> {
+  const ranked = episodes
+    .map((episode) => ({ episode, hash: episodeHash(run, episode) }))
+    .sort((a, b) => (a.hash < b.hash ? -1 : 1));
+  return new Map(ranked.map(({ episode }, rank) => [episode, (rank % of) + 1]));
 }
 
 /** sha256 of all that decides what happens in an episode, but for the policy's settings. */

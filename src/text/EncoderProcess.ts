@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { extname, join } from 'node:path';
 import { FastWamError } from '../errors';
+import { ownProgram } from '../ownProgram';
 import type { EncodedContext, EncoderRequest, EncoderResponse } from './encoderMessages';
 
 interface Pending {
@@ -67,10 +67,9 @@ export class EncoderProcess {
   }
 
   #start(): ChildProcess {
-    // From compiled code the program is the compiled file beside this one; from TypeScript it goes through ts-node.
-    const extension = extname(__filename);
-    const child = fork(join(__dirname, `encoderChild${extension}`), [], {
-      execArgv: extension === '.ts' ? ['-r', 'ts-node/register/transpile-only'] : [],
+    const { file, execArgv } = ownProgram(__dirname, 'encoderChild');
+    const child = fork(file, [], {
+      execArgv: [...execArgv],
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });

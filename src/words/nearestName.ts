@@ -13,6 +13,12 @@ export function nearestName(name: string, known: Iterable<string>): string | und
   return best ?? [...known].find((candidate) => name.length >= 3 && candidate.includes(name));
 }
 
+/** ` (did you mean NAME?)`, to stand behind a mistyped name; empty where none is near. */
+export function didYouMean(name: string, known: Iterable<string>): string {
+  const near = nearestName(name, known);
+  return near === undefined ? '' : ` (did you mean ${near}?)`;
+}
+
 /** Levenshtein distance: insertions, deletions and replacements of one letter. */
 function editDistance(left: string, right: string): number {
   let previous = Array.from({ length: right.length + 1 }, (_, j) => j);

@@ -5,9 +5,10 @@ import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FileFormatError, UsageError } from '../../src/errors';
+import { episodeLogText } from '../../src/sim/EpisodeLog';
 import type { RunIdentity } from '../../src/sim/episodeRecord';
-import { mergedText, mergeShards, missingSentence } from '../../src/sim/mergeShards';
-import { ofShard, readShard, shardOf } from '../../src/sim/shards';
+import { mergeShards, missingSentence } from '../../src/sim/mergeShards';
+import { ofShard, readShard, shardsOf } from '../../src/sim/shards';
 import { removeFolders, temporaryFolder } from '../helpers';
 import { TABLETOP_ROBOT, exportTabletopCheckpoint } from '../tabletop';
 
@@ -38,7 +39,7 @@ describe('The shards of a run', () => {
         const episodes = plans.map(({ index }) => index);
         const [plan] = plans;
         const own = shards.findIndex((shard) => plan && shard.includes(plan));
-        expect(shardOf(0, episodes, RUN, of)).toBe(own + 1);
+        expect(shardsOf(episodes, RUN, of).get(0)).toBe(own + 1);
       }),
     );
   });
@@ -88,11 +89,11 @@ describe('Merging', () => {
 
   it('gives the same whatever the order, how often, and with what was merged before', () => {
     const [one, two] = [shard(1, [1, 2]), shard(2, [0])];
-    const text = mergedText(mergeShards([one, two]));
+    const text = episodeLogText(mergeShards([one, two]));
     const again = join(temporaryFolder(), 'merged.jsonl');
     writeFileSync(again, text);
     for (const paths of [[two, one], [one, two, one], [again], [again, two], [two, again, one]]) {
-      expect(mergedText(mergeShards(paths))).toBe(text);
+      expect(episodeLogText(mergeShards(paths))).toBe(text);
     }
     expect(text).toContain('"machines":["m1","m2"]');
     expect(missingSentence(mergeShards([again]))).toBeUndefined();
@@ -101,7 +102,7 @@ describe('Merging', () => {
   it('keeps one of two runs of an episode that differ in their times alone, and refuses others', () => {
     const one = shard(1, [0]);
     const slower = shard(1, [0], { record: { ms: [9] } });
-    expect(mergedText(mergeShards([one, slower]))).toBe(mergedText(mergeShards([slower, one])));
+    expect(episodeLogText(mergeShards([one, slower]))).toBe(episodeLogText(mergeShards([slower, one])));
     expect(() => mergeShards([one, shard(1, [0], { record: { steps: 8 } })])).toThrow(FileFormatError);
   });
 

@@ -1,9 +1,9 @@
-import { executedSteps } from '../../evaluation/deviation';
 import type { Figures } from '../../evaluation/evaluate';
 import type { ActionLayout } from '../../evaluation/types';
 import { markup, type Markup } from '../Markup';
 import { axis } from './axis';
 import { drawing, frame } from './frame';
+import { horizonAxis } from './horizonAxis';
 import { linePath } from './lines';
 import type { SeriesStyle } from './seriesStyle';
 
@@ -27,15 +27,11 @@ export function horizonPlot(
   const high = Math.max(0, ...lines.flatMap(({ rmse }) => [...rmse].filter(Number.isFinite)));
   const bottom = HEIGHT - MARGINS.bottom;
   const y = axis({ low: 0, high: high || 1, start: bottom, end: MARGINS.top, nice: true, ticks: 4 });
-  const x = axis({
-    low: 0.5,
-    high: layout.horizon + 0.5,
+  const { x, xs, xTicks, executed } = horizonAxis(layout, {
     start: MARGINS.left,
     end: WIDTH - MARGINS.right,
     ticks: 8,
   });
-  const executed = executedSteps(layout);
-  const xs = Array.from({ length: layout.horizon }, (_, k) => x.at(k + 1));
   // Grey lines at the bottom, the focus on top.
   const ordered = [...lines]
     .reverse()
@@ -45,18 +41,16 @@ export function horizonPlot(
     WIDTH,
     HEIGHT,
     `Deviation of ${group?.name ?? 'actions'} from the uncached run by index of the horizon`,
-    markup`<rect class="executed" x="${x.at(0.5)}" y="${MARGINS.top}" width="${x.at(executed + 0.5) - x.at(0.5)}" height="${bottom - MARGINS.top}"/>${frame(
-      {
-        x,
-        y,
-        width: WIDTH,
-        height: HEIGHT,
-        margins: MARGINS,
-        xTicks: x.ticks.filter((tick) => tick >= 1 && Number.isInteger(tick)),
-        xTitle: 'action of the chunk (shaded: executed)',
-        yTitle: `${group?.name ?? ''}, RMSE${unit}`,
-      },
-    )}${ordered.map(({ style, rmse }) => {
+    markup`${executed(MARGINS.top, bottom)}${frame({
+      x,
+      y,
+      width: WIDTH,
+      height: HEIGHT,
+      margins: MARGINS,
+      xTicks,
+      xTitle: 'action of the chunk (shaded: executed)',
+      yTitle: `${group?.name ?? ''}, RMSE${unit}`,
+    })}${ordered.map(({ style, rmse }) => {
       const ys = Array.from(rmse, (value) => y.at(value));
       return layout.horizon === 1
         ? markup`<circle class="dot ${style.className}" cx="${xs[0] ?? 0}" cy="${ys[0] ?? 0}" r="4"/>`

@@ -1,9 +1,9 @@
-import { executedSteps } from '../../evaluation/deviation';
 import type { ActionLayout, ChunkResult } from '../../evaluation/types';
 import type { Moment } from '../../evaluation/worstMoments';
 import { markup, type Markup } from '../Markup';
 import { axis } from './axis';
 import { drawing, frame } from './frame';
+import { horizonAxis } from './horizonAxis';
 import { linePath } from './lines';
 
 const WIDTH = 330;
@@ -35,14 +35,11 @@ export function momentPlot(
     nice: true,
     ticks: 3,
   });
-  const x = axis({
-    low: 0.5,
-    high: layout.horizon + 0.5,
+  const { x, xs, xTicks, executed } = horizonAxis(layout, {
     start: MARGINS.left,
     end: WIDTH - MARGINS.right,
     ticks: 6,
   });
-  const xs = Array.from({ length: layout.horizon }, (_, k) => x.at(k + 1));
   const unit = layout.units[column] ?? '';
   const name = layout.names[column] ?? '';
   const ends = lines.map(({ values }) => y.at(values[step] ?? NaN).toFixed(1));
@@ -50,18 +47,16 @@ export function momentPlot(
     WIDTH,
     HEIGHT,
     `${name} over the chunk, uncached and cached`,
-    markup`<rect class="executed" x="${x.at(0.5)}" y="${MARGINS.top}" width="${x.at(executedSteps(layout) + 0.5) - x.at(0.5)}" height="${bottom - MARGINS.top}"/>${frame(
-      {
-        x,
-        y,
-        width: WIDTH,
-        height: HEIGHT,
-        margins: MARGINS,
-        xTicks: x.ticks.filter((tick) => tick >= 1 && Number.isInteger(tick)),
-        xTitle: 'action of the chunk',
-        yTitle: unit === '' ? name : `${name}, ${unit}`,
-      },
-    )}<path class="limit" d="M${xs[step] ?? 0} ${ends[0] ?? 0}V${ends[1] ?? 0}"/>${lines.map(
+    markup`${executed(MARGINS.top, bottom)}${frame({
+      x,
+      y,
+      width: WIDTH,
+      height: HEIGHT,
+      margins: MARGINS,
+      xTicks,
+      xTitle: 'action of the chunk',
+      yTitle: unit === '' ? name : `${name}, ${unit}`,
+    })}<path class="limit" d="M${xs[step] ?? 0} ${ends[0] ?? 0}V${ends[1] ?? 0}"/>${lines.map(
       ({ className, values }) =>
         markup`<path class="line thin ${className}" d="${linePath(
           xs,

@@ -4,7 +4,7 @@ import { UsageError, messageOf } from '../../errors';
 import type { Rclnodejs, RosNode, RosPublisher } from '../client/rclnodejs';
 import { timeMessage } from '../../observation/stamp';
 import type { Interruption } from '../client/withRos';
-import { nearestName } from '../../words/nearestName';
+import { didYouMean } from '../../words/nearestName';
 
 export interface PlayOptions {
   /** how much faster than it was recorded */
@@ -158,9 +158,8 @@ function wantedTopics(bag: BagReader, { topics }: PlayOptions): readonly BagTopi
   const names = bag.topics.map(({ name }) => name);
   for (const name of topics ?? []) {
     if (names.includes(name)) continue;
-    const near = nearestName(name, names);
     throw new UsageError(
-      `${bag.path} has no topic ${name}${near === undefined ? '' : ` (did you mean ${near}?)`}; it has ${names.join(', ')}`,
+      `${bag.path} has no topic ${name}${didYouMean(name, names)}; it has ${names.join(', ')}`,
     );
   }
   // The time is ours to tell, and an old clock beside it would be a second one.
