@@ -1,4 +1,3 @@
-import { identity } from '../cache/matrix';
 import type { Expert, ExpertShape, FullRun, FullStep, LinearMap } from '../cache/types';
 import { InputError } from '../errors';
 import type { StackInput, StackOutput } from '../graphs/expertSignature';
@@ -20,6 +19,9 @@ export interface ExpertFacts {
 
 /** What both experts of one chunk share: the chunk's K/V bound to a session, and the Loop over full steps. */
 export abstract class LoopExpert<Output extends string = StackOutput> implements Expert {
+  /** by index, as the schedule has them: each is asked for several times in a chunk */
+  readonly #steps: EulerStep[] = [];
+
   constructor(
     private readonly facts: ExpertFacts,
     protected readonly session: Session,
@@ -46,6 +48,10 @@ export abstract class LoopExpert<Output extends string = StackOutput> implements
   }
 
   step(index: number, delta?: number): EulerStep {
+    return delta === undefined ? (this.#steps[index] ??= this.#stepOf(index)) : this.#stepOf(index, delta);
+  }
+
+  #stepOf(index: number, delta?: number): EulerStep {
     const { schedule, target } = this;
     return target ? guidedStep(schedule, index, target, delta) : plainStep(schedule, index, delta);
   }
@@ -70,8 +76,10 @@ export abstract class LoopExpert<Output extends string = StackOutput> implements
     const shift = new Float32Array(count * t * a);
     steps.forEach(({ before }, i) => {
       for (let map = 0; map < maps; map++) {
-        const own = before?.P.subarray(before.P.length > a * a ? map * a * a : 0).subarray(0, a * a);
-        scale.set(own ?? unit(a), (i * maps + map) * a * a);
+        const start = (i * maps + map) * a * a;
+        const from = before && before.P.length > a * a ? map * a * a : 0;
+        if (before) scale.set(before.P.subarray(from, from + a * a), start);
+        else for (let j = 0; j < a; j++) scale[start + j * a + j] = 1;
       }
       if (before) shift.set(before.q, i * t * a);
     });
@@ -103,11 +111,6 @@ export abstract class LoopExpert<Output extends string = StackOutput> implements
   protected run<K extends Output>(feeds: Feeds, fetches: readonly K[]): Promise<Readonly<Record<K, Tensor>>> {
     return this.session.run({ ...this.binding, ...feeds }, fetches);
   }
-}
-
-/** Identity [n, n]. */
-function unit(n: number): Float32Array {
-  return Float32Array.from(identity(n));
 }
 
 /** The float32 data of an output. */

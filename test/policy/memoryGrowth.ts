@@ -1,10 +1,31 @@
-import { DEFAULT_SETTINGS } from '../helpers';
 /**
  * Run as a process of its own, with --expose-gc: memory that 2,000 chunks add after 200, in megabytes. V8 collects what
- * was dropped every few thousand chunks, so it is asked to at both ends.
+ * was dropped every few thousand chunks, so it is asked to at both ends, in both threads.
  */
+import { join } from 'node:path';
+import threads from 'node:worker_threads';
+import { DEFAULT_SETTINGS } from '../helpers';
 import { PolicyClient } from '../../src/policy/PolicyClient';
 import { RecordedInputs } from '../../src/policy/recordedEpisode';
+
+threads.Worker = class extends threads.Worker {
+  constructor(file: string, options: threads.WorkerOptions) {
+    const { execArgv = [] } = options;
+    super(file, { ...options, execArgv: [...execArgv, '-r', join(__dirname, 'collectOnDemand.ts')] });
+  }
+};
+
+async function collect(): Promise<void> {
+  global.gc?.();
+  const asked = new threads.BroadcastChannel('collect');
+  const done = new threads.BroadcastChannel('collected');
+  await new Promise((resolve) => {
+    done.onmessage = resolve;
+    asked.postMessage('');
+  });
+  asked.close();
+  done.close();
+}
 
 async function main([folder = '', file = '', task = '']: string[]): Promise<void> {
   const client = await PolicyClient.load(folder, { execution: { threads: 1 } });
@@ -35,7 +56,7 @@ async function memory(run: (count: number) => Promise<void>): Promise<Memory> {
   let least = { resident: Number.POSITIVE_INFINITY, held: Number.POSITIVE_INFINITY };
   for (let i = 0; i < 3; i++) {
     const resident = process.memoryUsage.rss();
-    global.gc?.();
+    await collect();
     const { rss, heapTotal, heapUsed } = process.memoryUsage();
     const held = rss - (heapTotal - heapUsed);
     least = { resident: Math.min(least.resident, resident), held: Math.min(least.held, held) };
